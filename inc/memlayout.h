@@ -1,0 +1,45 @@
+#ifndef NESTLING_INC_MEMLAYOUT_H
+#define NESTLING_INC_MEMLAYOUT_H
+
+/*
+ * The host's virtual memory, for C, assembly and linker scripts.
+ *
+ *   ffffffff80000000  KERNBASE      the kernel image, linked 1 MiB above; W^X
+ *   ffffd00000000000  MMIO_BASE     device registers (LAPIC), uncached
+ *   ffffc00000000000  CPU_BASE      one CPU_SPAN a CPU: struct cpu, guard pages, stacks
+ *   ffff800000000000  DIRECT_BASE   all RAM, writable, never executable
+ *   00007ffffffff000  USTACK_TOP    user stack, grows down
+ *   0000001000000000  UVM_RAM       where the monitor `vm` keeps its guest's RAM
+ *   0000000000400000  UTEXT         user programs
+ */
+#define KERNBASE    0xffffffff80000000
+#define KERN_PHYS   0x100000 /* where the kernel image is loaded */
+#define MMIO_BASE   0xffffd00000000000
+#define CPU_BASE    0xffffc00000000000
+#define CPU_SPAN    0x10000
+#define DIRECT_BASE 0xffff800000000000
+#define ULIM	    0x0000800000000000 /* user addresses are below */
+#define USTACK_TOP  0x00007ffffffff000
+#define USTACK_SIZE 0x40000
+#define UVM_RAM	    0x0000001000000000
+#define UFILE_BASE  0x0000002000000000 /* where programs map files */
+#define URUN_BASE   0x0000003000000000 /* where the monitor maps run pages */
+#define UHEAP_BASE  0x0000004000000000
+#define UTEXT	    0x0000000000400000
+
+#define CPUS_MAX 8
+
+/* Selectors of the host's GDT. */
+#define SEL_KCODE 0x08
+#define SEL_KDATA 0x10
+#define SEL_UDATA 0x1b
+#define SEL_UCODE 0x23
+#define SEL_TSS	  0x28
+
+/* Interrupt vectors of the host. */
+#define T_SYSCALL  0x30
+#define T_IRQ_BASE 0x20 /* legacy IRQ n, masked at the PICs but for the serial port by I/O APIC or PIC */
+#define T_TIMER	   0x40
+#define T_SPURIOUS 0xff
+
+#endif

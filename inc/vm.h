@@ -1,0 +1,192 @@
+#ifndef NESTLING_INC_VM_H
+#define NESTLING_INC_VM_H
+
+#include <stdint.h>
+
+/*
+ * The monitor ABI: what the user program `vm` and the kernel share about VMs.
+ * Addresses are named by kind: gva, gpa, hva (in the monitor's address space).
+ */
+
+enum hv_exit_kind {
+#define EXIT_KIND(kind, reason, name, handler) HV_EXIT_##kind,
+#include "inc/exits.def"
+#undef EXIT_KIND
+	HV_EXIT_KINDS
+};
+
+/* Intel basic exit reason of a kind; HV_REASON_NONE for HV_EXIT_UNKNOWN. */
+enum { HV_REASON_NONE = 0xffff };
+#define HV_REASON_MAX 69 /* reasons 0..68 exist in the profiles of the statistics leaves */
+
+/* General-purpose registers in hardware encoding order. */
+enum vm_reg {
+	REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
+	REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15,
+	REG_COUNT
+};
+
+/* Segment registers in hardware encoding order, then the two system ones. */
+enum vm_seg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR, SEG_COUNT };
+
+/* ar is in VMX's access-rights format: type 3:0, S 4, DPL 6:5, P 7, AVL 12, L 13, D/B 14, G 15, unusable 16. */
+struct vm_segment {
+	uint64_t base;
+	uint32_t limit;
+	uint16_t sel;
+	uint16_t pad;
+	uint32_t ar;
+	uint32_t pad2;
+};
+
+enum { SEG_AR_UNUSABLE = 1 << 16 };
+
+struct vm_regs {
+	uint64_t gpr[REG_COUNT];
+	uint64_t rip, rflags;
+	uint64_t cr0, cr2, cr3, cr4, cr8, efer;
+	uint64_t dr6, dr7;
+	struct vm_segment seg[SEG_COUNT];
+	uint64_t gdtr_base, idtr_base;
+	uint32_t gdtr_limit, idtr_limit;
+};
+
+enum {
+	VM_NAME_MAX = 32, /* with the closing 0 */
+	VM_MAX = 256,
+	VM_SLOTS_MAX = 8, /* RAM ranges of one VM */
+	VM_VCPUS_MAX = 1,
+	VM_IO_BYTES = 4096, /* most bytes that one string-I/O exit moves */
+};
+
+#define VM_GPA_LIMIT (1ull << 39) /* 512 GiB: what the guest's physical address width shows */
+
+struct vm_config {
+	char name[VM_NAME_MAX];
+	uint64_t ram; /* bytes, for `vms` only: vm_map gives the RAM */
+	uint32_t leaves; /* statistics leaves profile: 1, 2 or 3 */
+	uint32_t pad;
+};
+
+/* Why vcpu_run came back. */
+enum vm_exit {
+	VM_EXIT_EVENT,	    /* the deadline passed, or somebody kicked the vCPU */
+	VM_EXIT_IO,	    /* io: do it, put IN data in data[], run again */
+	VM_EXIT_MEM,	    /* mem: guest-physical access outside RAM */
+	VM_EXIT_IRQ_WINDOW, /* irq_pending was set and the guest can take an interrupt now */
+	VM_EXIT_STOP,	    /* stop: this vCPU cannot go on; text says why */
+};
+
+enum vm_stop {
+	VM_STOP_TRIPLE_FAULT,
+	VM_STOP_ENTRY_FAILED,
+	VM_STOP_UNHANDLED, /* an exit nobody handles */
+	VM_STOP_DEAD_HALT, /* HLT with interrupts off: nothing can wake it */
+	VM_STOP_INTERNAL,
+};
+
+enum { VM_STOP_TEXT = 256, VM_INSN_MAX = 15 };
+
+enum { VM_ACCESS_READ = 1, VM_ACCESS_WRITE = 2, VM_ACCESS_EXEC = 4 };
+
+enum { VM_INJECT_VALID = 1 << 31 };
+
+/*
+ * The run page of a vCPU, shared between kernel and monitor.  The kernel reads
+ * the monitor's half once per vcpu_run and checks what it read.
+ */
+struct vm_run {
+	/* Written by the monitor. */
+	uint64_t deadline;    /* TSC of the next device event; UINT64_MAX: none */
+	uint32_t irq_pending; /* the interrupt line: come back when it can be taken */
+	uint32_t inject;      /* VM_INJECT_VALID | vector: deliver before running; only when irq_ready */
+
+	/* Written by the kernel. */
+	uint32_t exit;	    /* enum vm_exit */
+	uint32_t irq_ready; /* an interrupt injected now would be delivered at once */
+	union {
+		struct {
+			uint16_t port;
+			uint8_t size;	/* bytes an item: 1, 2, 4 */
+			uint8_t in;	/* 1: guest reads */
+			uint32_t count; /* items; more than 1 only for string I/O */
+		} io;			/* data[] holds or takes size * count bytes */
+		struct {
+			uint64_t gpa;
+			uint32_t access; /* VM_ACCESS_ */
+			uint32_t pad;
+		} mem;
+		struct {
+			uint32_t why; /* enum vm_stop */
+			uint32_t kind; /* enum hv_exit_kind of the exit that did it */
+		} stop;
+	};
+	char text[VM_STOP_TEXT]; /* VM_EXIT_STOP: one line, without newline */
+	/* On VM_EXIT_MEM and VM_EXIT_STOP: where the guest was. */
+	uint64_t rip, cs_base;
+	uint32_t insn_len; /* bytes of insn[] that could be read */
+	uint8_t insn[VM_INSN_MAX];
+
+	uint8_t data[VM_IO_BYTES] __attribute__((aligned(4096)));
+};
+
+_Static_assert(sizeof(struct vm_run) == 8192, "the run page is two pages");
+_Static_assert(__builtin_offsetof(struct vm_run, data) == 4096, "data has a page of its own");
+
+/* Counters of one VM, summed over its vCPUs.  Cycles are TSC ticks. */
+struct vm_stats {
+	uint64_t count[HV_EXIT_KINDS];
+	uint64_t cycles[HV_EXIT_KINDS];	 /* from the exit to the next entry, or to where the vCPU stops running */
+	uint64_t monitor[HV_EXIT_KINDS]; /* in the monitor, charged to the exit that went there */
+	uint64_t total, total_cycles;
+	uint64_t vmreads, vmwrites; /* VMX only: by the exit path */
+};
+
+enum vm_state { VM_READY, VM_RUNNING, VM_HALTED, VM_STOPPED };
+
+struct vm_info {
+	uint32_t id;
+	uint32_t owner; /* the monitor's process id */
+	uint32_t state; /* enum vm_state */
+	uint32_t vcpus;
+	uint64_t ram;	     /* bytes, as configured */
+	uint64_t mapped;     /* bytes present in the nested page table */
+	uint64_t table_pages; /* pages of the nested page table */
+	uint64_t root;	     /* hpa of the nested page table's root */
+	uint64_t exits;
+	char name[VM_NAME_MAX];
+};
+
+/* Hypercalls: number in rax, arguments in rbx, rcx; result in rax, -E_NO_SYS for an unknown number. */
+enum vm_hypercall { HC_VERSION = 1 };
+#define NESTLING_HV_VERSION 1
+
+/* The hypervisor's CPUID leaves. */
+#define HV_CPUID_BASE	     0x40000000u
+#define HV_CPUID_SIGNATURE   "NestlingVMM " /* EBX, ECX, EDX of HV_CPUID_BASE */
+#define HV_CPUID_LEAF_LAST   0x4fffffffu /* statistics, see docs/leaves */
+#define HV_CPUID_LEAF_FIRST  0x4ffffffcu
+
+/* What `caps` shows.  Raw words; the program decodes them by bit name. */
+enum hv_vendor { HV_NONE, HV_VMX, HV_SVM };
+enum { HV_CAPS_WORDS = 24, HV_CAPS_TEXT = 160 };
+struct hv_caps {
+	uint32_t vendor; /* enum hv_vendor */
+	uint32_t usable; /* 1: VMs can run */
+	char cpu[52];	 /* brand string */
+	uint32_t words;	 /* used in msr[] */
+	struct {
+		uint32_t msr;
+		uint32_t pad;
+		uint64_t value;
+	} msr[HV_CAPS_WORDS];
+	char refusal[HV_CAPS_TEXT]; /* !usable: one line naming the missing bit */
+};
+
+/* Names and reasons of the kinds, from the one table (lib/exitname.c). */
+const char *hv_exit_name(enum hv_exit_kind kind);
+unsigned int hv_exit_reason(enum hv_exit_kind kind);
+/* The kind counted under an Intel basic exit reason, or HV_EXIT_KINDS if the SDM defines none. */
+enum hv_exit_kind hv_exit_kind_of(uint32_t reason);
+
+#endif

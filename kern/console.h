@@ -1,0 +1,22 @@
+#ifndef NESTLING_KERN_CONSOLE_H
+#define NESTLING_KERN_CONSOLE_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Serial port COM1 (115200 8N1) and VGA text, both at once. */
+void console_init(void);
+void console_putc(int c);
+void console_write(const char *s, size_t n);
+/* Takes what the serial port and keyboard hold into the input buffer: interrupt, or polling. */
+void console_poll(void);
+/* The next input byte, or -1. */
+int console_getc(void);
+/* A line with editing (backspace, ^U, ^C), without newline, for the kernel monitor. */
+int console_readline(const char *prompt, char *buf, size_t size);
+
+int kprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+int kvprintf(const char *fmt, va_list ap);
+
+#endif

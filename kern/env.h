@@ -1,0 +1,54 @@
+#ifndef NESTLING_KERN_ENV_H
+#define NESTLING_KERN_ENV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "inc/syscall.h"
+#include "kern/trap.h"
+
+struct aspace;
+struct vcpu;
+
+enum { ENV_MAX = 1024 };
+
+/* What a blocked Env waits for. */
+enum env_wait { WAIT_NONE, WAIT_CONSOLE, WAIT_CHILD, WAIT_IPC_SEND, WAIT_IPC_RECV, WAIT_SLEEP, WAIT_HALT };
+
+/*
+ * An Env is JOS's process.  It runs in user mode, or, between sys_vcpu_run and
+ * its return, in guest mode.  No kernel stack survives a switch: everything
+ * that must is here or in struct vcpu.
+ */
+struct env {
+	struct trapframe tf; /* user registers */
+	uint32_t id;	     /* generation << 10 | slot; never 0 */
+	uint32_t parent;
+	enum env_status status;
+	enum env_wait wait;
+	uint32_t wait_for;   /* the child's or peer's id */
+	int exit_status;     /* of a zombie */
+	char name[ENV_NAME_MAX];
+	struct aspace *as;
+	struct vcpu *vcpu;   /* the vCPU it drives, or NULL */
+	bool guest;	     /* env_run enters the guest */
+	uint64_t deadline;   /* TSC at which to wake or kick it; UINT64_MAX: never */
+	uint64_t runs, ticks;
+	struct env *next;    /* in the run queue */
+	/* IPC, while blocked */
+	uint64_t ipc_value, ipc_va, ipc_msg_va;
+};
+
+extern struct env envs[ENV_MAX];
+
+void env_init(void);
+/* A new Env from an ELF file of the initrd.  argv strings are in kernel memory. */
+int env_spawn(const char *path, int argc, const char *const *argv, uint32_t parent, struct env **out);
+int env_fork(struct env *parent, struct env **out);
+/* Ends it, frees its memory, its VM, wakes a waiting parent.  Does not return if it is the current one. */
+void env_destroy(struct env *e, int status);
+struct env *env_find(uint32_t id); /* NULL unless alive or zombie */
+/* Switches to e: user mode through trap_return, or guest mode through vcpu_loop.  JOS's env_run. */
+_Noreturn void env_run(struct env *e);
+
+#endif

@@ -1,0 +1,61 @@
+#ifndef NESTLING_KERN_KERNEL_H
+#define NESTLING_KERN_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "inc/syscall.h"
+#include "lib/assert.h"
+
+/* Boot information, gathered from the Multiboot2 tags (kern/multiboot.c). */
+enum { BOOT_MMAP_MAX = 64 };
+struct boot_info {
+	char cmdline[CMDLINE_MAX];
+	struct {
+		uint64_t base, size;
+		bool usable;
+	} mmap[BOOT_MMAP_MAX];
+	unsigned int mmap_count;
+	uint64_t initrd_pa, initrd_size;
+};
+extern struct boot_info boot_info;
+
+/*
+ * Ends the emulator.  Prints the verdict line "nestling: poweroff, status N",
+ * which the launcher reads; 0 is a clean run.
+ */
+_Noreturn void poweroff(int status);
+
+/* The kernel monitor K>: returns when the user says `continue`. */
+struct trapframe;
+void kmonitor(struct trapframe *tf);
+
+/* Symbol names (kern/ksyms.c): the name of the function that holds addr, or NULL. */
+const char *ksym_find(uint64_t addr, uint64_t *offset);
+void backtrace(uint64_t rbp, uint64_t rip);
+
+/* Files of the initrd, unpacked to whole pages at boot (kern/initrd.c). */
+struct page;
+struct file {
+	char name[FILE_NAME_MAX];
+	uint64_t size;
+	struct page **pages; /* size rounded up; the last one's tail is zero */
+};
+void initrd_init(void);
+const struct file *initrd_find(const char *name);
+const struct file *initrd_at(unsigned int index); /* NULL past the last */
+/* Copies from a file; bytes past its end are not touched.  Returns bytes copied. */
+size_t file_read(const struct file *f, uint64_t off, void *buf, size_t size);
+
+/* Time (kern/timer.c): LAPIC timer and TSC, calibrated against the PIT. */
+void timer_init(void);
+extern uint64_t tsc_hz;
+void timer_program(uint64_t tsc); /* one interrupt T_TIMER at or soon after this TSC */
+void lapic_eoi(void);
+
+struct env;
+int64_t syscall(struct env *e, uint64_t nr, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
+		uint64_t a5);
+
+#endif

@@ -1,0 +1,78 @@
+#ifndef NESTLING_KERN_PMAP_H
+#define NESTLING_KERN_PMAP_H
+
+#include "kern/page.h"
+#include "kern/pt.h"
+
+/*
+ * Address spaces.  Copy-on-write and zero-on-demand are one mechanism here,
+ * aspace_fault(), which serves user page faults, kernel copies from and to
+ * users, fork, and nested page faults alike.
+ *
+ * User entries carry software bits: PTE_COW (present, not writable, shared:
+ * copy on write), PTE_SHARE (shared on purpose: fork shares it too), and the
+ * marker PTE_ZERO (not present: a zeroed page on first touch, promised).  A marker
+ * stands in a level-1 entry, or in a level-2 entry for a whole 2 MiB, which then
+ * gets a 2 MiB frame where there is one.
+ */
+#define PTE_COW	  0x200
+#define PTE_SHARE 0x400
+#define PTE_ZERO  0x800
+
+enum { ACCESS_READ = 1, ACCESS_WRITE = 2, ACCESS_EXEC = 4 };
+
+/* Hears of every mapping that is about to be removed or narrowed. */
+struct aspace_watcher {
+	void (*narrow)(struct aspace_watcher *w, uint64_t va, uint64_t size);
+	struct aspace_watcher *next;
+};
+
+struct aspace {
+	struct pt pt;
+	uint32_t refs;	/* Envs */
+	uint64_t pages; /* 4 KiB pages present */
+	struct aspace_watcher *watchers;
+};
+
+struct frame {
+	uint64_t pa;	/* of the frame that holds the address, its start */
+	uint64_t size;	/* PAGE_SIZE or LARGE_PAGE_SIZE */
+	bool writable;	/* may be written without another fault */
+};
+
+/* Boot: builds the page allocator from the memory map and the kernel's own tables.  See kern/init.c. */
+void pmap_init(void);
+
+struct aspace *aspace_create(void); /* refs 1; NULL without memory */
+void aspace_get(struct aspace *as);
+void aspace_put(struct aspace *as); /* frees everything with the last reference */
+void aspace_load(struct aspace *as); /* CR3 */
+void aspace_load_kernel(void);
+
+/* Zero-on-demand memory.  perm: PTE_W and PTE_NX as wanted.  -E_INVAL, -E_NO_MEM, -E_EXISTS. */
+int aspace_map_zero(struct aspace *as, uint64_t va, uint64_t size, uint64_t perm);
+/* One page, with a reference of its own.  perm may hold PTE_W, PTE_NX, PTE_SHARE, PTE_COW. */
+int aspace_map_page(struct aspace *as, uint64_t va, struct page *p, uint64_t perm);
+/* Removes whatever is mapped in the range, after telling the watchers. */
+int aspace_unmap(struct aspace *as, uint64_t va, uint64_t size);
+/* Copy-on-write copy of all of src's user memory into the empty dst; reserves in full. */
+int aspace_copy(struct aspace *dst, struct aspace *src);
+
+/* Resolves a fault at va: -E_FAULT when the access is not allowed there. */
+int aspace_fault(struct aspace *as, uint64_t va, int access);
+/* The frame behind va, faulted in for the access. */
+int aspace_frame(struct aspace *as, uint64_t va, int access, struct frame *out);
+
+void aspace_watch(struct aspace *as, struct aspace_watcher *w);
+void aspace_unwatch(struct aspace *as, struct aspace_watcher *w);
+
+/* Checked copies; -E_FAULT.  Through the direct map, so that SMAP stays shut. */
+int copy_in(struct aspace *as, void *dst, uint64_t src_va, uint64_t size);
+int copy_out(struct aspace *as, uint64_t dst_va, const void *src, uint64_t size);
+/* A string with its closing 0 into dst; -E_INVAL when longer than size. */
+int copy_in_string(struct aspace *as, char *dst, uint64_t src_va, uint64_t size);
+
+/* Maps device registers uncached for the kernel; returns their address.  Panics without memory. */
+volatile void *mmio_map(uint64_t pa, uint64_t size);
+
+#endif

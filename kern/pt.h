@@ -1,0 +1,80 @@
+#ifndef NESTLING_KERN_PT_H
+#define NESTLING_KERN_PT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Page tables: one walker for the host's tables, EPT and NPT, which differ
+ * only in masks.  Pure: needs page_alloc/page_free and kva() and nothing else,
+ * so that it is tested natively too.
+ *
+ * Levels: 1 maps 4 KiB, 2 maps 2 MiB, 3 maps 1 GiB, 4 is the root.
+ */
+typedef uint64_t pte_t;
+
+struct pt_format {
+	const char *name;
+	uint64_t present; /* an entry is present when any of these bits is set */
+	uint64_t table;	  /* bits of an entry that points to a table */
+	uint64_t large;	  /* set in a leaf above level 1 */
+};
+
+struct pt {
+	const struct pt_format *fmt;
+	uint64_t root;	 /* hpa */
+	uint64_t tables; /* table pages, the root included */
+};
+
+enum { PT_LEVELS = 4, PT_ENTRIES = 512 };
+
+/* Bytes that one entry of a level maps. */
+static inline uint64_t
+pt_span(int level)
+{
+	return 1ull << (12 + 9 * (level - 1));
+}
+
+static inline unsigned int
+pt_index(uint64_t va, int level)
+{
+	return va >> (12 + 9 * (level - 1)) & 0x1ff;
+}
+
+/* Allocates an empty root.  -E_NO_MEM. */
+int pt_init(struct pt *pt, const struct pt_format *fmt);
+
+/*
+ * Walks to the entry that decides about va: a leaf, or the first entry that is
+ * not present (it may hold a software marker).  *level tells where.
+ */
+pte_t *pt_lookup(const struct pt *pt, uint64_t va, int *level);
+
+/*
+ * Makes tables down to `level` and returns va's entry there in *out.
+ * -E_NO_MEM; -E_EXISTS when a large leaf or a marker above is in the way.
+ */
+int pt_ensure(struct pt *pt, uint64_t va, int level, pte_t **out);
+
+/*
+ * Replaces the level-2 entry *entry (a large leaf, or a software marker) by a table of 512
+ * entries: for a leaf the same frame in 4 KiB steps with the same bits, for a marker 512 copies.
+ * -E_NO_MEM.
+ */
+int pt_split(struct pt *pt, pte_t *entry);
+
+/*
+ * Calls fn for each entry in [start, end) that is not zero and is not a table:
+ * leaves and markers.  A non-zero result of fn ends the walk and is returned.
+ * fn may change or clear the entry, or pt_split it (the walk then goes on behind it).
+ */
+typedef int (*pt_visit_t)(void *arg, uint64_t va, int level, pte_t *entry);
+int pt_visit(const struct pt *pt, uint64_t start, uint64_t end, pt_visit_t fn, void *arg);
+
+/* Frees tables below [start, end) that have become empty. */
+void pt_prune(struct pt *pt, uint64_t start, uint64_t end);
+
+/* Frees all tables under root entries [first, last] and, with free_root, the root.  Leaves are the caller's. */
+void pt_free(struct pt *pt, unsigned int first, unsigned int last, bool free_root);
+
+#endif

@@ -1,0 +1,21 @@
+#ifndef NESTLING_KERN_SCHED_H
+#define NESTLING_KERN_SCHED_H
+
+#include <stdint.h>
+
+#include "kern/env.h"
+
+/* Picks the next runnable Env, round robin, and runs it; halts the CPU when there is none. */
+_Noreturn void sched_yield(void);
+/* Makes e runnable and puts it at the queue's end. */
+void sched_wake(struct env *e);
+/* Blocks e, which must be the current one; the caller then calls sched_yield(). */
+void sched_block(struct env *e, enum env_wait why, uint32_t wait_for);
+/* Wakes every Env that waits for console input and kicks the vCPU that has the console. */
+void sched_console_input(void);
+/* The timer interrupt: wakes Envs whose deadline passed, kicks vCPUs, ends the slice. */
+void sched_tick(void);
+/* e->deadline changed: programs the timer if that is sooner. */
+void sched_deadline(struct env *e, uint64_t tsc);
+
+#endif

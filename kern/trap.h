@@ -1,0 +1,24 @@
+#ifndef NESTLING_KERN_TRAP_H
+#define NESTLING_KERN_TRAP_H
+
+#include <stdint.h>
+
+/* What trap entry (kern/trapentry.S) pushes; the order is asserted there. */
+struct trapframe {
+	uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
+	uint64_t rdi, rsi, rbp, rbx, rdx, rcx, rax;
+	uint64_t vector, error;
+	uint64_t rip, cs, rflags, rsp, ss;
+};
+_Static_assert(sizeof(struct trapframe) == 22 * 8, "trap entry pushes 22 words");
+
+void trap_init(void);
+/* C side of every trap from trapentry.S. */
+void trap(struct trapframe *tf);
+/* Handles a host interrupt that arrived in guest mode; may set this_cpu()->resched. */
+void trap_interrupt(unsigned int vector);
+void trap_nmi(void); /* an NMI that arrived in guest mode */
+_Noreturn void trap_return(const struct trapframe *tf);
+void trap_print(const struct trapframe *tf);
+
+#endif

@@ -1,0 +1,21 @@
+#ifndef NESTLING_LIB_STRING_H
+#define NESTLING_LIB_STRING_H
+
+#include <stddef.h>
+
+/* The C library's functions, as far as we need them; shared by kernel, user programs and guest. */
+void *memset(void *dst, int c, size_t n);
+void *memcpy(void *dst, const void *src, size_t n);
+void *memmove(void *dst, const void *src, size_t n);
+int memcmp(const void *a, const void *b, size_t n);
+size_t strlen(const char *s);
+size_t strnlen(const char *s, size_t n);
+int strcmp(const char *a, const char *b);
+int strncmp(const char *a, const char *b, size_t n);
+char *strchr(const char *s, int c);
+/* Copies at most size - 1 bytes and always closes with 0; returns strlen(src). */
+size_t strlcpy(char *dst, const char *src, size_t size);
+/* Number in base 0 (0x prefix or decimal), 10 or 16; *end behind it. */
+unsigned long strtoul(const char *s, char **end, int base);
+
+#endif

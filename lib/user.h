@@ -1,0 +1,61 @@
+#ifndef NESTLING_LIB_USER_H
+#define NESTLING_LIB_USER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "inc/error.h"
+#include "inc/syscall.h"
+#include "inc/vm.h"
+#include "lib/assert.h"
+#include "lib/printf.h"
+#include "lib/string.h"
+
+/* The C library of user programs.  A program's main() gets its arguments; its result is the exit status. */
+int main(int argc, char **argv);
+
+/* System calls, one wrapper each: sys_NAME with the arguments of inc/syscall.h. */
+long syscall5(long nr, long a1, long a2, long a3, long a4, long a5);
+long sys_console_write(const void *buf, size_t len);
+long sys_console_read(void *buf, size_t len, bool block);
+long sys_env_id(void);
+_Noreturn void sys_env_exit(int status);
+long sys_env_kill(uint32_t id);
+long sys_env_wait(uint32_t id);
+long sys_env_yield(void);
+long sys_env_sleep(uint64_t microseconds);
+long sys_env_info(unsigned int index, struct env_info *info);
+long sys_spawn(const char *path, char *const *argv, int argc);
+long sys_fork(void);
+long sys_mem_map(void *va, size_t size);
+long sys_mem_unmap(void *va, size_t size);
+long sys_ipc_send(uint32_t to, uint64_t value, const void *page);
+long sys_ipc_recv(struct ipc_msg *msg, void *page);
+long sys_file_info(unsigned int index, struct file_info *info);
+long sys_file_map(const char *path, void *va);
+long sys_sys_info(struct sys_info *info);
+long sys_cmdline(char *buf, size_t len);
+long sys_poweroff(int status);
+long sys_kmonitor(void);
+long sys_hv_caps(struct hv_caps *caps);
+long sys_vm_create(const struct vm_config *config);
+long sys_vm_destroy(uint32_t vm);
+long sys_vm_map(uint32_t vm, uint64_t gpa, void *va, uint64_t size);
+long sys_vcpu_create(uint32_t vm, struct vm_run *va);
+long sys_vcpu_run(uint32_t vm, uint32_t vcpu);
+long sys_vcpu_get_regs(uint32_t vm, uint32_t vcpu, struct vm_regs *regs);
+long sys_vcpu_set_regs(uint32_t vm, uint32_t vcpu, const struct vm_regs *regs);
+long sys_vm_info(unsigned int index, struct vm_info *info);
+long sys_vm_stats(uint32_t vm, struct vm_stats *stats);
+
+int printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+int vprintf(const char *fmt, va_list ap);
+int putchar(int c);
+_Noreturn void exit(int status);
+void *malloc(size_t size);
+void free(void *p);
+/* A line from the console with editing (backspace, ^U, ^W, ^C gives -1, ^D on empty gives -2), echoed. */
+int readline(const char *prompt, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,211 @@
+#ifndef NESTLING_VMM_HV_H
+#define NESTLING_VMM_HV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "inc/vm.h"
+#include "kern/pmap.h"
+
+/*
+ * The hypervisor's one public header: what the kernel calls, what back ends
+ * implement, and the structures between them.
+ */
+
+struct env;
+struct vcpu;
+struct vm;
+
+/* Event to deliver at the next entry, in the layout of VMX's interruption-information field. */
+enum {
+	HV_EVENT_INTR = 0 << 8,
+	HV_EVENT_NMI = 2 << 8,
+	HV_EVENT_EXCEPTION = 3 << 8,
+	HV_EVENT_TYPE = 7 << 8,
+	HV_EVENT_HAS_ERROR = 1 << 11,
+};
+#define HV_EVENT_VALID 0x80000000u
+
+struct hv_event {
+	uint32_t info;	/* HV_EVENT_, vector in bits 7:0 */
+	uint32_t error;
+	uint32_t len;	/* instruction length of software events */
+};
+
+/* A VM exit, decoded: only what its kind needs is filled in. */
+struct hv_exit {
+	enum hv_exit_kind kind;
+	uint32_t raw;	   /* hardware's reason */
+	uint32_t len;	   /* of the instruction, when SKIP is possible */
+	uint64_t qual;	   /* hardware's qualification, for messages */
+	union {
+		struct {
+			uint16_t port;
+			uint8_t size;
+			bool in, string, rep;
+			uint8_t addr_size; /* 2, 4, 8: string only */
+			uint8_t seg;	   /* enum vm_seg: string OUT only */
+		} io;
+		struct {
+			uint8_t cr, reg;
+			enum { CR_READ, CR_WRITE, CR_CLTS, CR_LMSW } op;
+			uint16_t lmsw;
+		} cr;
+		struct {
+			uint8_t dr, reg;
+			bool read;
+		} dr;
+		struct {
+			uint64_t gpa;
+			uint32_t access; /* VM_ACCESS_ */
+		} mem;
+		struct {
+			uint32_t vector; /* exceptions and external interrupts */
+			uint32_t error;
+			bool has_error, nmi;
+		} intr;
+	};
+};
+
+/* What a handler wants next. */
+enum hv_action {
+	HV_RESUME, /* enter again at the same RIP (or where an injected event goes) */
+	HV_SKIP,   /* advance RIP over the instruction, then enter */
+	HV_USER,   /* return to the monitor with what vm_run says */
+	HV_STOP,   /* return to the monitor: this vCPU is finished, vm_run.text says why */
+	HV_YIELD,  /* give up the CPU: preempted or halted; the run loop goes on later */
+};
+
+struct hv_stats {
+	uint64_t count, cycles, monitor;
+};
+
+struct vcpu {
+	/* First, for assembly: GPRs in hardware order.  RSP is the back end's. */
+	uint64_t gpr[REG_COUNT];
+	uint64_t host_rsp;  /* as the back end last recorded it */
+	void *backend;	    /* struct vmx_vcpu or struct svm_vcpu */
+	struct vm *vm;
+	struct env *env;    /* who drives it */
+	struct vm_run *run; /* kernel's address of the run page */
+	uint32_t index;
+	volatile bool kick; /* come back to the monitor with VM_EXIT_EVENT */
+	bool halted;
+	bool stopped;	    /* never enter again */
+	bool state_loaded;  /* FPU, debug and SYSCALL registers are on loaded_cpu */
+	int loaded_cpu;	    /* the CPU whose hardware holds this vCPU's control block; -1 none */
+	uint64_t flushed;   /* vm->tlb_gen as of the last flush here */
+	struct hv_event event;	    /* to deliver at the next entry */
+	uint32_t inject_error;
+	/* An I/O instruction that waits for the monitor. */
+	struct {
+		bool pending;
+		struct hv_exit exit;
+		uint32_t count;
+		uint64_t gva;
+	} io;
+	/* Guest state that the hardware does not switch. */
+	uint64_t cr2, cr8, xcr0;
+	uint64_t dr[4], dr6;
+	uint64_t star, lstar, cstar, fmask, kernel_gs_base;
+	uint64_t pat, misc_enable, apic_base;
+	void *fpu;	    /* XSAVE area, a page */
+	/* Accounting */
+	uint64_t exit_tsc;  /* when the current exit began */
+	uint64_t user_tsc;  /* when it went to the monitor; 0 if not there */
+	enum hv_exit_kind user_kind;
+	struct hv_stats stats[HV_EXIT_KINDS];
+	uint64_t total;
+	uint64_t vmreads, vmwrites;
+};
+_Static_assert(__builtin_offsetof(struct vcpu, gpr) == 0, "entry.S addresses gpr[] from the vcpu");
+
+struct vm_slot {
+	uint64_t gpa, size, hva;
+};
+
+struct vm {
+	uint32_t id;
+	uint32_t owner;
+	bool used;
+	char name[VM_NAME_MAX];
+	uint32_t leaves;
+	uint64_t ram;
+	struct aspace *as;
+	struct aspace_watcher watcher;
+	struct vm_slot slots[VM_SLOTS_MAX];
+	unsigned int slot_count;
+	struct pt npt; /* EPT or NPT */
+	uint64_t mapped;  /* bytes */
+	uint64_t tlb_gen; /* grows when an entry is removed or narrowed */
+	uint32_t asid;	  /* VPID or ASID */
+	struct vcpu *vcpus[VM_VCPUS_MAX];
+	unsigned int vcpu_count;
+};
+
+/* A back end.  All functions return 0 or -E_ unless they say otherwise. */
+struct hv_ops {
+	const char *name;	 /* "VMX", "SVM" */
+	enum hv_vendor vendor;
+	const struct pt_format *npt_format;
+	/* Is it there and complete?  On refusal fills why (one line naming the missing bit). */
+	int (*probe)(struct hv_caps *caps);
+	int (*cpu_on)(void);	 /* VMXON / EFER.SVME on this CPU */
+	void (*cpu_off)(void);
+	int (*vcpu_init)(struct vcpu *v);
+	void (*vcpu_free)(struct vcpu *v);
+	void (*load)(struct vcpu *v); /* make it current on this CPU */
+	void (*put)(struct vcpu *v);  /* off this CPU, so that another may load it */
+	int (*enter)(struct vcpu *v); /* 0 after an exit; -E_ENTRY when refused */
+	void (*decode)(struct vcpu *v, struct hv_exit *x);
+	void (*skip)(struct vcpu *v, const struct hv_exit *x);
+	void (*get_regs)(struct vcpu *v, struct vm_regs *r);
+	int (*set_regs)(struct vcpu *v, const struct vm_regs *r);
+	/* Fast single accessors for handlers. */
+	uint64_t (*get_rip)(struct vcpu *v);
+	uint64_t (*get_rflags)(struct vcpu *v);
+	void (*get_segment)(struct vcpu *v, enum vm_seg s, struct vm_segment *out);
+	uint64_t (*get_cr)(struct vcpu *v, unsigned int cr); /* 0, 3, 4 as the guest sees them */
+	void (*set_cr)(struct vcpu *v, unsigned int cr, uint64_t value);
+	uint64_t (*get_efer)(struct vcpu *v);
+	void (*set_efer)(struct vcpu *v, uint64_t value);
+	/* MSRs that live in the control block (FS_BASE, SYSENTER_*, ...): -E_NOT_FOUND for others. */
+	int (*get_msr)(struct vcpu *v, uint32_t msr, uint64_t *value);
+	int (*set_msr)(struct vcpu *v, uint32_t msr, uint64_t value);
+	bool (*irq_ready)(struct vcpu *v);  /* would an interrupt be taken now? */
+	void (*irq_window)(struct vcpu *v, bool on);
+	void (*flush)(struct vm *vm);	    /* nested translations of this VM, on this CPU */
+	uint64_t (*npt_leaf)(uint64_t pa, bool writable, bool large);
+	void (*explain)(struct vcpu *v, char *text, uint64_t size); /* after a refused entry */
+};
+
+/* The back end in use, or NULL with hv_caps.refusal saying why. */
+extern const struct hv_ops *hv;
+extern struct hv_caps hv_caps;
+
+/* Boot: probes both back ends and switches one on. */
+void hv_init(void);
+/* Enters the guest of e's vCPU until the monitor is needed (returns; e->tf.rax is set)
+ * or the CPU is given up (calls sched_yield and does not return). */
+void vcpu_loop(struct env *e);
+/* Takes the guest state that is on this CPU off it; env_run calls it before another Env runs. */
+void hv_switch_out(void);
+/* e ends: its VM, if it has one, is freed. */
+void vm_env_exit(struct env *e);
+/* Something happened that the monitor of this vCPU should see. */
+void vcpu_kick(struct vcpu *v);
+unsigned int vm_count(void);
+
+/* System calls (inc/syscall.h). */
+int64_t vm_create(struct env *e, uint64_t config_va);
+int64_t vm_destroy(struct env *e, uint64_t id);
+int64_t vm_map(struct env *e, uint64_t id, uint64_t gpa, uint64_t hva, uint64_t size);
+int64_t vcpu_create(struct env *e, uint64_t id, uint64_t run_va);
+int64_t vcpu_run(struct env *e, uint64_t id, uint64_t vcpu);
+int64_t vcpu_get_regs(struct env *e, uint64_t id, uint64_t vcpu, uint64_t regs_va);
+int64_t vcpu_set_regs(struct env *e, uint64_t id, uint64_t vcpu, uint64_t regs_va);
+int64_t vm_info(struct env *e, uint64_t index, uint64_t info_va);
+int64_t vm_stats(struct env *e, uint64_t id, uint64_t stats_va);
+int64_t hv_get_caps(struct env *e, uint64_t caps_va);
+
+#endif
