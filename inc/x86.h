@@ -1,6 +1,7 @@
 #ifndef NESTLING_INC_X86_H
 #define NESTLING_INC_X86_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* Instructions that C has no words for, one function each. */
@@ -54,13 +55,19 @@ outl(uint16_t port, uint32_t v)
 }
 
 static inline void
-insw(uint16_t port, void *buf, uint64_t count)
+insw(uint16_t port, void *buf, size_t count)
 {
 	__asm__ volatile("rep insw" : "+D"(buf), "+c"(count) : "d"(port) : "memory");
 }
 
 static inline void
-outsb(uint16_t port, const void *buf, uint64_t count)
+insl(uint16_t port, void *buf, size_t count)
+{
+	__asm__ volatile("rep insl" : "+D"(buf), "+c"(count) : "d"(port) : "memory");
+}
+
+static inline void
+outsb(uint16_t port, const void *buf, size_t count)
 {
 	__asm__ volatile("rep outsb" : "+S"(buf), "+c"(count) : "d"(port) : "memory");
 }
