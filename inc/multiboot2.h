@@ -13,26 +13,26 @@
 #define MB2_HEADER_MAGIC  0xe85250d6
 #define MB2_HEADER_SEARCH 32768
 #define MB2_HEADER_ALIGN  8
-#define MB2_ARCH_I386	  0
-#define MB2_BOOT_MAGIC	  0x36d76289
+#define MB2_ARCH_I386     0
+#define MB2_BOOT_MAGIC    0x36d76289
 
 /* Tags of the header: 16-bit type, 16-bit flags, 32-bit size, content; each aligned to 8. */
-#define MB2_HEADER_END		0
+#define MB2_HEADER_END          0
 #define MB2_HEADER_INFO_REQUEST 1 /* types of information tags that the kernel needs */
-#define MB2_HEADER_ENTRY	3 /* 32-bit physical entry address */
+#define MB2_HEADER_ENTRY        3 /* 32-bit physical entry address */
 #define MB2_HEADER_MODULE_ALIGN 6 /* modules start on a page boundary */
-#define MB2_HEADER_OPTIONAL	1 /* flag: a loader that does not know the tag may ignore it */
+#define MB2_HEADER_OPTIONAL     1 /* flag: a loader that does not know the tag may ignore it */
 
 /* Tags of the information: 32-bit type, 32-bit size, content; each aligned to 8. */
-#define MB2_TAG_END	    0
-#define MB2_TAG_CMDLINE	    1
+#define MB2_TAG_END         0
+#define MB2_TAG_CMDLINE     1
 #define MB2_TAG_LOADER_NAME 2
-#define MB2_TAG_MODULE	    3
-#define MB2_TAG_MMAP	    6
-#define MB2_TAG_ALIGN	    8
+#define MB2_TAG_MODULE      3
+#define MB2_TAG_MMAP        6
+#define MB2_TAG_ALIGN       8
 
 /* Types of a memory map entry; every other value is not usable either. */
-#define MB2_MEM_RAM	 1
+#define MB2_MEM_RAM      1
 #define MB2_MEM_RESERVED 2
 
 #ifndef __ASSEMBLER__
@@ -76,8 +76,8 @@ struct mb2_tag_string {
 struct mb2_tag_module {
 	struct mb2_tag tag;
 	uint32_t start; /* hpa */
-	uint32_t end;	/* hpa behind the last byte */
-	char string[];	/* with its closing 0 */
+	uint32_t end;   /* hpa behind the last byte */
+	char string[];  /* with its closing 0 */
 };
 
 struct mb2_mmap_entry {
