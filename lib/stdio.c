@@ -1,0 +1,66 @@
+#include "lib/user.h"
+
+/* printf gathers its text and writes it in as few system calls as it can. */
+struct out {
+	size_t used;
+	int total;
+	char buf[256];
+};
+
+static void
+flush(struct out *o)
+{
+	sys_console_write(o->buf, o->used);
+	o->used = 0;
+}
+
+static void
+put(void *arg, char c)
+{
+	struct out *o = arg;
+
+	o->buf[o->used++] = c;
+	o->total++;
+	if (o->used == sizeof o->buf)
+		flush(o);
+}
+
+int
+vprintf(const char *fmt, va_list ap)
+{
+	struct out o;
+
+	o.used = 0;
+	o.total = 0;
+	vformat(put, &o, fmt, ap);
+	if (o.used)
+		flush(&o);
+	return o.total;
+}
+
+int
+printf(const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vprintf(fmt, ap);
+	va_end(ap);
+	return n;
+}
+
+int
+putchar(int c)
+{
+	char byte = c;
+
+	sys_console_write(&byte, 1);
+	return (unsigned char)byte;
+}
+
+void
+exit(int status)
+{
+	sys_env_exit(status);
+}
