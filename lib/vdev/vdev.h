@@ -20,12 +20,18 @@ struct vdev_bus;
 struct vdev {
 	const char *name;
 	uint64_t base, len;
+	bool bytes; /* an 8-bit device: wider accesses are split, low address first, as on ISA */
 	/* addr is relative to base; size 1, 2 or 4.  NULL read: all ones; NULL write: ignored. */
 	uint32_t (*read)(void *state, uint64_t addr, unsigned int size);
 	void (*write)(void *state, uint64_t addr, unsigned int size, uint32_t value);
-	/* String transfers of count items from or to one port; NULL: item by item through read/write. */
-	size_t (*read_string)(void *state, uint64_t addr, unsigned int size, void *buf, size_t count);
-	size_t (*write_string)(void *state, uint64_t addr, unsigned int size, const void *buf, size_t count);
+	/*
+	 * String transfers of count items from or to one port: moves as many as it can in bulk
+	 * and returns how many.  At 0, or when NULL, the next item goes through read/write.
+	 */
+	size_t (*read_string)(void *state, uint64_t addr, unsigned int size, void *buf,
+	                      size_t count);
+	size_t (*write_string)(void *state, uint64_t addr, unsigned int size, const void *buf,
+	                       size_t count);
 	void *state;
 };
 
@@ -38,18 +44,26 @@ struct vdev_bus {
 
 /* -1 when the range overlaps another, is empty, or the bus is full. */
 int vdev_bus_add(struct vdev_bus *bus, const struct vdev *dev);
-/* Unclaimed reads give all ones and are counted.  An access that crosses a range's end is unclaimed. */
+/* Unclaimed reads give all ones and are counted.  An access that crosses a range's end is
+ * unclaimed. */
 uint32_t vdev_bus_read(struct vdev_bus *bus, uint64_t addr, unsigned int size);
 void vdev_bus_write(struct vdev_bus *bus, uint64_t addr, unsigned int size, uint32_t value);
-void vdev_bus_read_string(struct vdev_bus *bus, uint64_t addr, unsigned int size, void *buf, size_t count);
+void vdev_bus_read_string(struct vdev_bus *bus, uint64_t addr, unsigned int size, void *buf,
+                          size_t count);
 void vdev_bus_write_string(struct vdev_bus *bus, uint64_t addr, unsigned int size, const void *buf,
-			   size_t count);
+                           size_t count);
 
 /* An interrupt line: level 1 or 0. */
 struct vdev_irq {
 	void (*set)(void *arg, unsigned int line, bool level);
 	void *arg;
 	unsigned int line;
+};
+
+/* Guest time in nanoseconds; it never falls. */
+struct vdev_clock {
+	uint64_t (*now)(void *arg);
+	void *arg;
 };
 
 #endif

@@ -1,0 +1,42 @@
+#ifndef NESTLING_LIB_VDEV_IDE_H
+#define NESTLING_LIB_VDEV_IDE_H
+
+#include "lib/vdev/vdev.h"
+
+/*
+ * The PC's first IDE channel with one disk, the master: ports 1f0-1f7 and 3f6,
+ * PIO and 28-bit LBA.  The disk is memory of the caller's.  (ATA/ATAPI-4.)
+ */
+
+enum { IDE_SECTOR = 512, IDE_MULTIPLE_MAX = 16, IDE_IRQ = 14 };
+
+struct ide_disk {
+	uint8_t *data;
+	uint64_t
+	        size; /* bytes; the rest of the last sector reads as zeros, writes there are lost */
+	bool readonly; /* writes are refused */
+};
+
+struct ide {
+	struct ide_disk disk;
+	struct vdev_irq irq;
+	uint32_t sectors; /* capacity */
+	/* Registers */
+	uint8_t error, features, count, lba[3], device, status, control;
+	bool intrq;       /* an interrupt waits to be acknowledged */
+	uint8_t multiple; /* sectors per READ/WRITE MULTIPLE block; 0: not set */
+	/* The data transfer under way */
+	enum { IDE_IDLE, IDE_TO_HOST, IDE_FROM_HOST } phase;
+	uint32_t left;  /* sectors still to move, the one in the buffer included */
+	uint32_t block; /* sectors per interrupt */
+	uint32_t block_left;
+	uint32_t pos; /* in the buffer */
+	uint8_t buffer[IDE_SECTOR];
+};
+
+void ide_init(struct ide *d, const struct ide_disk *disk, const struct vdev_irq *irq);
+void ide_reset(struct ide *d);
+/* -1 when the ports are taken. */
+int ide_attach(struct ide *d, struct vdev_bus *bus);
+
+#endif

@@ -1,0 +1,54 @@
+#ifndef NESTLING_LIB_VDEV_PIC_H
+#define NESTLING_LIB_VDEV_PIC_H
+
+#include "lib/vdev/vdev.h"
+
+/*
+ * The PC's pair of 8259A interrupt controllers: ports 20-21 and a0-a1, and the
+ * edge/level registers 4d0-4d1.  (Intel 8259A data sheet.)
+ */
+
+enum { PIC_LINES = 16, PIC_CASCADE = 2 };
+
+struct pic_chip {
+	uint8_t lines;       /* level of the inputs */
+	uint8_t irr;         /* requests; of level-triggered inputs, lines itself */
+	uint8_t isr;         /* in service */
+	uint8_t imr;         /* masked */
+	uint8_t elcr;        /* level-triggered */
+	uint8_t elcr_mask;   /* which bits of elcr can be set */
+	uint8_t vector_base; /* of input 0 */
+	uint8_t lowest;      /* input with the lowest priority */
+	uint8_t icw;         /* initialisation word expected next, 2 to 4; 0: initialised */
+	bool single;         /* no ICW3 */
+	bool want_icw4;
+	bool auto_eoi, rotate_auto_eoi;
+	bool nested; /* special fully nested mode */
+	bool special_mask;
+	bool read_isr; /* reads of port 0 give ISR, not IRR */
+	bool poll;     /* the next read acknowledges */
+};
+
+struct pic {
+	struct pic_chip master, slave;
+};
+
+/* As firmware would leave it: vectors 08 and 70, everything masked. */
+void pic_reset(struct pic *p);
+/* -1 when the ports are taken. */
+int pic_attach(struct pic *p, struct vdev_bus *bus);
+
+/*
+ * Drives an input, 0 to 15 but for the cascade.  As on the chip, a request
+ * that is withdrawn before it was acknowledged is gone, edge-triggered or not.
+ */
+void pic_irq(struct pic *p, unsigned int line, bool level);
+/* The same as an output for a device. */
+struct vdev_irq pic_line(struct pic *p, unsigned int line);
+
+/* Is the processor's INTR input high? */
+bool pic_pending(const struct pic *p);
+/* The interrupt acknowledge cycle: the vector, that of IRQ 7 when nothing is pending (spurious). */
+uint8_t pic_ack(struct pic *p);
+
+#endif
