@@ -63,13 +63,13 @@ readline(const char *prompt, char *buf, size_t size)
 		switch (c) {
 		case CTRL_C:
 			printf("^C\n");
-			return -1;
+			return READLINE_CANCELLED;
 		case CTRL_D:
 			if (len == 0)
-				return -2;
+				return READLINE_END;
 			break;
 		case -1:
-			return -2;
+			return READLINE_END;
 		case '\r':
 		case '\n':
 			buf[len] = 0;

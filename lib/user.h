@@ -55,7 +55,8 @@ int putchar(int c);
 _Noreturn void exit(int status);
 void *malloc(size_t size);
 void free(void *p);
-/* A line from the console with editing (backspace, ^U, ^W, ^C gives -1, ^D on empty gives -2), echoed. */
+/* A line from the console with editing (backspace, ^U, ^W), echoed; its length, or one of these. */
+enum { READLINE_CANCELLED = -1 /* ^C */, READLINE_END = -2 /* ^D on an empty line */ };
 int readline(const char *prompt, char *buf, size_t size);
 
 #endif

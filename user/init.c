@@ -1,0 +1,64 @@
+#include "lib/user.h"
+
+#include "lib/parse.h"
+
+/*
+ * The first process.  With `run=COMMANDS` at the end of the kernel's command
+ * line it runs these and ends the machine with their status; without, it
+ * starts our guest and then shells.
+ */
+
+/* Runs a program to its end; its status, or a negative error when it could not start. */
+static int
+run(int argc, char *const *argv)
+{
+	long id = sys_spawn(argv[0], argv, argc);
+
+	if (id >= 0)
+		return sys_env_wait(id);
+	printf("init: %s: %s\n", argv[0], error_text(id));
+	return id;
+}
+
+static int
+run_commands(const char *commands)
+{
+	char *argv[] = {"sh", "-c", (char *)commands};
+	int status = run(3, argv);
+
+	return status >= 0 && status < ENV_WAIT_KILLED ? status : 1;
+}
+
+static void
+run_shells(void)
+{
+	char *argv[] = {"sh"};
+	int status;
+
+	while ((status = run(1, argv)) >= 0)
+		printf("init: the shell ended with status %d; here is another (`poweroff` ends the "
+		       "machine)\n",
+		       status);
+}
+
+int
+main(int argc, char **argv)
+{
+	char cmdline[CMDLINE_MAX] = "";
+	char *guest[] = {"vm", "guest"};
+	const char *commands;
+	int status = 1;
+
+	(void)argc;
+	(void)argv;
+	sys_cmdline(cmdline, sizeof cmdline);
+	commands = parse_option_rest(cmdline, "run");
+	if (commands) {
+		status = run_commands(commands);
+	} else {
+		run(2, guest);
+		run_shells();
+	}
+	sys_poweroff(status);
+	panic("the machine is still on after poweroff");
+}
