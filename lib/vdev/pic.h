@@ -11,16 +11,17 @@
 enum { PIC_LINES = 16, PIC_CASCADE = 2 };
 
 struct pic_chip {
-	uint8_t lines;       /* level of the inputs */
-	uint8_t irr;         /* requests; of level-triggered inputs, lines itself */
-	uint8_t isr;         /* in service */
-	uint8_t imr;         /* masked */
-	uint8_t elcr;        /* level-triggered */
-	uint8_t elcr_mask;   /* which bits of elcr can be set */
-	uint8_t vector_base; /* of input 0 */
-	uint8_t lowest;      /* input with the lowest priority */
-	uint8_t icw;         /* initialisation word expected next, 2 to 4; 0: initialised */
-	bool single;         /* no ICW3 */
+	struct pic_chip *slave; /* of the master: drives its input PIC_CASCADE */
+	uint8_t lines;          /* level of the inputs */
+	uint8_t irr;            /* requests; of level-triggered inputs, lines itself */
+	uint8_t isr;            /* in service */
+	uint8_t imr;            /* masked */
+	uint8_t elcr;           /* level-triggered */
+	uint8_t elcr_mask;      /* which bits of elcr can be set */
+	uint8_t vector_base;    /* of input 0 */
+	uint8_t lowest;         /* input with the lowest priority */
+	uint8_t icw;            /* initialisation word expected next, 2 to 4; 0: initialised */
+	bool single;            /* no ICW3 */
 	bool want_icw4;
 	bool auto_eoi, rotate_auto_eoi;
 	bool nested; /* special fully nested mode */
@@ -33,6 +34,8 @@ struct pic {
 	struct pic_chip master, slave;
 };
 
+/* Call first; holds addresses of itself, so p must not move. */
+void pic_init(struct pic *p);
 /* As firmware would leave it: vectors 08 and 70, everything masked. */
 void pic_reset(struct pic *p);
 /* -1 when the ports are taken. */
