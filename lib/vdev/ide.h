@@ -25,12 +25,13 @@ struct ide {
 	uint8_t error, features, count, lba[3], device, status, control;
 	bool intrq;       /* an interrupt waits to be acknowledged */
 	uint8_t multiple; /* sectors per READ/WRITE MULTIPLE block; 0: not set */
-	/* The data transfer under way */
-	enum { IDE_IDLE, IDE_TO_HOST, IDE_FROM_HOST } phase;
-	uint32_t left;  /* sectors still to move, the one in the buffer included */
-	uint32_t block; /* sectors per interrupt */
-	uint32_t block_left;
-	uint32_t pos; /* in the buffer */
+	/* The data transfer under way; the guest cannot change it through the registers */
+	enum ide_phase { IDE_IDLE, IDE_IDENTIFY, IDE_READ, IDE_WRITE } phase;
+	uint32_t sector;     /* in the buffer */
+	uint32_t left;       /* sectors still to move, this one included */
+	uint32_t block;      /* sectors per interrupt */
+	uint32_t block_left; /* of this block, this one included */
+	uint32_t pos;        /* in the buffer */
 	uint8_t buffer[IDE_SECTOR];
 };
 
@@ -38,5 +39,8 @@ void ide_init(struct ide *d, const struct ide_disk *disk, const struct vdev_irq 
 void ide_reset(struct ide *d);
 /* -1 when the ports are taken. */
 int ide_attach(struct ide *d, struct vdev_bus *bus);
+
+/* Fills a sector with what IDENTIFY DEVICE tells, for ide.c. */
+void ide_identify(const struct ide *d, uint8_t *page);
 
 #endif

@@ -6,28 +6,31 @@
 /*
  * The PC's 8254 interval timer, ports 40-43, and port 61, which gates channel
  * 2 and shows its output.  Channel 0 drives IRQ 0.  (Intel 8254 data sheet.)
+ * One difference: a count that is written in modes 2 and 3 is used at once,
+ * not from the next period on.
  */
 
-enum { PIT_HZ = 1193182, PIT_CHANNELS = 3 };
+enum { PIT_HZ = 1193182, PIT_CHANNELS = 3, PIT_IRQ = 0 };
 
+/* Times are in periods of PIT_HZ. */
 struct pit_channel {
 	uint8_t mode;   /* 0 to 5 */
-	uint8_t access; /* PIT_LOW, PIT_HIGH or both, as in the control word */
+	uint8_t access; /* which bytes are read and written: 1 low, 2 high, 3 both */
 	bool bcd;
 	bool gate;
-	bool loaded;                /* has a count since its control word */
-	bool running;               /* counts since `start`; else stands at `stopped` */
-	bool triggered;             /* modes 1 and 5: has seen a trigger */
+	bool loaded;     /* has a count; until then the output stands */
+	bool running;    /* counts since `start`; else stands at `stopped` */
+	uint32_t reload; /* 1 to 65536 */
+	uint64_t start;
+	uint64_t stopped;
+	uint64_t edges; /* rising edges of the output since start, those already reported */
+
+	/* Bytes in transit */
 	bool write_high, read_high; /* the next byte is the high one */
-	uint8_t low;                /* byte that waits for the high one */
-	uint8_t latched;            /* bytes of latch still to be read */
-	bool status_latched;
-	uint8_t status;
+	uint8_t low;                /* waits for the high byte */
+	bool latched, status_latched;
 	uint16_t latch;
-	uint32_t reload;  /* 1 to 65536 */
-	uint64_t start;   /* time of loading, in periods of PIT_HZ */
-	uint64_t stopped; /* periods counted when the gate closed */
-	uint64_t edges;   /* rising edges already reported */
+	uint8_t status;
 };
 
 struct pit {
@@ -44,7 +47,7 @@ int pit_attach(struct pit *p, struct vdev_bus *bus);
 /*
  * Raises IRQ 0 when it is due.  Returns the time in nanoseconds at which it
  * wants to be called next, VDEV_NEVER for none; any access may change that.
- * Periods that were missed are not made up for.
+ * Several periods that were missed give one interrupt.
  */
 uint64_t pit_tick(struct pit *p);
 
