@@ -1,0 +1,197 @@
+#include "user/vm/machine.h"
+
+#include "inc/memlayout.h"
+
+/* The VM as a PC: what it is made of, and how it is put together. */
+
+enum { SECTOR = IDE_SECTOR, SIGNATURE_AT = 510 };
+
+/* The clock that a VM sees begins at 2000-01-01, so that runs repeat. */
+#define EPOCH    946684800
+
+#define FOUR_GIB (1ull << 32)
+
+static uint64_t
+guest_time(void *arg)
+{
+	return clock_now(arg);
+}
+
+static void
+uart_send(void *arg, uint8_t byte)
+{
+	(void)arg;
+	putchar(byte);
+}
+
+static void
+uart_send_bytes(void *arg, const uint8_t *bytes, size_t count)
+{
+	(void)arg;
+	sys_console_write(bytes, count);
+}
+
+static int
+add_devices(struct machine *m, const struct ide_disk *disk)
+{
+	const struct vdev_clock clock = {.now = guest_time, .arg = &m->clock};
+	const struct uart_output out = {.tx = uart_send, .tx_bytes = uart_send_bytes};
+	const struct cmos_config cmos = {
+	        .epoch = EPOCH,
+	        .low_ram = m->opts.ram < FOUR_GIB ? m->opts.ram : FOUR_GIB,
+	        .high_ram = m->opts.ram < FOUR_GIB ? 0 : m->opts.ram - FOUR_GIB,
+	};
+	struct vdev_irq timer_irq = pic_line(&m->pic, 0);
+	struct vdev_irq uart_irq = pic_line(&m->pic, UART_COM1_IRQ);
+	struct vdev_irq ide_irq = pic_line(&m->pic, IDE_IRQ);
+
+	clock_init(&m->clock);
+	pic_reset(&m->pic);
+	pit_init(&m->pit, &clock, &timer_irq);
+	uart_init(&m->uart, &out, &uart_irq);
+	cmos_init(&m->cmos, &clock, &cmos);
+	ide_init(&m->ide, disk, &ide_irq);
+	if (pic_attach(&m->pic, &m->ports) < 0 || pit_attach(&m->pit, &m->ports) < 0 ||
+	    uart_attach(&m->uart, &m->ports, UART_COM1) < 0 ||
+	    cmos_attach(&m->cmos, &m->ports) < 0 || ide_attach(&m->ide, &m->ports) < 0)
+		return -1;
+	return control_attach(m);
+}
+
+/* Maps the disk image as memory of our own; says so when it cannot be booted. */
+static bool
+open_image(const char *name, struct ide_disk *disk)
+{
+	long size = sys_file_map(name, (void *)UFILE_BASE);
+	const uint8_t *data = (const uint8_t *)UFILE_BASE;
+
+	if (size == -E_NOT_FOUND) {
+		printf(VM_NAME ": %s: no such disk image\n", name);
+	} else if (size < 0) {
+		printf(VM_NAME ": %s: %s\n", name, error_text(size));
+	} else if (size == 0) {
+		printf(VM_NAME ": %s: the disk image is empty\n", name);
+	} else if (size < SECTOR) {
+		printf(VM_NAME ": %s: %ld bytes are less than a boot sector, %d bytes\n", name,
+		       size, SECTOR);
+	} else if (data[SIGNATURE_AT] != 0x55 || data[SIGNATURE_AT + 1] != 0xaa) {
+		printf(VM_NAME ": %s: not bootable: expected the signature 55 aa at byte %d, found "
+		               "%02x %02x\n",
+		       name, SIGNATURE_AT, data[SIGNATURE_AT], data[SIGNATURE_AT + 1]);
+	} else {
+		*disk = (struct ide_disk){.data = (uint8_t *)UFILE_BASE, .size = size};
+		return true;
+	}
+	return false;
+}
+
+/* Gives the VM its RAM: all of gpa 0 to its size but the BIOS's part. */
+static long
+map_ram(struct machine *m)
+{
+	const uint64_t behind = BIOS_GPA + BIOS_SIZE;
+	long err = -E_NO_MEM;
+
+	m->ram = (uint8_t *)UVM_RAM;
+	if (m->opts.ram <= UFILE_BASE - UVM_RAM)
+		err = sys_mem_map(m->ram, m->opts.ram);
+	if (err == 0)
+		err = sys_vm_map(m->vm, 0, m->ram, BIOS_GPA);
+	if (err == 0 && m->opts.ram > behind)
+		err = sys_vm_map(m->vm, behind, m->ram + behind, m->opts.ram - behind);
+	return err;
+}
+
+static void
+say_no_memory(const struct options *o)
+{
+	struct sys_info info;
+
+	sys_sys_info(&info);
+	printf(VM_NAME ": %lu MiB of memory are more than the host has: %lu MiB free\n",
+	       o->ram >> 20, (info.pages_free - info.pages_reserved) * 4 / 1024);
+}
+
+static void
+say_no_hv(void)
+{
+	struct hv_caps caps;
+
+	sys_hv_caps(&caps);
+	printf(VM_NAME ": this CPU cannot run VMs: %s\n", caps.refusal);
+}
+
+static long
+create_vm(struct machine *m)
+{
+	struct vm_config config = {.ram = m->opts.ram, .leaves = 2};
+	long id;
+
+	strlcpy(config.name, m->opts.image, sizeof config.name);
+	id = sys_vm_create(&config);
+	if (id >= 0)
+		m->vm = id;
+	return id;
+}
+
+static long
+create_vcpu(struct machine *m)
+{
+	long index;
+
+	m->run = (struct vm_run *)URUN_BASE;
+	index = sys_vcpu_create(m->vm, m->run);
+	if (index >= 0)
+		m->vcpu = index;
+	return index;
+}
+
+int
+machine_create(struct machine *m, const struct options *o)
+{
+	struct ide_disk disk;
+	long err;
+
+	*m = (struct machine){.opts = *o, .state = RUN_ON};
+	if (!open_image(o->image, &disk))
+		return STATUS_ERROR;
+	err = create_vm(m);
+	if (err >= 0)
+		err = map_ram(m);
+	if (err >= 0)
+		err = create_vcpu(m);
+	if (err >= 0 && add_devices(m, &disk) < 0)
+		err = -E_LIMIT;
+	if (err >= 0)
+		return STATUS_OK;
+
+	if (err == -E_NO_HV)
+		say_no_hv();
+	else if (err == -E_NO_MEM)
+		say_no_memory(o);
+	else
+		printf(VM_NAME ": cannot create the VM: %s\n", error_text(err));
+	return STATUS_ERROR;
+}
+
+void
+machine_reset(struct machine *m)
+{
+	pic_reset(&m->pic);
+	pit_reset(&m->pit);
+	uart_reset(&m->uart);
+	cmos_reset(&m->cmos);
+	ide_reset(&m->ide);
+	control_reset(m);
+	boot_prepare(m);
+	m->state = RUN_ON;
+}
+
+void
+machine_off(struct machine *m, int status)
+{
+	if (m->state == RUN_OFF)
+		return;
+	m->state = RUN_OFF;
+	m->status = status;
+}

@@ -1,0 +1,123 @@
+#ifndef NESTLING_USER_VM_MACHINE_H
+#define NESTLING_USER_VM_MACHINE_H
+
+#include "lib/user.h"
+#include "lib/vdev/cmos.h"
+#include "lib/vdev/ide.h"
+#include "lib/vdev/pic.h"
+#include "lib/vdev/pit.h"
+#include "lib/vdev/uart.h"
+#include "lib/vdev/vdev.h"
+
+/* The monitor of one VM: its devices, its RAM, its terminal, and the loop that runs it. */
+
+#define VM_NAME    "vm" /* in messages */
+#define VM_RAM_MIN 0x100000ull
+
+/* Where a PC has its BIOS: nothing is mapped there, so that a call of it is seen. */
+#define BIOS_GPA  0xf0000ull
+#define BIOS_SIZE 0x10000ull
+
+/* Exit statuses of the program. */
+enum { STATUS_OK, STATUS_ERROR, STATUS_USAGE };
+
+struct options {
+	const char *image;
+	const char *commands; /* typed to the guest; NULL: none */
+	uint64_t ram;         /* bytes */
+	bool quiet;
+};
+
+/* Guest time: nanoseconds since the VM began, from the host's TSC. */
+struct clock {
+	uint64_t hz;    /* of the TSC */
+	uint64_t start; /* TSC */
+};
+
+/* What the console sent and the guest's UART has not yet taken. */
+struct terminal {
+	uint8_t queue[4096];
+	size_t head, count;
+};
+
+/* The ports of a PC that reset it, and the one that ends the VM with a status. */
+enum { CONTROL_PORTS = 5 };
+
+struct machine;
+
+struct control_port {
+	uint16_t number;
+	const char *name;
+	uint8_t value; /* what it reads */
+	void (*write)(struct machine *m, uint8_t value);
+};
+
+struct control {
+	uint8_t kbd_command; /* the command that waits for its data byte; 0: none */
+	struct control_line {
+		struct machine *machine;
+		const struct control_port *port;
+	} lines[CONTROL_PORTS];
+};
+
+enum run_state { RUN_ON, RUN_RESET, RUN_OFF };
+
+struct machine {
+	struct options opts;
+	uint32_t vm, vcpu;
+	uint8_t *ram; /* gpa 0 */
+	struct vm_run *run;
+	enum run_state state;
+	int status; /* when RUN_OFF */
+	struct clock clock;
+	struct terminal term;
+	struct control control;
+	struct vdev_bus ports;
+	struct pic pic;
+	struct pit pit;
+	struct uart uart;
+	struct cmos cmos;
+	struct ide ide;
+};
+
+/* options.c: false after a message, when the arguments make no sense. */
+bool options_parse(struct options *o, int argc, char **argv);
+
+/* machine.c: the VM and its devices.  machine_create says what is wrong and returns an exit status.
+ */
+int machine_create(struct machine *m, const struct options *o);
+void machine_reset(struct machine *m);
+void machine_off(struct machine *m, int status);
+
+/* control.c */
+int control_attach(struct machine *m);
+void control_reset(struct machine *m);
+
+/* boot.c: what a BIOS leaves to a boot sector, and what happens to one that calls the BIOS. */
+void boot_prepare(struct machine *m);
+bool boot_is_bios_call(uint64_t gpa);
+void boot_report_bios_call(struct machine *m, uint64_t gpa);
+
+/* run.c: runs the VM until it is off. */
+void run_machine(struct machine *m);
+
+/* terminal.c */
+void terminal_type(struct terminal *t, const char *text);
+/* Takes what waits on the console; may open the prompt. */
+void terminal_poll(struct machine *m);
+/* Hands to the UART what it can take. */
+void terminal_feed(struct machine *m);
+
+/* report.c */
+void report_start(struct machine *m);
+void report_registers(struct machine *m);
+void report_code(struct machine *m);
+void report_end(struct machine *m);
+
+/* clock.c */
+void clock_init(struct clock *c);
+uint64_t clock_now(const struct clock *c);
+/* The TSC at which the clock reaches ns, or later; UINT64_MAX for VDEV_NEVER. */
+uint64_t clock_tsc(const struct clock *c, uint64_t ns);
+
+#endif

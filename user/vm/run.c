@@ -1,0 +1,127 @@
+#include "user/vm/machine.h"
+
+#include "inc/x86.h"
+
+/* The loop of the monitor: devices, the vCPU, and what the vCPU came back for. */
+
+/* An exit that ends the VM: what happened, and where. */
+static void
+give_up(struct machine *m)
+{
+	report_registers(m);
+	report_code(m);
+	machine_off(m, STATUS_ERROR);
+}
+
+static void
+on_event(struct machine *m)
+{
+	terminal_poll(m);
+}
+
+/* The loop injects as soon as irq_ready says so: nothing else to do. */
+static void
+on_irq_window(struct machine *m)
+{
+	(void)m;
+}
+
+static void
+on_io(struct machine *m)
+{
+	struct vm_run *run = m->run;
+	uint32_t value = 0;
+
+	if (run->io.count > 1 && run->io.in) {
+		vdev_bus_read_string(&m->ports, run->io.port, run->io.size, run->data,
+		                     run->io.count);
+	} else if (run->io.count > 1) {
+		vdev_bus_write_string(&m->ports, run->io.port, run->io.size, run->data,
+		                      run->io.count);
+	} else if (run->io.in) {
+		value = vdev_bus_read(&m->ports, run->io.port, run->io.size);
+		memcpy(run->data, &value, run->io.size);
+	} else {
+		memcpy(&value, run->data, run->io.size);
+		vdev_bus_write(&m->ports, run->io.port, run->io.size, value);
+	}
+}
+
+static const char *
+access_verb(uint32_t access)
+{
+	if (access & VM_ACCESS_EXEC)
+		return "executed";
+	return access & VM_ACCESS_WRITE ? "wrote" : "read";
+}
+
+static void
+on_mem(struct machine *m)
+{
+	struct vm_run *run = m->run;
+
+	if ((run->mem.access & VM_ACCESS_EXEC) && boot_is_bios_call(run->mem.gpa))
+		boot_report_bios_call(m, run->mem.gpa);
+	else
+		printf(VM_NAME
+		       " %u: guest %s guest-physical address %#lx, where there is no memory\n",
+		       m->vm, access_verb(run->mem.access), run->mem.gpa);
+	give_up(m);
+}
+
+static void
+on_stop(struct machine *m)
+{
+	printf(VM_NAME " %u: stopped: %s\n", m->vm, m->run->text);
+	give_up(m);
+}
+
+static void (*const handlers[])(struct machine *m) = {
+        [VM_EXIT_EVENT] = on_event,           [VM_EXIT_IO] = on_io,     [VM_EXIT_MEM] = on_mem,
+        [VM_EXIT_IRQ_WINDOW] = on_irq_window, [VM_EXIT_STOP] = on_stop,
+};
+
+/* Tells the vCPU when the next device event is due and what its interrupt line is. */
+static void
+prepare(struct machine *m)
+{
+	struct vm_run *run = m->run;
+
+	terminal_feed(m);
+	run->deadline = clock_tsc(&m->clock, pit_tick(&m->pit));
+	run->inject = 0;
+	/* The acknowledge cycle takes the interrupt from the PIC, so it waits until the guest can.
+	 */
+	if (run->irq_ready && pic_pending(&m->pic))
+		run->inject = VM_INJECT_VALID | pic_ack(&m->pic);
+	run->irq_pending = pic_pending(&m->pic);
+	run->irq_ready = 0;
+}
+
+static void
+step(struct machine *m)
+{
+	long err;
+
+	prepare(m);
+	err = sys_vcpu_run(m->vm, m->vcpu);
+	if (err < 0) {
+		printf(VM_NAME " %u: cannot run the vCPU: %s\n", m->vm, error_text(err));
+		machine_off(m, STATUS_ERROR);
+		return;
+	}
+	assert(m->run->exit < ARRAY_SIZE(handlers));
+	handlers[m->run->exit](m);
+}
+
+void
+run_machine(struct machine *m)
+{
+	for (machine_reset(m); m->state != RUN_OFF; machine_reset(m)) {
+		m->run->irq_ready = 0;
+		while (m->state == RUN_ON)
+			step(m);
+		if (m->state == RUN_OFF)
+			break;
+	}
+}
