@@ -9,6 +9,8 @@
 void console_init(void);
 void console_putc(int c);
 void console_write(const char *s, size_t n);
+/* Ends the line that is being written, if there is one. */
+void console_fresh_line(void);
 /* Takes what the serial port and keyboard hold into the input buffer: interrupt, or polling. */
 void console_poll(void);
 /* The next input byte, or -1. */

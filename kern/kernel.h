@@ -33,7 +33,11 @@ void kmonitor(struct trapframe *tf);
 
 /* Symbol names (kern/ksyms.c): the name of the function that holds addr, or NULL. */
 const char *ksym_find(uint64_t addr, uint64_t *offset);
+/* Prints rip and the return addresses up the chain of frame pointers, which may be garbage. */
 void backtrace(uint64_t rbp, uint64_t rip);
+/* A panic about the host's own trap: message, registers and the backtrace from there. */
+_Noreturn void panic_trap(struct trapframe *tf, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* Files of the initrd, unpacked to whole pages at boot (kern/initrd.c). */
 struct page;

@@ -40,8 +40,17 @@ struct frame {
 	bool writable;	/* may be written without another fault */
 };
 
-/* Boot: builds the page allocator from the memory map and the kernel's own tables.  See kern/init.c. */
+/*
+ * Boot: builds the page allocator from the memory map and the kernel's own tables.  See kern/init.c.
+ * The direct map holds the first 1 MiB too, whatever the memory map says: the VGA text buffer is there.
+ */
 void pmap_init(void);
+
+/*
+ * Maps one zeroed page of its own at a kernel address (the CPU spans).  Every address space
+ * sees it: the root's kernel half is complete after pmap_init.  Panics without memory.
+ */
+void pmap_map_kernel(uint64_t va, uint64_t perm);
 
 struct aspace *aspace_create(void); /* refs 1; NULL without memory */
 void aspace_get(struct aspace *as);

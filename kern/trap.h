@@ -12,7 +12,9 @@ struct trapframe {
 };
 _Static_assert(sizeof(struct trapframe) == 22 * 8, "trap entry pushes 22 words");
 
+/* Builds the IDT and loads it on this CPU. */
 void trap_init(void);
+void trap_load_idt(void);
 /* C side of every trap from trapentry.S. */
 void trap(struct trapframe *tf);
 /* Handles a host interrupt that arrived in guest mode; may set this_cpu()->resched. */

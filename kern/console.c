@@ -1,0 +1,164 @@
+#include "kern/console.h"
+
+#include <stdbool.h>
+
+#include "kern/dev.h"
+#include "lib/printf.h"
+
+enum {
+	INPUT_SIZE = 1024, /* a power of two */
+	CTRL_C = 'C' & 0x1f,
+	CTRL_U = 'U' & 0x1f,
+	DEL = 0x7f,
+};
+
+static struct {
+	uint8_t buf[INPUT_SIZE];
+	unsigned int head, tail; /* free-running; head is where the next byte goes */
+} input;
+
+void
+console_init(void)
+{
+	pic_init();
+	uart_init();
+	vga_init();
+	pic_unmask(IRQ_COM1);
+	pic_unmask(IRQ_KBD);
+}
+
+static bool line_begun;
+
+/* One byte to both; a newline is both characters on a terminal. */
+static void
+emit(char c)
+{
+	if (c == '\n')
+		uart_putc('\r');
+	uart_putc(c);
+	vga_putc(c);
+	line_begun = c != '\n';
+}
+
+void
+console_putc(int c)
+{
+	emit(c);
+	vga_show_cursor();
+}
+
+void
+console_write(const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		emit(s[i]);
+	vga_show_cursor();
+}
+
+void
+console_fresh_line(void)
+{
+	if (line_begun)
+		console_putc('\n');
+}
+
+/*
+ * What does not fit stays in the device, which holds the sender up: nothing
+ * of a pasted text is lost.  console_getc comes back for it.
+ */
+void
+console_poll(void)
+{
+	while (input.head - input.tail < INPUT_SIZE) {
+		int c = uart_getc();
+
+		if (c < 0)
+			c = kbd_getc();
+		if (c < 0)
+			return;
+		input.buf[input.head++ % INPUT_SIZE] = c;
+	}
+}
+
+int
+console_getc(void)
+{
+	if (input.head == input.tail)
+		console_poll();
+	if (input.head == input.tail)
+		return -1;
+	return input.buf[input.tail++ % INPUT_SIZE];
+}
+
+static int
+wait_key(void)
+{
+	int c;
+
+	while ((c = console_getc()) < 0)
+		__builtin_ia32_pause();
+	return c;
+}
+
+static void
+erase(size_t n)
+{
+	for (; n; n--)
+		console_write("\b \b", 3);
+}
+
+int
+console_readline(const char *prompt, char *buf, size_t size)
+{
+	size_t len = 0;
+
+	kprintf("%s", prompt);
+	for (;;) {
+		int c = wait_key();
+
+		if (c == '\r' || c == '\n')
+			break;
+		if (c == CTRL_C || c == CTRL_U) {
+			erase(len);
+			len = 0;
+		} else if (c == '\b' || c == DEL) {
+			erase(len ? 1 : 0);
+			len -= len ? 1 : 0;
+		} else if (c >= ' ' && c < DEL && len + 1 < size) {
+			buf[len++] = c;
+			console_putc(c);
+		}
+	}
+	console_putc('\n');
+	buf[len] = 0;
+	return len;
+}
+
+static void
+put(void *arg, char c)
+{
+	++*(int *)arg;
+	emit(c);
+}
+
+int
+kvprintf(const char *fmt, va_list ap)
+{
+	int n = 0;
+
+	vformat(put, &n, fmt, ap);
+	vga_show_cursor();
+	return n;
+}
+
+int
+kprintf(const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = kvprintf(fmt, ap);
+	va_end(ap);
+	return n;
+}

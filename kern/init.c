@@ -1,0 +1,99 @@
+#include "inc/error.h"
+#include "inc/x86.h"
+#include "kern/console.h"
+#include "kern/cpu.h"
+#include "kern/env.h"
+#include "kern/kernel.h"
+#include "kern/lock.h"
+#include "kern/multiboot.h"
+#include "kern/pmap.h"
+#include "kern/sched.h"
+#include "kern/trap.h"
+#include "lib/string.h"
+#include "vmm/hv.h"
+
+#define NESTLING_VERSION "0.1"
+#define MIB              (1024 * 1024)
+
+void kernel_main(uint64_t info_pa);
+_Noreturn void stack_switch(void *top, void (*fn)(void));
+
+enum { BRAND_SIZE = 48 };
+
+/* CPUID 80000002h..4: the brand string, or the vendor's name where there is none. */
+static void
+cpu_brand(char brand[BRAND_SIZE + 1])
+{
+	struct cpuid_regs r = cpuid(0, 0);
+	uint32_t vendor[] = {r.ebx, r.edx, r.ecx};
+
+	memset(brand, 0, BRAND_SIZE + 1);
+	if (cpuid(0x80000000, 0).eax < 0x80000004) {
+		memcpy(brand, vendor, sizeof(vendor));
+		return;
+	}
+	for (uint32_t i = 0; i < 3; i++) {
+		r = cpuid(0x80000002 + i, 0);
+		memcpy(brand + 16 * i, &r, sizeof(r));
+	}
+}
+
+static void
+banner(void)
+{
+	char brand[BRAND_SIZE + 1];
+	const char *name = brand;
+	struct page_counts pages;
+
+	cpu_brand(brand);
+	while (*name == ' ')
+		name++;
+	page_counts(&pages);
+	kprintf("\nNestling %s, a small hypervisor\n\n", NESTLING_VERSION);
+	kprintf("  CPU     %s, %lu MHz\n", name, (unsigned long)(tsc_hz / 1000000));
+	kprintf("  memory  %lu MiB, %lu MiB free\n", (unsigned long)(pages.total * PAGE_SIZE / MIB),
+	        (unsigned long)(pages.free * PAGE_SIZE / MIB));
+	if (hv)
+		kprintf("  VMs     on %s\n\n", hv->name);
+	else
+		kprintf("  VMs     none: %s\n\n", hv_caps.refusal);
+}
+
+/* The first process; every other one descends from it. */
+static void
+start_init(void)
+{
+	static const char *const argv[] = {"init"};
+	struct env *e;
+	int err = env_spawn(argv[0], ARRAY_SIZE(argv), argv, 0, &e);
+
+	if (err < 0)
+		panic("cannot start init from the initrd: %s", error_text(err));
+}
+
+/* On the CPU's own stack, with the kernel's own page tables. */
+static void
+kernel_main_on_cpu(void)
+{
+	cpu_load();
+	spin_lock(&kernel_lock);
+	timer_init();
+	initrd_init();
+	env_init();
+	hv_init();
+	banner();
+	start_init();
+	sched_yield();
+}
+
+/* From kern/entry.S, on the boot stack. */
+void
+kernel_main(uint64_t info_pa)
+{
+	trap_init();
+	console_init();
+	multiboot_init(info_pa);
+	pmap_init();
+	cpu_setup(0);
+	stack_switch((char *)cpu_at(0) + CPU_KSTACK_TOP, kernel_main_on_cpu);
+}

@@ -1,0 +1,157 @@
+#include "inc/msr.h"
+#include "inc/x86.h"
+#include "kern/console.h"
+#include "kern/cpu.h"
+#include "kern/kernel.h"
+#include "kern/pmap.h"
+
+/*
+ * The local APIC's timer and the TSC, both calibrated against channel 2 of the
+ * PIT: what CPUID says about frequencies does not hold under emulators.
+ */
+
+/* Register offsets (SDM vol. 3, "Local APIC Register Address Map"). */
+enum {
+	LAPIC_ID = 0x020,
+	LAPIC_TPR = 0x080,
+	LAPIC_EOI = 0x0b0,
+	LAPIC_SVR = 0x0f0,
+	LAPIC_LVT_TIMER = 0x320,
+	LAPIC_LVT_LINT0 = 0x350,
+	LAPIC_LVT_LINT1 = 0x360,
+	LAPIC_LVT_ERROR = 0x370,
+	LAPIC_TIMER_COUNT = 0x380,
+	LAPIC_TIMER_NOW = 0x390,
+	LAPIC_TIMER_DIVIDE = 0x3e0,
+
+	SVR_ENABLE = 0x100,
+	LVT_NMI = 0x400,
+	LVT_EXTINT = 0x700,
+	LVT_MASKED = 0x10000,
+	DIVIDE_BY_1 = 0xb,
+	LAPIC_SIZE = 4096,
+};
+
+/* Intel 8254; channel 2's gate and output are bits of port 61h. */
+enum {
+	PIT_HZ = 1193182,
+	PIT_CHANNEL2 = 0x42,
+	PIT_COMMAND = 0x43,
+	PIT_CH2_MODE0 = 0xb0, /* both bytes, interrupt on terminal count */
+	PORT61 = 0x61,
+	PORT61_GATE2 = 0x01,
+	PORT61_SPEAKER = 0x02,
+	PORT61_OUT2 = 0x20,
+	CALIBRATE_COUNT = PIT_HZ / 100,     /* 10 ms */
+	CALIBRATE_POLLS = 50 * 1000 * 1000, /* then there is no PIT */
+	FALLBACK_HZ = 1000 * 1000 * 1000,
+};
+
+uint64_t tsc_hz;
+static uint64_t lapic_hz;
+static volatile uint32_t *lapic;
+
+static uint32_t
+lapic_read(unsigned int reg)
+{
+	return lapic[reg / sizeof(*lapic)];
+}
+
+static void
+lapic_write(unsigned int reg, uint32_t v)
+{
+	lapic[reg / sizeof(*lapic)] = v;
+}
+
+void
+lapic_eoi(void)
+{
+	lapic_write(LAPIC_EOI, 0);
+}
+
+static void
+lapic_enable(void)
+{
+	uint64_t base = rdmsr(MSR_APIC_BASE);
+
+	wrmsr(MSR_APIC_BASE, base | APIC_BASE_ENABLE);
+	lapic = mmio_map(base & PTE_ADDR, LAPIC_SIZE);
+	lapic_write(LAPIC_TPR, 0);
+	lapic_write(LAPIC_SVR, SVR_ENABLE | T_SPURIOUS);
+	/* The PICs' interrupts come in by LINT0: the "virtual wire". */
+	lapic_write(LAPIC_LVT_LINT0, LVT_EXTINT);
+	lapic_write(LAPIC_LVT_LINT1, LVT_NMI);
+	lapic_write(LAPIC_LVT_ERROR, LVT_MASKED);
+	lapic_write(LAPIC_TIMER_DIVIDE, DIVIDE_BY_1);
+	lapic_write(LAPIC_LVT_TIMER, T_TIMER);
+	this_cpu()->apic_id = lapic_read(LAPIC_ID) >> 24;
+}
+
+/* Counts CALIBRATE_COUNT down from the call on; false when the end never comes. */
+static bool
+pit_start_and_wait(uint64_t *tsc, uint32_t *count)
+{
+	uint8_t gate = (inb(PORT61) & ~PORT61_SPEAKER) | PORT61_GATE2;
+
+	outb(PORT61, gate);
+	outb(PIT_COMMAND, PIT_CH2_MODE0);
+	outb(PIT_CHANNEL2, CALIBRATE_COUNT & 0xff);
+	lapic_write(LAPIC_TIMER_COUNT, UINT32_MAX);
+	outb(PIT_CHANNEL2, CALIBRATE_COUNT >> 8); /* starts */
+	*tsc = rdtsc();
+	*count = lapic_read(LAPIC_TIMER_NOW);
+	for (unsigned int i = 0; i < CALIBRATE_POLLS; i++)
+		if (inb(PORT61) & PORT61_OUT2)
+			return true;
+	return false;
+}
+
+static void
+calibrate(void)
+{
+	uint64_t tsc;
+	uint32_t count;
+
+	lapic_write(LAPIC_LVT_TIMER, LVT_MASKED | T_TIMER);
+	if (pit_start_and_wait(&tsc, &count)) {
+		lapic_hz =
+		        (uint64_t)(count - lapic_read(LAPIC_TIMER_NOW)) * PIT_HZ / CALIBRATE_COUNT;
+		tsc_hz = (rdtsc() - tsc) * PIT_HZ / CALIBRATE_COUNT;
+	}
+	if (!lapic_hz || !tsc_hz) {
+		kprintf("nestling: PIT channel 2 does not count; times are guessed at 1 GHz\n");
+		lapic_hz = tsc_hz = FALLBACK_HZ;
+	}
+	lapic_write(LAPIC_TIMER_COUNT, 0);
+	lapic_write(LAPIC_LVT_TIMER, T_TIMER);
+}
+
+void
+timer_init(void)
+{
+	lapic_enable();
+	calibrate();
+	timer_program(this_cpu()->timer_at);
+}
+
+/*
+ * The count is rounded up, so that the interrupt does not come before its
+ * time; a time that is too far away for 32 bits is reached in several steps.
+ */
+void
+timer_program(uint64_t tsc)
+{
+	uint64_t now = rdtsc();
+	uint64_t delta = tsc > now ? tsc - now : 0;
+	uint64_t count;
+
+	this_cpu()->timer_at = tsc;
+	if (tsc == UINT64_MAX) {
+		lapic_write(LAPIC_TIMER_COUNT, 0);
+		return;
+	}
+	if (delta > tsc_hz)
+		delta = tsc_hz;
+	count = delta * lapic_hz / tsc_hz + 1;
+	lapic_write(LAPIC_TIMER_COUNT, count < UINT32_MAX ? count : UINT32_MAX);
+}

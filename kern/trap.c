@@ -1,0 +1,289 @@
+#include "kern/trap.h"
+
+#include "inc/mmu.h"
+#include "inc/x86.h"
+#include "kern/console.h"
+#include "kern/cpu.h"
+#include "kern/dev.h"
+#include "kern/env.h"
+#include "kern/kernel.h"
+#include "kern/lock.h"
+#include "kern/pmap.h"
+#include "kern/sched.h"
+
+/* trapentry.S */
+enum { TRAP_STUB_SIZE = 16 };
+extern const char trap_stubs[], trap_iretq[];
+_Noreturn void trap_resume(const struct trapframe *tf, struct trapframe *top);
+
+/* SDM vol. 3, "64-Bit Mode IDT". */
+enum { IDT_ENTRIES = 256, GATE_INTERRUPT = 0x8e, GATE_DPL_USER = 3 << 5 };
+
+struct gate {
+	uint16_t offset_low;
+	uint16_t sel;
+	uint8_t ist;
+	uint8_t type;
+	uint16_t offset_mid;
+	uint32_t offset_high;
+	uint32_t reserved;
+};
+_Static_assert(sizeof(struct gate) == 16, "an IDT gate has 16 bytes");
+
+static struct gate idt[IDT_ENTRIES];
+
+static const char *const exception_names[] = {
+        [X86_DE] = "divide error",
+        [X86_DB] = "debug exception",
+        [X86_NMI] = "NMI",
+        [X86_BP] = "breakpoint",
+        [X86_OF] = "overflow",
+        [X86_BR] = "BOUND range exceeded",
+        [X86_UD] = "invalid opcode",
+        [X86_NM] = "use of the FPU, which programs do not have",
+        [X86_DF] = "double fault",
+        [X86_TS] = "invalid TSS",
+        [X86_NP] = "segment not present",
+        [X86_SS] = "stack fault",
+        [X86_GP] = "general protection fault",
+        [X86_PF] = "page fault",
+        [X86_MF] = "x87 error",
+        [X86_AC] = "alignment check",
+        [X86_MC] = "machine check",
+        [X86_XM] = "SIMD error",
+};
+
+static const char *
+trap_name(unsigned int vector)
+{
+	if (vector < ARRAY_SIZE(exception_names) && exception_names[vector])
+		return exception_names[vector];
+	return "unexpected interrupt";
+}
+
+static void
+set_gate(unsigned int vector, unsigned int dpl_bits, unsigned int ist)
+{
+	uint64_t entry = (uint64_t)trap_stubs + vector * TRAP_STUB_SIZE;
+
+	idt[vector] = (struct gate){
+	        .offset_low = entry,
+	        .sel = SEL_KCODE,
+	        .ist = ist,
+	        .type = GATE_INTERRUPT | dpl_bits,
+	        .offset_mid = entry >> 16,
+	        .offset_high = entry >> 32,
+	};
+}
+
+/* Every gate shuts interrupts: the kernel runs with them off. */
+void
+trap_init(void)
+{
+	for (unsigned int v = 0; v < IDT_ENTRIES; v++)
+		set_gate(v, 0, 0);
+	set_gate(X86_BP, GATE_DPL_USER, 0);
+	set_gate(T_SYSCALL, GATE_DPL_USER, 0);
+	set_gate(X86_DF, 0, IST_DF);
+	set_gate(X86_NMI, 0, IST_NMI);
+	set_gate(X86_MC, 0, IST_MC);
+	trap_load_idt();
+}
+
+void
+trap_load_idt(void)
+{
+	struct {
+		uint16_t limit;
+		uint64_t base;
+	} __attribute__((packed)) idtr = {sizeof(idt) - 1, (uint64_t)idt};
+
+	__asm__ volatile("lidt %0" : : "m"(idtr));
+}
+
+void
+trap_print(const struct trapframe *tf)
+{
+	const struct {
+		const char *name;
+		uint64_t value;
+	} r[] = {
+	        {"rax", tf->rax},    {"rbx", tf->rbx},    {"rcx", tf->rcx},    {"rdx", tf->rdx},
+	        {"rsi", tf->rsi},    {"rdi", tf->rdi},    {"rbp", tf->rbp},    {"rsp", tf->rsp},
+	        {"r8", tf->r8},      {"r9", tf->r9},      {"r10", tf->r10},    {"r11", tf->r11},
+	        {"r12", tf->r12},    {"r13", tf->r13},    {"r14", tf->r14},    {"r15", tf->r15},
+	        {"rip", tf->rip},    {"rfl", tf->rflags}, {"cs", tf->cs},      {"ss", tf->ss},
+	        {"vec", tf->vector}, {"err", tf->error},  {"cr2", read_cr2()}, {"cr3", read_cr3()},
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(r); i++)
+		kprintf("  %-3s %016lx%s", r[i].name, (unsigned long)r[i].value,
+		        i % 4 == 3 ? "\n" : "");
+}
+
+static bool
+from_user(const struct trapframe *tf)
+{
+	return (tf->cs & 3) == 3;
+}
+
+/* Before cpu_load the boot stack is in use, and this_cpu() is nobody. */
+static bool
+on_cpu_stack(void)
+{
+	uint64_t cpu = (uint64_t)this_cpu();
+
+	return cpu >= CPU_BASE && cpu < CPU_BASE + cpu_count * CPU_SPAN;
+}
+
+static _Noreturn void
+kernel_fault(struct trapframe *tf)
+{
+	uint64_t va = read_cr2();
+
+	if (tf->vector == X86_DF && on_cpu_stack() && tf->rsp % CPU_SPAN <= CPU_KSTACK_BOTTOM)
+		panic_trap(tf, "kernel stack overflow");
+	if (tf->vector != X86_PF)
+		panic_trap(tf, "%s in the kernel (vector %lu, error %#lx)", trap_name(tf->vector),
+		           (unsigned long)tf->vector, (unsigned long)tf->error);
+	panic_trap(tf, "page fault in the kernel: %s %#lx",
+	           tf->error & PF_I   ? "executing"
+	           : tf->error & PF_W ? "writing"
+	                              : "reading",
+	           (unsigned long)va);
+}
+
+/* One line, and the process is gone. */
+static _Noreturn void
+kill_env(struct env *e, unsigned int vector, uint64_t error)
+{
+	console_fresh_line();
+	kprintf("%s (process %#x): %s", e->name, e->id, trap_name(vector));
+	if (vector == X86_PF)
+		kprintf(" %s %#lx",
+		        error & PF_I   ? "executing"
+		        : error & PF_W ? "writing"
+		                       : "reading",
+		        (unsigned long)read_cr2());
+	kprintf(" at rip %#lx: killed\n", (unsigned long)e->tf.rip);
+	env_destroy(e, ENV_WAIT_KILLED);
+	sched_yield();
+}
+
+void
+trap_nmi(void)
+{
+	static uint64_t count;
+
+	kprintf("nestling: NMI %lu on CPU %u ignored\n", (unsigned long)++count, this_cpu()->index);
+}
+
+/* One interrupt T_TIMER may come early: the LAPIC counts at most 32 bits. */
+static void
+timer_interrupt(void)
+{
+	struct cpu *cpu = this_cpu();
+
+	lapic_eoi();
+	if (cpu->timer_at == UINT64_MAX)
+		return;
+	if (rdtsc() < cpu->timer_at)
+		timer_program(cpu->timer_at);
+	else
+		sched_tick();
+}
+
+static void
+legacy_interrupt(unsigned int irq)
+{
+	if (!pic_ack(irq))
+		return;
+	console_poll();
+	sched_console_input();
+}
+
+void
+trap_interrupt(unsigned int vector)
+{
+	/* In guest mode and while idle the lock is free. */
+	bool held = spin_holding(&kernel_lock);
+
+	if (!held)
+		spin_lock(&kernel_lock);
+	if (vector == T_TIMER)
+		timer_interrupt();
+	else if (vector >= T_IRQ_BASE && vector < T_IRQ_BASE + IRQ_COUNT)
+		legacy_interrupt(vector - T_IRQ_BASE);
+	else if (vector != T_SPURIOUS) /* which has no end-of-interrupt */
+		kprintf("nestling: unexpected interrupt, vector %u, ignored\n", vector);
+	if (!held)
+		spin_unlock(&kernel_lock);
+}
+
+/* An exception of user mode. */
+static void
+user_exception(struct env *e)
+{
+	struct trapframe *tf = &e->tf;
+	int access = tf->error & PF_I ? ACCESS_EXEC : tf->error & PF_W ? ACCESS_WRITE : ACCESS_READ;
+
+	if (tf->vector == X86_PF && (tf->error & PF_RSVD))
+		panic_trap(tf, "reserved bit in a page table of %s, address %#lx", e->name,
+		           (unsigned long)read_cr2());
+	if (tf->vector == X86_PF && aspace_fault(e->as, read_cr2(), access) == 0)
+		return;
+	kill_env(e, tf->vector, tf->error);
+}
+
+static _Noreturn void
+user_trap(const struct trapframe *tf)
+{
+	struct cpu *cpu = this_cpu();
+	struct env *e = cpu->env;
+
+	spin_lock(&kernel_lock);
+	e->tf = *tf;
+	if (tf->vector == T_SYSCALL)
+		e->tf.rax = syscall(e, tf->rax, tf->rdi, tf->rsi, tf->rdx, tf->rcx, tf->r8);
+	else if (tf->vector < T_IRQ_BASE)
+		user_exception(e);
+	else
+		trap_interrupt(tf->vector);
+
+	if (cpu->resched)
+		sched_yield();
+	trap_return(&e->tf);
+}
+
+static void
+kernel_trap(struct trapframe *tf)
+{
+	if (tf->rip == (uint64_t)trap_iretq && tf->vector < T_IRQ_BASE && on_cpu_stack()) {
+		/* The user's frame is at fault: an address that is not canonical. */
+		spin_lock(&kernel_lock);
+		kill_env(this_cpu()->env, tf->vector, tf->error);
+	}
+	if (tf->vector < T_IRQ_BASE || !on_cpu_stack() || !this_cpu()->idle)
+		kernel_fault(tf);
+	trap_interrupt(tf->vector);
+}
+
+void
+trap(struct trapframe *tf)
+{
+	if (tf->vector == X86_NMI && on_cpu_stack())
+		trap_nmi();
+	else if (from_user(tf) && tf->vector != X86_DF && tf->vector != X86_MC)
+		user_trap(tf);
+	else
+		kernel_trap(tf);
+}
+
+_Noreturn void
+trap_return(const struct trapframe *tf)
+{
+	struct cpu *cpu = this_cpu();
+
+	spin_unlock(&kernel_lock);
+	trap_resume(tf, (struct trapframe *)((uint64_t)cpu + CPU_KSTACK_TOP) - 1);
+}

@@ -1,0 +1,93 @@
+#include "inc/memlayout.h"
+#include "inc/mmu.h"
+
+/*
+ * Trap entry and return.  There is no swapgs: this_cpu() needs no segment base
+ * (docs/TRICKS.md).
+ */
+#define TRAPFRAME_WORDS 22 /* asserted in kern/trap.h */
+#define TRAP_STUB_SIZE	16 /* kern/trap.c counts on it too */
+#define RFLAGS_CLEAN	RFLAGS_FIXED
+
+/* The exceptions that push an error code (SDM vol. 3, "Error Code"). */
+#define HAS_ERROR(v)                                                                               \
+	((v) == X86_DF || ((v) >= X86_TS && (v) <= X86_PF) || (v) == X86_AC || (v) == 21 ||        \
+	 (v) == 29 || (v) == 30)
+
+	.text
+	.globl	trap_stubs
+	.balign TRAP_STUB_SIZE
+trap_stubs:
+	vector = 0
+	.rept	256
+	.if	!(HAS_ERROR(vector))
+	push	$0
+	.endif
+	push	$vector
+	jmp	trap_common
+	vector = vector + 1
+	.org	trap_stubs + vector * TRAP_STUB_SIZE, 0xcc /* refused if the stub is larger */
+	.endr
+
+	.type	trap_common, @function
+trap_common:
+	push	%rax
+	push	%rcx
+	push	%rdx
+	push	%rbx
+	push	%rbp
+	push	%rsi
+	push	%rdi
+	push	%r8
+	push	%r9
+	push	%r10
+	push	%r11
+	push	%r12
+	push	%r13
+	push	%r14
+	push	%r15
+	/*
+	 * A gate leaves AC and DF as they were: a user's AC would open the kernel to
+	 * user pages in spite of SMAP, and C expects DF clear.
+	 */
+	pushq	$RFLAGS_CLEAN
+	popfq
+	mov	%rsp, %rdi
+	call	trap			/* comes back only for traps that continue in place */
+
+trap_restore:
+	pop	%r15
+	pop	%r14
+	pop	%r13
+	pop	%r12
+	pop	%r11
+	pop	%r10
+	pop	%r9
+	pop	%r8
+	pop	%rdi
+	pop	%rsi
+	pop	%rbp
+	pop	%rbx
+	pop	%rdx
+	pop	%rcx
+	pop	%rax
+	add	$16, %rsp		/* vector, error */
+	.globl	trap_iretq
+trap_iretq:
+	iretq
+
+/*
+ * void trap_resume(const struct trapframe *tf, struct trapframe *top)
+ * Continues at tf by way of a copy on the top of the kernel stack: a fault in
+ * iretq itself pushes below its operands, which must not be below env->tf.
+ */
+	.globl	trap_resume
+	.type	trap_resume, @function
+trap_resume:
+	mov	%rsi, %rsp
+	xchg	%rdi, %rsi
+	mov	$TRAPFRAME_WORDS, %ecx
+	rep movsq
+	jmp	trap_restore
+
+	.section .note.GNU-stack, "", @progbits
