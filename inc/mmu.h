@@ -79,6 +79,25 @@
 #define RFLAGS_VM 0x20000
 #define RFLAGS_AC 0x40000
 
+/* DR6 and DR7 (SDM vol. 3, "Debug Registers"). */
+#define DR6_FIXED    0xffff0ff0
+#define DR6_TRAPS    0x0000000f /* B0 to B3 */
+#define DR6_CAUSE    0x0000600f /* B0 to B3, BD, BS */
+#define DR6_BD	     0x00002000
+#define DR6_BS	     0x00004000
+#define DR6_WRITABLE 0x0000e00f
+#define DR7_FIXED    0x00000400
+#define DR7_GD	     0x00002000
+#define DR7_WRITABLE 0xffff23ff
+
+/* XCR0 (SDM vol. 1, "XSAVE-Supported Features and State-Component Bitmaps"). */
+#define XCR0_X87       0x001
+#define XCR0_SSE       0x002
+#define XCR0_AVX       0x004
+#define XCR0_OPMASK    0x020
+#define XCR0_ZMM_HI256 0x040
+#define XCR0_HI16_ZMM  0x080
+
 /* Exception vectors (SDM vol. 3, "Exception and Interrupt Vectors"). */
 #define X86_DE 0
 #define X86_DB 1

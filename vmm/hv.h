@@ -61,8 +61,8 @@ struct hv_exit {
 		} mem;
 		struct {
 			uint32_t vector; /* exceptions and external interrupts */
-			uint32_t error;
-			bool has_error, nmi;
+			bool nmi;	 /* a host NMI */
+			struct hv_event event; /* an exception, ready to inject again */
 		} intr;
 	};
 };
@@ -87,7 +87,8 @@ struct vcpu {
 	void *backend;	    /* struct vmx_vcpu or struct svm_vcpu */
 	struct vm *vm;
 	struct env *env;    /* who drives it */
-	struct vm_run *run; /* kernel's address of the run page */
+	struct vm_run *run; /* kernel's address of the run page; its data[] is elsewhere: */
+	uint8_t *data;	    /* kernel's address of run->data[], a frame of its own */
 	uint32_t index;
 	volatile bool kick; /* come back to the monitor with VM_EXIT_EVENT */
 	bool halted;
@@ -96,24 +97,30 @@ struct vcpu {
 	int loaded_cpu;	    /* the CPU whose hardware holds this vCPU's control block; -1 none */
 	uint64_t flushed;   /* vm->tlb_gen as of the last flush here */
 	struct hv_event event;	    /* to deliver at the next entry */
-	uint32_t inject_error;
-	/* An I/O instruction that waits for the monitor. */
+	uint32_t held_irq;	    /* HV_EVENT_VALID | vector: taken from the PIC, waits for a window */
+	bool irq_wanted;	    /* the monitor has an interrupt: tell it when it can be taken */
+	bool window_open;	    /* the back end's interrupt window is on */
+	/* An IN that waits for the monitor's data. */
 	struct {
 		bool pending;
-		struct hv_exit exit;
+		bool string;
+		uint8_t size;
+		bool down;    /* RFLAGS.DF */
 		uint32_t count;
-		uint64_t gva;
-	} io;
+		uint64_t gva; /* of the first item */
+	} in;
 	/* Guest state that the hardware does not switch. */
 	uint64_t cr2, cr8, xcr0;
 	uint64_t dr[4], dr6;
 	uint64_t star, lstar, cstar, fmask, kernel_gs_base;
-	uint64_t pat, misc_enable, apic_base;
+	uint64_t misc_enable;
+	int64_t tsc_offset; /* guest TSC = host TSC + this */
 	void *fpu;	    /* XSAVE area, a page */
 	/* Accounting */
-	uint64_t exit_tsc;  /* when the current exit began */
-	uint64_t user_tsc;  /* when it went to the monitor; 0 if not there */
-	enum hv_exit_kind user_kind;
+	bool charging;		 /* an exit of `kind` is being handled since exit_tsc */
+	bool in_monitor;	 /* the monitor works on an exit of `kind` since exit_tsc */
+	enum hv_exit_kind kind;	 /* of the last exit */
+	uint64_t exit_tsc;
 	struct hv_stats stats[HV_EXIT_KINDS];
 	uint64_t total;
 	uint64_t vmreads, vmwrites;
@@ -163,18 +170,24 @@ struct hv_ops {
 	int (*set_regs)(struct vcpu *v, const struct vm_regs *r);
 	/* Fast single accessors for handlers. */
 	uint64_t (*get_rip)(struct vcpu *v);
+	void (*set_rsp)(struct vcpu *v, uint64_t value);
 	uint64_t (*get_rflags)(struct vcpu *v);
 	void (*get_segment)(struct vcpu *v, enum vm_seg s, struct vm_segment *out);
 	uint64_t (*get_cr)(struct vcpu *v, unsigned int cr); /* 0, 3, 4 as the guest sees them */
 	void (*set_cr)(struct vcpu *v, unsigned int cr, uint64_t value);
+	uint64_t (*get_dr7)(struct vcpu *v);
+	void (*set_dr7)(struct vcpu *v, uint64_t value);
 	uint64_t (*get_efer)(struct vcpu *v);
 	void (*set_efer)(struct vcpu *v, uint64_t value);
 	/* MSRs that live in the control block (FS_BASE, SYSENTER_*, ...): -E_NOT_FOUND for others. */
 	int (*get_msr)(struct vcpu *v, uint32_t msr, uint64_t *value);
 	int (*set_msr)(struct vcpu *v, uint32_t msr, uint64_t value);
-	bool (*irq_ready)(struct vcpu *v);  /* would an interrupt be taken now? */
+	void (*set_tsc_offset)(struct vcpu *v, int64_t offset);
+	bool (*irq_ready)(struct vcpu *v); /* would an interrupt be taken now? */
 	void (*irq_window)(struct vcpu *v, bool on);
-	void (*flush)(struct vm *vm);	    /* nested translations of this VM, on this CPU */
+	void (*inject)(struct vcpu *v); /* v->event, at the next entry */
+	void (*flush)(struct vm *vm);	/* nested translations of this VM, on this CPU */
+	void (*leave)(struct vcpu *v);	/* before user mode or another Env runs on this CPU */
 	uint64_t (*npt_leaf)(uint64_t pa, bool writable, bool large);
 	void (*explain)(struct vcpu *v, char *text, uint64_t size); /* after a refused entry */
 };

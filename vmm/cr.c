@@ -1,0 +1,103 @@
+#include "vmm/vmm.h"
+
+#include "inc/cpuid.h"
+#include "inc/error.h"
+#include "inc/x86.h"
+
+/*
+ * Control registers as the guest sees them: the architecture's own rules (SDM
+ * vol. 3, "Control Registers"), and nothing that its CPUID does not show.
+ * The back end adds what the hardware needs (VMXE, NE, ...) behind the guest's back.
+ */
+
+static const uint64_t cr0_known = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP |
+                                  CR0_AM | CR0_NW | CR0_CD | CR0_PG;
+
+/* A CR4 bit that exists when CPUID shows a feature bit. */
+static const struct cr4_rule {
+	uint64_t bit;
+	uint32_t leaf;
+	uint32_t cpuid_regs_word; /* 1 EBX, 2 ECX, 3 EDX */
+	uint32_t feature;
+} cr4_rules[] = {
+        {CR4_FSGSBASE, 7, 1, CPUID7_EBX_FSGSBASE}, {CR4_SMEP, 7, 1, CPUID7_EBX_SMEP},
+        {CR4_SMAP, 7, 1, CPUID7_EBX_SMAP},         {CR4_UMIP, 7, 2, CPUID7_ECX_UMIP},
+        {CR4_OSXSAVE, 1, 2, CPUID1_ECX_XSAVE},
+};
+
+uint64_t
+cr4_allowed(void)
+{
+	static uint64_t allowed;
+
+	if (allowed)
+		return allowed;
+	uint64_t bits = CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_PGE |
+	                CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+	for (unsigned int i = 0; i < ARRAY_SIZE(cr4_rules); i++) {
+		const struct cr4_rule *rule = &cr4_rules[i];
+		struct cpuid_regs r = cpuid_guest(NULL, rule->leaf, 0);
+		const uint32_t word[] = {r.eax, r.ebx, r.ecx, r.edx};
+
+		if (word[rule->cpuid_regs_word] & rule->feature)
+			bits |= rule->bit;
+	}
+	return allowed = bits;
+}
+
+int
+cr0_write(struct vcpu *v, uint64_t value)
+{
+	uint64_t old = hv->get_cr(v, 0);
+	uint64_t efer = hv->get_efer(v);
+
+	if (value >> 32)
+		return -E_INVAL;
+	value = (value & cr0_known) | CR0_ET;
+	if ((value & CR0_PG) && !(value & CR0_PE))
+		return -E_INVAL;
+	if ((value & CR0_NW) && !(value & CR0_CD))
+		return -E_INVAL;
+	if ((value ^ old) & CR0_PG) {
+		struct vm_segment cs;
+
+		hv->get_segment(v, SEG_CS, &cs);
+		if ((value & CR0_PG) && (efer & EFER_LME)) {
+			if (!(hv->get_cr(v, 4) & CR4_PAE) || (cs.ar & SEG_AR_L))
+				return -E_INVAL;
+			efer |= EFER_LMA;
+		} else if (!(value & CR0_PG)) {
+			if ((efer & EFER_LMA) && (cs.ar & SEG_AR_L))
+				return -E_INVAL;
+			efer &= ~(uint64_t)EFER_LMA;
+		}
+		hv->set_efer(v, efer);
+	}
+	hv->set_cr(v, 0, value);
+	return 0;
+}
+
+int
+cr4_write(struct vcpu *v, uint64_t value)
+{
+	if (value & ~cr4_allowed())
+		return -E_INVAL;
+	if (!(value & CR4_PAE) && (hv->get_efer(v) & EFER_LMA))
+		return -E_INVAL;
+	hv->set_cr(v, 4, value);
+	return 0;
+}
+
+int
+efer_write(struct vcpu *v, uint64_t value)
+{
+	uint64_t old = hv->get_efer(v);
+	uint64_t allowed = EFER_SCE | EFER_LME | EFER_LMA | (cpuid_has_nx() ? EFER_NXE : 0);
+
+	if (value & ~allowed)
+		return -E_INVAL;
+	if (((value ^ old) & EFER_LME) && (hv->get_cr(v, 0) & CR0_PG))
+		return -E_INVAL;
+	hv->set_efer(v, (value & ~(uint64_t)EFER_LMA) | (old & EFER_LMA));
+	return 0;
+}

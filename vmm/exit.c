@@ -1,0 +1,293 @@
+#include "vmm/vmm.h"
+
+#include "inc/error.h"
+#include "inc/x86.h"
+#include "kern/cpu.h"
+#include "kern/lock.h"
+#include "kern/trap.h"
+
+/* The neutral exit handlers, one for each name in inc/exits.def; I/O is in io.c. */
+
+const exit_handler_t exit_handlers[HV_EXIT_KINDS] = {
+#define EXIT_KIND(kind, reason, name, handler) [HV_EXIT_##kind] = exit_##handler,
+#include "inc/exits.def"
+#undef EXIT_KIND
+};
+
+enum hv_action
+exit_cpuid(struct vcpu *v, struct hv_exit *x)
+{
+	struct cpuid_regs r = cpuid_guest(v, (uint32_t)v->gpr[REG_RAX], (uint32_t)v->gpr[REG_RCX]);
+
+	(void)x;
+	v->gpr[REG_RAX] = r.eax;
+	v->gpr[REG_RBX] = r.ebx;
+	v->gpr[REG_RCX] = r.ecx;
+	v->gpr[REG_RDX] = r.edx;
+	return HV_SKIP;
+}
+
+enum hv_action
+exit_hlt(struct vcpu *v, struct hv_exit *x)
+{
+	(void)x;
+	if (!(hv->get_rflags(v) & RFLAGS_IF))
+		return vcpu_stop(v, VM_STOP_DEAD_HALT,
+		                 "HLT with interrupts off: nothing can wake the guest");
+	v->halted = true;
+	return HV_SKIP;
+}
+
+enum hv_action
+exit_skip(struct vcpu *v, struct hv_exit *x)
+{
+	(void)v;
+	(void)x;
+	return HV_SKIP;
+}
+
+enum hv_action
+exit_inject_ud(struct vcpu *v, struct hv_exit *x)
+{
+	(void)x;
+	inject_exception(v, X86_UD);
+	return HV_RESUME;
+}
+
+enum hv_action
+exit_inject_gp(struct vcpu *v, struct hv_exit *x)
+{
+	(void)x;
+	inject_exception_error(v, X86_GP, 0);
+	return HV_RESUME;
+}
+
+enum hv_action
+exit_rdmsr(struct vcpu *v, struct hv_exit *x)
+{
+	uint64_t value;
+
+	if (msr_read(v, (uint32_t)v->gpr[REG_RCX], &value) < 0)
+		return exit_inject_gp(v, x);
+	v->gpr[REG_RAX] = (uint32_t)value;
+	v->gpr[REG_RDX] = value >> 32;
+	return HV_SKIP;
+}
+
+enum hv_action
+exit_wrmsr(struct vcpu *v, struct hv_exit *x)
+{
+	uint64_t value = v->gpr[REG_RDX] << 32 | (uint32_t)v->gpr[REG_RAX];
+
+	if (msr_write(v, (uint32_t)v->gpr[REG_RCX], value) < 0)
+		return exit_inject_gp(v, x);
+	return HV_SKIP;
+}
+
+enum hv_action
+exit_hypercall(struct vcpu *v, struct hv_exit *x)
+{
+	(void)x;
+	switch (v->gpr[REG_RAX]) {
+	case HC_VERSION:
+		v->gpr[REG_RAX] = NESTLING_HV_VERSION;
+		break;
+	default:
+		v->gpr[REG_RAX] = (uint64_t)-E_NO_SYS;
+	}
+	return HV_SKIP;
+}
+
+static int
+cr_write(struct vcpu *v, unsigned int cr, uint64_t value)
+{
+	switch (cr) {
+	case 0:
+		return cr0_write(v, value);
+	case 3:
+		hv->set_cr(v, 3, value);
+		return 0;
+	case 4:
+		return cr4_write(v, value);
+	case 8:
+		if (value > 15)
+			return -E_INVAL;
+		v->cr8 = value;
+		return 0;
+	}
+	return -E_INVAL;
+}
+
+enum hv_action
+exit_cr_access(struct vcpu *v, struct hv_exit *x)
+{
+	uint64_t cr0;
+	int err = 0;
+
+	switch (x->cr.op) {
+	case CR_READ:
+		vcpu_set_gpr(v, x->cr.reg, x->cr.cr == 8 ? v->cr8 : hv->get_cr(v, x->cr.cr));
+		break;
+	case CR_WRITE:
+		err = cr_write(v, x->cr.cr, v->gpr[x->cr.reg]);
+		break;
+	case CR_CLTS:
+		err = cr0_write(v, hv->get_cr(v, 0) & ~(uint64_t)CR0_TS);
+		break;
+	case CR_LMSW:
+		/* LMSW can set PE, never clear it (SDM vol. 2, "LMSW"). */
+		cr0 = hv->get_cr(v, 0);
+		err = cr0_write(v, (cr0 & ~0xeull) | (x->cr.lmsw & 0xf));
+		break;
+	}
+	return err < 0 ? exit_inject_gp(v, x) : HV_SKIP;
+}
+
+/*
+ * Debug registers: DR0 to DR3 and DR6 are the vCPU's and in the hardware while
+ * it is loaded; DR7 is the control block's.
+ */
+static void
+dr_hardware(struct vcpu *v)
+{
+	write_dr0(v->dr[0]);
+	write_dr1(v->dr[1]);
+	write_dr2(v->dr[2]);
+	write_dr3(v->dr[3]);
+}
+
+enum hv_action
+exit_mov_dr(struct vcpu *v, struct hv_exit *x)
+{
+	unsigned int dr = x->dr.dr;
+	uint64_t value;
+
+	if (dr == 4 || dr == 5) {
+		if (hv->get_cr(v, 4) & CR4_DE)
+			return exit_inject_ud(v, x);
+		dr += 2;
+	}
+	if (x->dr.read) {
+		value = dr < 4 ? v->dr[dr] : dr == 6 ? v->dr6 : hv->get_dr7(v);
+		vcpu_set_gpr(v, x->dr.reg, value);
+		return HV_SKIP;
+	}
+	value = v->gpr[x->dr.reg];
+	if (dr >= 6 && value >> 32)
+		return exit_inject_gp(v, x);
+	if (dr == 6) {
+		v->dr6 = (value & DR6_WRITABLE) | DR6_FIXED;
+	} else if (dr == 7) {
+		hv->set_dr7(v, (value & DR7_WRITABLE) | DR7_FIXED);
+	} else {
+		v->dr[dr] = value;
+		dr_hardware(v);
+	}
+	return HV_SKIP;
+}
+
+/* Features that XCR0 may enable only together (SDM vol. 1, "Enabling the XSAVE Feature Set"). */
+static bool
+xcr0_valid(uint64_t value)
+{
+	const uint64_t avx512 = XCR0_OPMASK | XCR0_ZMM_HI256 | XCR0_HI16_ZMM;
+
+	if (!(value & XCR0_X87) || (value & ~state_xcr0_allowed()))
+		return false;
+	if ((value & XCR0_AVX) && !(value & XCR0_SSE))
+		return false;
+	if (value & avx512)
+		return (value & avx512) == avx512 && (value & XCR0_AVX);
+	return true;
+}
+
+enum hv_action
+exit_xsetbv(struct vcpu *v, struct hv_exit *x)
+{
+	uint64_t value = v->gpr[REG_RDX] << 32 | (uint32_t)v->gpr[REG_RAX];
+
+	if ((uint32_t)v->gpr[REG_RCX] != 0 || !xcr0_valid(value))
+		return exit_inject_gp(v, x);
+	v->xcr0 = value;
+	xsetbv(0, value);
+	return HV_SKIP;
+}
+
+/* #DB, #AC and #MC are intercepted, since a guest can loop in their delivery; and host NMIs. */
+enum hv_action
+exit_exception(struct vcpu *v, struct hv_exit *x)
+{
+	if (x->intr.nmi) {
+		spin_lock(&kernel_lock);
+		trap_nmi();
+		spin_unlock(&kernel_lock);
+		return HV_RESUME;
+	}
+	switch (x->intr.vector) {
+	case X86_DB:
+		v->dr6 = (v->dr6 & ~(uint64_t)DR6_TRAPS) | (x->qual & DR6_CAUSE) | DR6_FIXED;
+		if (x->qual & DR6_BD)
+			hv->set_dr7(v, hv->get_dr7(v) & ~(uint64_t)DR7_GD);
+		inject_event(v, x->intr.event);
+		return HV_RESUME;
+	case X86_AC:
+		inject_event(v, x->intr.event);
+		return HV_RESUME;
+	}
+	return vcpu_stop(v, VM_STOP_UNHANDLED, "unexpected exit for exception %u", x->intr.vector);
+}
+
+enum hv_action
+exit_external_interrupt(struct vcpu *v, struct hv_exit *x)
+{
+	struct cpu *cpu = this_cpu();
+
+	(void)v;
+	spin_lock(&kernel_lock);
+	trap_interrupt(x->intr.vector);
+	spin_unlock(&kernel_lock);
+	return cpu->resched ? HV_YIELD : HV_RESUME;
+}
+
+/* The window is open: inject_pending() finds the interrupt deliverable now. */
+enum hv_action
+exit_interrupt_window(struct vcpu *v, struct hv_exit *x)
+{
+	(void)v;
+	(void)x;
+	return HV_RESUME;
+}
+
+enum hv_action
+exit_triple_fault(struct vcpu *v, struct hv_exit *x)
+{
+	(void)x;
+	return vcpu_stop(v, VM_STOP_TRIPLE_FAULT, "triple fault");
+}
+
+enum hv_action
+exit_page_fault(struct vcpu *v, struct hv_exit *x)
+{
+	switch (npt_fault(v->vm, x->mem.gpa, x->mem.access)) {
+	case NPT_MAPPED:
+		return HV_RESUME;
+	case NPT_NO_RAM:
+		v->run->exit = VM_EXIT_MEM;
+		v->run->mem.gpa = x->mem.gpa;
+		v->run->mem.access = x->mem.access;
+		vcpu_where(v);
+		return HV_USER;
+	case NPT_ERROR:
+		break;
+	}
+	return vcpu_stop(v, VM_STOP_INTERNAL,
+	                 "no memory to map guest-physical address 0x%llx: end other VMs first",
+	                 (unsigned long long)x->mem.gpa);
+}
+
+enum hv_action
+exit_unhandled(struct vcpu *v, struct hv_exit *x)
+{
+	return vcpu_stop(v, VM_STOP_UNHANDLED, "exit %u (%s) has no handler, qualification 0x%llx",
+	                 x->raw & 0xffff, hv_exit_name(x->kind), (unsigned long long)x->qual);
+}

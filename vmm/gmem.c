@@ -1,0 +1,257 @@
+#include "vmm/vmm.h"
+
+#include "inc/error.h"
+#include "inc/x86.h"
+#include "kern/lock.h"
+#include "lib/string.h"
+
+/*
+ * Guest memory as the guest's own instructions reach it: its page tables
+ * (none, 32-bit, PAE, 4-level) are walked in software (SDM vol. 3, "Paging").
+ */
+
+/* Bytes from addr to the end of its 4 KiB page, at most size. */
+static uint64_t
+page_part(uint64_t addr, uint64_t size)
+{
+	uint64_t left = PAGE_SIZE - (addr & (PAGE_SIZE - 1));
+
+	return size < left ? size : left;
+}
+
+/* The kernel's address of guest-physical RAM up to the end of its page; NULL outside RAM. */
+static void *
+gphys(struct vm *vm, uint64_t gpa, int access)
+{
+	const struct vm_slot *slot = vm_slot_find(vm, gpa);
+	struct frame frame;
+	uint64_t hva;
+	int err;
+
+	if (!slot)
+		return NULL;
+	hva = slot->hva + (gpa - slot->gpa);
+	spin_lock(&kernel_lock);
+	err = aspace_frame(vm->as, hva, access, &frame);
+	spin_unlock(&kernel_lock);
+	return err < 0 ? NULL : (char *)kva(frame.pa) + (hva & (frame.size - 1));
+}
+
+int
+gphys_read(struct vm *vm, uint64_t gpa, void *buf, uint64_t size)
+{
+	for (uint64_t n; size; size -= n, gpa += n, buf = (char *)buf + n) {
+		void *p = gphys(vm, gpa, ACCESS_READ);
+
+		n = page_part(gpa, size);
+		if (!p)
+			return -E_FAULT;
+		memcpy(buf, p, n);
+	}
+	return 0;
+}
+
+int
+gphys_write(struct vm *vm, uint64_t gpa, const void *buf, uint64_t size)
+{
+	for (uint64_t n; size; size -= n, gpa += n, buf = (const char *)buf + n) {
+		void *p = gphys(vm, gpa, ACCESS_WRITE);
+
+		n = page_part(gpa, size);
+		if (!p)
+			return -E_FAULT;
+		memcpy(p, buf, n);
+	}
+	return 0;
+}
+
+/* How the guest's paging mode lays out its tables. */
+struct walk_mode {
+	int levels;
+	unsigned int index_bits;
+	unsigned int entry_size;
+	uint64_t root_mask;
+};
+
+static const struct walk_mode walk_legacy = {2, 10, 4, 0xfffff000};
+static const struct walk_mode walk_pae = {3, 9, 8, 0xffffffe0};
+static const struct walk_mode walk_long = {4, 9, 8, PTE_ADDR};
+
+struct walk {
+	const struct walk_mode *mode;
+	uint64_t cr0, cr4, efer;
+	uint64_t entry_gpa[PT_LEVELS + 1], entry[PT_LEVELS + 1]; /* by level */
+	uint64_t allowed; /* PTE_W and PTE_U granted by all levels */
+	bool nx;
+	int leaf;
+};
+
+static int
+pf(struct gmem_fault *f, uint64_t gva, uint32_t error)
+{
+	f->kind = GMEM_PF;
+	f->gva = gva;
+	f->error = error;
+	return -E_FAULT;
+}
+
+static int
+no_ram(struct gmem_fault *f, uint64_t gva, uint64_t gpa)
+{
+	f->kind = GMEM_NO_RAM;
+	f->gva = gva;
+	f->gpa = gpa;
+	return -E_FAULT;
+}
+
+/* Is the entry of this level a page, not a table? */
+static bool
+walk_is_leaf(const struct walk *w, int level)
+{
+	if (level == 1)
+		return true;
+	if (!(w->entry[level] & PTE_PS))
+		return false;
+	if (w->mode == &walk_legacy)
+		return w->cr4 & CR4_PSE;
+	return level == 2 || (level == 3 && w->mode == &walk_long);
+}
+
+static unsigned int
+walk_shift(const struct walk *w, int level)
+{
+	return PAGE_SHIFT + w->mode->index_bits * (unsigned int)(level - 1);
+}
+
+/* Reads the entries from the root to the leaf. base_error: W/U/I bits of the access. */
+static int
+walk_tables(struct vcpu *v, struct walk *w, uint64_t gva, uint32_t base_error, struct gmem_fault *f)
+{
+	uint64_t table = hv->get_cr(v, 3) & w->mode->root_mask;
+	int level = w->mode->levels;
+
+	w->allowed = PTE_W | PTE_U;
+	for (;; level--) {
+		uint64_t index = gva >> walk_shift(w, level) & (BIT(w->mode->index_bits) - 1);
+		uint64_t gpa = table + index * w->mode->entry_size;
+		uint64_t entry = 0;
+
+		if (gphys_read(v->vm, gpa, &entry, w->mode->entry_size) < 0)
+			return no_ram(f, gva, gpa);
+		if (!(entry & PTE_P))
+			return pf(f, gva, base_error);
+		if (w->mode->entry_size == 8 && (entry & PTE_ADDR) >> cpuid_phys_bits())
+			return pf(f, gva, base_error | PF_P | PF_RSVD);
+		if (w->mode->entry_size == 8 && (entry & PTE_NX) && !(w->efer & EFER_NXE))
+			return pf(f, gva, base_error | PF_P | PF_RSVD);
+		w->entry_gpa[level] = gpa;
+		w->entry[level] = entry;
+		/* PAE's four top entries grant everything. */
+		if (!(w->mode == &walk_pae && level == 3)) {
+			w->allowed &= entry;
+			w->nx |= w->mode->entry_size == 8 && (entry & PTE_NX);
+		}
+		if (walk_is_leaf(w, level))
+			break;
+		table = entry & (w->mode == &walk_legacy ? 0xfffff000 : PTE_ADDR);
+	}
+	w->leaf = level;
+	return 0;
+}
+
+static bool
+walk_permits(const struct walk *w, uint32_t access, bool user)
+{
+	if (user && !(w->allowed & PTE_U))
+		return false;
+	if (access & VM_ACCESS_EXEC)
+		return !w->nx && !(!user && (w->allowed & PTE_U) && (w->cr4 & CR4_SMEP));
+	if ((access & VM_ACCESS_WRITE) && !(w->allowed & PTE_W))
+		return !user && !(w->cr0 & CR0_WP);
+	return true;
+}
+
+static void
+walk_mark(struct vcpu *v, const struct walk *w, bool write)
+{
+	for (int level = w->mode->levels; level >= w->leaf; level--) {
+		uint64_t entry = w->entry[level] | PTE_A | (write && level == w->leaf ? PTE_D : 0);
+
+		if (w->mode == &walk_pae && level == 3)
+			continue;
+		if (entry != w->entry[level])
+			gphys_write(v->vm, w->entry_gpa[level], &entry, w->mode->entry_size);
+	}
+}
+
+static uint64_t
+walk_result(const struct walk *w, uint64_t gva)
+{
+	uint64_t span = BIT(walk_shift(w, w->leaf));
+	uint64_t base = w->entry[w->leaf] & PTE_ADDR & ~(span - 1);
+
+	/* 4 MiB pages carry address bits 39:32 in bits 20:13. */
+	if (w->mode == &walk_legacy && w->leaf == 2)
+		base = (w->entry[2] & 0xffc00000) | BITS(w->entry[2], 20, 13) << 32;
+	return base | (gva & (span - 1));
+}
+
+int
+gmem_translate(struct vcpu *v, uint64_t gva, uint32_t access, uint64_t *gpa, struct gmem_fault *f)
+{
+	struct walk w = {.cr0 = hv->get_cr(v, 0)};
+	struct vm_segment ss;
+	uint32_t error;
+	bool user;
+	int err;
+
+	if (!(w.cr0 & CR0_PG)) {
+		*gpa = (uint32_t)gva;
+		return 0;
+	}
+	hv->get_segment(v, SEG_SS, &ss);
+	user = BITS(ss.ar, 6, 5) == 3;
+	w.cr4 = hv->get_cr(v, 4);
+	w.efer = hv->get_efer(v);
+	w.mode = w.efer & EFER_LMA ? &walk_long : w.cr4 & CR4_PAE ? &walk_pae : &walk_legacy;
+	if (w.mode == &walk_long && (int64_t)(gva << 16) >> 16 != (int64_t)gva) {
+		f->kind = GMEM_GP;
+		f->gva = gva;
+		return -E_FAULT;
+	}
+	error = (access & VM_ACCESS_WRITE ? PF_W : 0) | (user ? PF_U : 0) |
+	        ((access & VM_ACCESS_EXEC) && (w.efer & EFER_NXE) ? PF_I : 0);
+	if ((err = walk_tables(v, &w, gva, error, f)) < 0)
+		return err;
+	if (!walk_permits(&w, access, user))
+		return pf(f, gva, error | PF_P);
+	walk_mark(v, &w, access & VM_ACCESS_WRITE);
+	*gpa = walk_result(&w, gva);
+	return 0;
+}
+
+int
+gmem_read(struct vcpu *v, uint64_t gva, void *buf, uint64_t size, struct gmem_fault *f)
+{
+	for (uint64_t n, gpa; size; size -= n, gva += n, buf = (char *)buf + n) {
+		n = page_part(gva, size);
+		if (gmem_translate(v, gva, VM_ACCESS_READ, &gpa, f) < 0)
+			return -E_FAULT;
+		if (gphys_read(v->vm, gpa, buf, n) < 0)
+			return no_ram(f, gva, gpa);
+	}
+	return 0;
+}
+
+int
+gmem_write(struct vcpu *v, uint64_t gva, const void *buf, uint64_t size, struct gmem_fault *f)
+{
+	for (uint64_t n, gpa; size; size -= n, gva += n, buf = (const char *)buf + n) {
+		n = page_part(gva, size);
+		if (gmem_translate(v, gva, VM_ACCESS_WRITE, &gpa, f) < 0)
+			return -E_FAULT;
+		if (gphys_write(v->vm, gpa, buf, n) < 0)
+			return no_ram(f, gva, gpa);
+	}
+	return 0;
+}

@@ -1,0 +1,241 @@
+#include "vmm/vmm.h"
+
+#include "inc/error.h"
+#include "inc/x86.h"
+#include "lib/string.h"
+
+/*
+ * IN, OUT and their string forms.  Every port belongs to the monitor.  A string
+ * instruction goes there in chunks of at most VM_IO_BYTES within one guest page;
+ * RSI/RDI and RCX advance with each chunk and RIP only with the last, so that
+ * the instruction can be interrupted and resumed as on the processor.
+ */
+
+/* Low `bytes` bytes of a register. */
+static uint64_t
+low(uint64_t value, unsigned int bytes)
+{
+	return bytes == 8 ? value : value & (BIT(8 * bytes) - 1);
+}
+
+/* Writes the low part of a register as an instruction of that operand size would. */
+static uint64_t
+merge(uint64_t old, uint64_t value, unsigned int bytes)
+{
+	if (bytes >= 4) /* 32-bit results clear the upper half */
+		return low(value, bytes);
+	return (old & ~(BIT(8 * bytes) - 1)) | low(value, bytes);
+}
+
+static enum hv_action
+io_to_monitor(struct vcpu *v, const struct hv_exit *x, uint32_t count)
+{
+	struct vm_run *run = v->run;
+
+	run->exit = VM_EXIT_IO;
+	run->io.port = x->io.port;
+	run->io.size = x->io.size;
+	run->io.in = x->io.in;
+	run->io.count = count;
+	v->in.pending = x->io.in;
+	v->in.string = x->io.string;
+	v->in.size = x->io.size;
+	v->in.count = count;
+	return HV_USER;
+}
+
+/* A guest access that failed: the guest's own fault, or memory that is not there. */
+static enum hv_action
+io_fault(struct vcpu *v, const struct gmem_fault *f, uint32_t access)
+{
+	switch (f->kind) {
+	case GMEM_PF:
+		inject_page_fault(v, f->gva, f->error);
+		return HV_RESUME;
+	case GMEM_GP:
+		inject_exception_error(v, X86_GP, 0);
+		return HV_RESUME;
+	case GMEM_NO_RAM:
+		break;
+	}
+	v->run->exit = VM_EXIT_MEM;
+	v->run->mem.gpa = f->gpa;
+	v->run->mem.access = access;
+	vcpu_where(v);
+	return HV_USER;
+}
+
+struct string_op {
+	uint64_t offset; /* of the first item in its segment */
+	uint64_t gva;
+	uint64_t left;  /* items, from RCX */
+	uint32_t count; /* of this chunk */
+	bool down;
+};
+
+/* Outside 64-bit mode the segment must be usable and hold the chunk's items. */
+static bool
+segment_holds(const struct vm_segment *seg, const struct string_op *op, unsigned int size)
+{
+	uint64_t bytes = (uint64_t)op->count * size;
+	uint64_t first = op->down ? op->offset + size - bytes : op->offset;
+
+	return !(seg->ar & SEG_AR_UNUSABLE) && first + bytes - 1 <= seg->limit;
+}
+
+/* Items that fit in VM_IO_BYTES and in the page of the first one; at least one. */
+static uint32_t
+chunk_items(const struct string_op *op, unsigned int size)
+{
+	uint64_t in_page = op->gva & (PAGE_SIZE - 1);
+	uint64_t fit = op->down ? in_page / size + 1 : (PAGE_SIZE - in_page) / size;
+
+	if (op->down && in_page + size > PAGE_SIZE)
+		fit = 1;
+	if (fit > VM_IO_BYTES / size)
+		fit = VM_IO_BYTES / size;
+	if (fit > op->left)
+		fit = op->left;
+	return fit ? (uint32_t)fit : 1;
+}
+
+static bool
+string_start(struct vcpu *v, const struct hv_exit *x, struct string_op *op)
+{
+	enum vm_reg index = x->io.in ? REG_RDI : REG_RSI;
+	enum vm_seg seg_reg = x->io.in ? SEG_ES : (enum vm_seg)x->io.seg;
+	struct vm_segment seg, cs;
+
+	op->left = x->io.rep ? low(v->gpr[REG_RCX], x->io.addr_size) : 1;
+	op->offset = low(v->gpr[index], x->io.addr_size);
+	op->down = hv->get_rflags(v) & RFLAGS_DF;
+	hv->get_segment(v, seg_reg, &seg);
+	hv->get_segment(v, SEG_CS, &cs);
+	if ((hv->get_efer(v) & EFER_LMA) && (cs.ar & SEG_AR_L)) {
+		op->gva = op->offset + (seg_reg == SEG_FS || seg_reg == SEG_GS ? seg.base : 0);
+		op->count = chunk_items(op, x->io.size);
+		return true;
+	}
+	op->gva = (uint32_t)(op->offset + seg.base);
+	op->count = chunk_items(op, x->io.size);
+	if (segment_holds(&seg, op, x->io.size))
+		return true;
+	/* The chunk may reach beyond the limit where its first item does not. */
+	op->count = 1;
+	return segment_holds(&seg, op, x->io.size);
+}
+
+static uint64_t
+item_gva(uint64_t first, bool down, unsigned int size, uint32_t i)
+{
+	return down ? first - (uint64_t)i * size : first + (uint64_t)i * size;
+}
+
+/* Takes a chunk's items out of guest memory, in the order of transfer. */
+static int
+string_gather(struct vcpu *v, const struct hv_exit *x, const struct string_op *op,
+              struct gmem_fault *f)
+{
+	unsigned int size = x->io.size;
+
+	if (!op->down)
+		return gmem_read(v, op->gva, v->data, (uint64_t)op->count * size, f);
+	for (uint32_t i = 0; i < op->count; i++)
+		if (gmem_read(v, item_gva(op->gva, true, size, i), v->data + i * size, size, f) < 0)
+			return -E_FAULT;
+	return 0;
+}
+
+/* May the whole chunk be written?  So that no input is taken from a device and then lost. */
+static int
+string_probe(struct vcpu *v, const struct hv_exit *x, const struct string_op *op,
+             struct gmem_fault *f)
+{
+	uint64_t first = op->gva;
+	uint64_t last = item_gva(op->gva, op->down, x->io.size, op->count - 1);
+	uint64_t start = first < last ? first : last;
+	uint64_t end = (first < last ? last : first) + x->io.size - 1;
+	const uint64_t gvas[2] = {start, end};
+
+	for (unsigned int i = 0; i < 2; i++) {
+		uint64_t gpa;
+
+		if (gmem_translate(v, gvas[i], VM_ACCESS_WRITE, &gpa, f) < 0)
+			return -E_FAULT;
+		if (!vm_slot_find(v->vm, gpa)) {
+			*f = (struct gmem_fault){.kind = GMEM_NO_RAM, .gva = gvas[i], .gpa = gpa};
+			return -E_FAULT;
+		}
+	}
+	return 0;
+}
+
+static void
+string_advance(struct vcpu *v, const struct hv_exit *x, const struct string_op *op)
+{
+	enum vm_reg index = x->io.in ? REG_RDI : REG_RSI;
+	uint64_t next = item_gva(op->offset, op->down, x->io.size, op->count);
+
+	v->gpr[index] = merge(v->gpr[index], next, x->io.addr_size);
+	if (x->io.rep)
+		v->gpr[REG_RCX] = merge(v->gpr[REG_RCX], op->left - op->count, x->io.addr_size);
+}
+
+static enum hv_action
+io_string(struct vcpu *v, const struct hv_exit *x)
+{
+	struct gmem_fault f;
+	struct string_op op;
+	int err;
+
+	if (x->io.rep && low(v->gpr[REG_RCX], x->io.addr_size) == 0)
+		return HV_SKIP;
+	if (!string_start(v, x, &op)) {
+		inject_exception_error(v, !x->io.in && x->io.seg == SEG_SS ? X86_SS : X86_GP, 0);
+		return HV_RESUME;
+	}
+	err = x->io.in ? string_probe(v, x, &op, &f) : string_gather(v, x, &op, &f);
+	if (err < 0)
+		return io_fault(v, &f, x->io.in ? VM_ACCESS_WRITE : VM_ACCESS_READ);
+	string_advance(v, x, &op);
+	v->in.gva = op.gva;
+	v->in.down = op.down;
+	if (op.left == op.count)
+		hv->skip(v, x);
+	return io_to_monitor(v, x, op.count);
+}
+
+enum hv_action
+exit_io(struct vcpu *v, struct hv_exit *x)
+{
+	if (x->io.string)
+		return io_string(v, x);
+	if (!x->io.in)
+		memcpy(v->data, &v->gpr[REG_RAX], 4);
+	hv->skip(v, x);
+	return io_to_monitor(v, x, 1);
+}
+
+void
+io_complete_in(struct vcpu *v)
+{
+	struct gmem_fault f;
+	uint64_t value = 0;
+
+	if (!v->in.pending)
+		return;
+	v->in.pending = false;
+	if (!v->in.string) {
+		memcpy(&value, v->data, v->in.size);
+		v->gpr[REG_RAX] = merge(v->gpr[REG_RAX], value, v->in.size);
+		return;
+	}
+	/* string_probe() found the memory writable, and one CPU runs this guest: it still is. */
+	if (!v->in.down) {
+		gmem_write(v, v->in.gva, v->data, (uint64_t)v->in.count * v->in.size, &f);
+		return;
+	}
+	for (uint32_t i = 0; i < v->in.count; i++)
+		gmem_write(v, item_gva(v->in.gva, true, v->in.size, i), v->data + i * v->in.size,
+		           v->in.size, &f);
+}

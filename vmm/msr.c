@@ -1,0 +1,169 @@
+#include "vmm/vmm.h"
+
+#include "inc/error.h"
+#include "inc/msr.h"
+#include "inc/x86.h"
+
+/*
+ * MSR policy: what is not in the table gets #GP.  `direct` MSRs are switched
+ * with the vCPU and the guest reaches them without an exit.
+ */
+
+struct msr_policy {
+	uint32_t first, last;
+	bool direct;
+	int (*read)(struct vcpu *v, uint32_t msr, uint64_t *value);
+	int (*write)(struct vcpu *v, uint32_t msr, uint64_t value);
+};
+
+static int
+read_zero(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+	(void)v;
+	(void)msr;
+	*value = 0;
+	return 0;
+}
+
+static int
+write_ignored(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	(void)v;
+	(void)msr;
+	(void)value;
+	return 0;
+}
+
+/* MSRs that the control block holds. */
+static int
+read_block(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+	return hv->get_msr(v, msr, value);
+}
+
+static int
+write_pat(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	for (unsigned int i = 0; i < 8; i++) {
+		uint8_t type = value >> (8 * i);
+
+		if (type > 7 || type == 2 || type == 3)
+			return -E_INVAL;
+	}
+	return hv->set_msr(v, msr, value);
+}
+
+static int
+read_tsc(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+	(void)msr;
+	*value = rdtsc() + (uint64_t)v->tsc_offset;
+	return 0;
+}
+
+static int
+write_tsc(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	(void)msr;
+	v->tsc_offset = (int64_t)(value - rdtsc());
+	hv->set_tsc_offset(v, v->tsc_offset);
+	return 0;
+}
+
+static int
+read_efer(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+	(void)msr;
+	*value = hv->get_efer(v);
+	return 0;
+}
+
+static int
+write_efer(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	(void)msr;
+	return efer_write(v, value);
+}
+
+/* The bootstrap processor, with its APIC (which CPUID does not show) disabled. */
+enum { APIC_BASE_BSP = 0x100 };
+
+static int
+read_apic_base(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+	(void)v;
+	(void)msr;
+	*value = APIC_BASE_BSP;
+	return 0;
+}
+
+static int
+write_apic_base(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	(void)v;
+	(void)msr;
+	return value == APIC_BASE_BSP ? 0 : -E_INVAL;
+}
+
+static int
+read_misc_enable(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+	(void)msr;
+	*value = v->misc_enable;
+	return 0;
+}
+
+static int
+write_misc_enable(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	(void)msr;
+	v->misc_enable = value;
+	return 0;
+}
+
+static const struct msr_policy policy[] = {
+        {MSR_TSC, MSR_TSC, false, read_tsc, write_tsc},
+        {MSR_APIC_BASE, MSR_APIC_BASE, false, read_apic_base, write_apic_base},
+        {MSR_BIOS_SIGN_ID, MSR_BIOS_SIGN_ID, false, read_zero, write_ignored},
+        {MSR_SYSENTER_CS, MSR_SYSENTER_EIP, true, NULL, NULL},
+        {MSR_MISC_ENABLE, MSR_MISC_ENABLE, false, read_misc_enable, write_misc_enable},
+        {MSR_PAT, MSR_PAT, false, read_block, write_pat},
+        {MSR_EFER, MSR_EFER, false, read_efer, write_efer},
+        {MSR_STAR, MSR_FMASK, true, NULL, NULL},
+        {MSR_FS_BASE, MSR_GS_BASE, true, NULL, NULL},
+        {MSR_KERNEL_GS_BASE, MSR_KERNEL_GS_BASE, true, NULL, NULL},
+};
+
+static const struct msr_policy *
+msr_find(uint32_t msr)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(policy); i++)
+		if (policy[i].first <= msr && msr <= policy[i].last)
+			return &policy[i];
+	return NULL;
+}
+
+int
+msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+	const struct msr_policy *p = msr_find(msr);
+
+	return p && p->read ? p->read(v, msr, value) : -E_INVAL;
+}
+
+int
+msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	const struct msr_policy *p = msr_find(msr);
+
+	return p && p->write ? p->write(v, msr, value) : -E_INVAL;
+}
+
+void
+msr_for_each_direct(void (*fn)(void *arg, uint32_t msr), void *arg)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(policy); i++)
+		for (uint32_t msr = policy[i].first; policy[i].direct && msr <= policy[i].last;
+		     msr++)
+			fn(arg, msr);
+}

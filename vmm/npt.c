@@ -1,0 +1,101 @@
+#include "vmm/vmm.h"
+
+#include "inc/error.h"
+#include "inc/x86.h"
+#include "kern/lock.h"
+
+/*
+ * The nested page table (EPT or NPT) of a VM: filled on first touch from the
+ * monitor's memory, emptied when pmap says that the memory moves.
+ */
+
+const struct vm_slot *
+vm_slot_find(const struct vm *vm, uint64_t gpa)
+{
+	for (unsigned int i = 0; i < vm->slot_count; i++)
+		if (gpa - vm->slots[i].gpa < vm->slots[i].size)
+			return &vm->slots[i];
+	return NULL;
+}
+
+/* May the 2 MiB around gpa be one entry: whole in the slot, and aligned alike in gpa and hva? */
+static bool
+large_fits(const struct vm *vm, const struct vm_slot *slot, uint64_t gpa)
+{
+	uint64_t start = ROUND_DOWN(gpa, LARGE_PAGE_SIZE);
+	int level;
+
+	if ((slot->gpa ^ slot->hva) & (LARGE_PAGE_SIZE - 1))
+		return false;
+	if (start < slot->gpa || start + LARGE_PAGE_SIZE > slot->gpa + slot->size)
+		return false;
+	pt_lookup(&vm->npt, gpa, &level);
+	return level >= 2;
+}
+
+static enum npt_result
+npt_map(struct vm *vm, const struct vm_slot *slot, uint64_t gpa, int access)
+{
+	uint64_t hva = slot->hva + (gpa - slot->gpa);
+	uint64_t size = PAGE_SIZE;
+	struct frame frame;
+	pte_t *entry;
+	int level = 1;
+
+	if (aspace_frame(vm->as, hva, access, &frame) < 0)
+		return NPT_ERROR;
+	if (frame.size == LARGE_PAGE_SIZE && large_fits(vm, slot, gpa)) {
+		size = LARGE_PAGE_SIZE;
+		level = 2;
+	}
+	if (pt_ensure(&vm->npt, gpa, level, &entry) < 0)
+		return NPT_ERROR;
+	if (!(*entry & vm->npt.fmt->present))
+		vm->mapped += size;
+	*entry = hv->npt_leaf(frame.pa + ROUND_DOWN(hva & (frame.size - 1), size), frame.writable,
+	                      level == 2);
+	return NPT_MAPPED;
+}
+
+enum npt_result
+npt_fault(struct vm *vm, uint64_t gpa, uint32_t access)
+{
+	const struct vm_slot *slot = vm_slot_find(vm, gpa);
+	enum npt_result result;
+
+	if (!slot)
+		return NPT_NO_RAM;
+	spin_lock(&kernel_lock);
+	result = npt_map(vm, slot, gpa, access & VM_ACCESS_WRITE ? ACCESS_WRITE : ACCESS_READ);
+	spin_unlock(&kernel_lock);
+	return result;
+}
+
+static int
+npt_clear(void *arg, uint64_t gpa, int level, pte_t *entry)
+{
+	struct vm *vm = arg;
+
+	(void)gpa;
+	vm->mapped -= pt_span(level);
+	*entry = 0;
+	return 0;
+}
+
+void
+npt_narrow(struct aspace_watcher *w, uint64_t hva, uint64_t size)
+{
+	struct vm *vm = (struct vm *)((char *)w - __builtin_offsetof(struct vm, watcher));
+
+	for (unsigned int i = 0; i < vm->slot_count; i++) {
+		const struct vm_slot *s = &vm->slots[i];
+		uint64_t start = hva > s->hva ? hva : s->hva;
+		uint64_t end = hva + size < s->hva + s->size ? hva + size : s->hva + s->size;
+
+		if (start >= end)
+			continue;
+		pt_visit(&vm->npt, s->gpa + (start - s->hva), s->gpa + (end - s->hva), npt_clear,
+		         vm);
+		vm->tlb_gen++;
+	}
+}

@@ -1,0 +1,145 @@
+#include "vmm/vmm.h"
+
+#include "inc/error.h"
+#include "inc/x86.h"
+#include "kern/cpu.h"
+#include "kern/env.h"
+#include "kern/lock.h"
+#include "kern/sched.h"
+#include "lib/assert.h"
+
+/*
+ * THE loop: enter, account, decode, handle, skip.  It runs without the big
+ * kernel lock; handlers that touch more than their vCPU take it themselves.
+ */
+
+void
+vcpu_current(struct vcpu *v)
+{
+	struct cpu *cpu = this_cpu();
+
+	if (cpu->vcpu != v) {
+		hv_switch_out();
+		hv->load(v);
+		v->loaded_cpu = cpu->index;
+		state_load(v);
+		v->state_loaded = true;
+		cpu->vcpu = v;
+	}
+}
+
+/* The loop is left: for the monitor, or for another Env. */
+static void
+vcpu_leave(struct vcpu *v)
+{
+	v->cr2 = read_cr2();
+	hv->leave(v);
+	acct_close(v, rdtsc());
+	spin_lock(&kernel_lock);
+}
+
+void
+hv_switch_out(void)
+{
+	struct cpu *cpu = this_cpu();
+	struct vcpu *v = cpu->vcpu;
+
+	if (!v)
+		return;
+	state_save(v);
+	v->state_loaded = false;
+	hv->put(v);
+	v->loaded_cpu = -1;
+	cpu->vcpu = NULL;
+}
+
+/*
+ * What must happen before an entry that is not the common case.  HV_RESUME: enter.
+ */
+static enum hv_action
+vcpu_prepare(struct vcpu *v)
+{
+	if (v->kick) {
+		v->kick = false;
+		v->run->exit = VM_EXIT_EVENT;
+		return HV_USER;
+	}
+	if (inject_pending(v)) {
+		v->run->exit = VM_EXIT_IRQ_WINDOW;
+		v->run->irq_ready = 1;
+		return HV_USER;
+	}
+	if (v->halted)
+		return HV_YIELD;
+	if (v->flushed != v->vm->tlb_gen) {
+		v->flushed = v->vm->tlb_gen;
+		hv->flush(v->vm);
+	}
+	return HV_RESUME;
+}
+
+static enum hv_action
+vcpu_enter(struct vcpu *v)
+{
+	enum hv_action action;
+	struct hv_exit x;
+
+	assert(v->loaded_cpu == (int)this_cpu()->index && v->flushed == v->vm->tlb_gen);
+	acct_close(v, rdtsc());
+	if (hv->enter(v) < 0) {
+		char why[VM_STOP_TEXT];
+
+		hv->explain(v, why, sizeof(why));
+		return vcpu_stop(v, VM_STOP_ENTRY_FAILED, "VM entry failed: %s", why);
+	}
+	v->exit_tsc = rdtsc();
+	hv->decode(v, &x);
+	acct_exit(v, x.kind, v->exit_tsc);
+	action = exit_handlers[x.kind](v, &x);
+	if (action == HV_SKIP) {
+		hv->skip(v, &x);
+		action = HV_RESUME;
+	}
+	return action;
+}
+
+/* The CPU goes to somebody else; the vCPU stays runnable, or sleeps in HLT. */
+static _Noreturn void
+vcpu_yield(struct env *e)
+{
+	struct vcpu *v = e->vcpu;
+
+	vcpu_leave(v);
+	if (v->halted && !v->kick)
+		sched_block(e, WAIT_HALT, 0);
+	sched_yield();
+}
+
+void
+vcpu_loop(struct env *e)
+{
+	struct vcpu *v = e->vcpu;
+	enum hv_action action;
+
+	spin_unlock(&kernel_lock);
+	vcpu_current(v);
+	write_cr2(v->cr2);
+	io_complete_in(v);
+	do {
+		action = vcpu_prepare(v);
+		if (action == HV_RESUME)
+			action = vcpu_enter(v);
+	} while (action == HV_RESUME);
+
+	if (action == HV_YIELD)
+		vcpu_yield(e);
+	vcpu_leave(v);
+	if (action == HV_STOP) {
+		v->stopped = true;
+		v->run->exit = VM_EXIT_STOP;
+	}
+	v->in_monitor = true;
+	v->exit_tsc = rdtsc();
+	e->guest = false;
+	e->tf.rax = 0;
+}

@@ -1,0 +1,102 @@
+#include "vmm/vmm.h"
+
+#include "inc/cpuid.h"
+#include "inc/error.h"
+#include "inc/msr.h"
+#include "inc/x86.h"
+#include "lib/string.h"
+
+/*
+ * Guest state that an entry does not switch: FPU and XCR0, DR0 to DR3 and DR6,
+ * the SYSCALL MSRs.  It is in the hardware from state_load() to state_save():
+ * over all entries, exits and runs of the monitor in between, since the host
+ * uses none of it (CR0.TS is set, EFER.SCE is clear; see docs/TRICKS.md).
+ */
+
+enum { FXSAVE_FCW = 0, FXSAVE_MXCSR = 24, FCW_RESET = 0x37f, MXCSR_RESET = 0x1f80 };
+
+struct state_msr {
+	uint32_t msr;
+	uint32_t offset; /* in struct vcpu */
+};
+
+static const struct state_msr state_msrs[] = {
+        {MSR_STAR, __builtin_offsetof(struct vcpu, star)},
+        {MSR_LSTAR, __builtin_offsetof(struct vcpu, lstar)},
+        {MSR_CSTAR, __builtin_offsetof(struct vcpu, cstar)},
+        {MSR_FMASK, __builtin_offsetof(struct vcpu, fmask)},
+        {MSR_KERNEL_GS_BASE, __builtin_offsetof(struct vcpu, kernel_gs_base)},
+};
+
+int
+state_init(struct vcpu *v)
+{
+	struct page *p = page_alloc(PAGE_ZERO | PAGE_KERNEL);
+	char *area;
+
+	if (!p)
+		return -E_NO_MEM;
+	area = kva(page_pa(p));
+	*(uint16_t *)(area + FXSAVE_FCW) = FCW_RESET;
+	*(uint32_t *)(area + FXSAVE_MXCSR) = MXCSR_RESET;
+	v->fpu = area;
+	v->xcr0 = XCR0_X87;
+	v->dr6 = DR6_FIXED;
+	return 0;
+}
+
+void
+state_free(struct vcpu *v)
+{
+	page_unref(pa_page(kva_pa(v->fpu)));
+}
+
+static void
+fpu_open(void)
+{
+	__asm__ volatile("clts");
+	if (state_xcr0_allowed())
+		xsetbv(0, state_xcr0_allowed());
+}
+
+static void
+fpu_close(void)
+{
+	write_cr0(read_cr0() | CR0_TS);
+}
+
+void
+state_load(struct vcpu *v)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(state_msrs); i++)
+		wrmsr(state_msrs[i].msr, *(uint64_t *)((char *)v + state_msrs[i].offset));
+	write_dr0(v->dr[0]);
+	write_dr1(v->dr[1]);
+	write_dr2(v->dr[2]);
+	write_dr3(v->dr[3]);
+	fpu_open();
+	if (state_xcr0_allowed()) {
+		__asm__ volatile("xrstor64 %0"
+		                 :
+		                 : "m"(*(char(*)[PAGE_SIZE])v->fpu), "a"(~0u), "d"(~0u));
+		xsetbv(0, v->xcr0);
+	} else {
+		__asm__ volatile("fxrstor64 %0" : : "m"(*(char(*)[PAGE_SIZE])v->fpu));
+	}
+	fpu_close();
+}
+
+void
+state_save(struct vcpu *v)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(state_msrs); i++)
+		*(uint64_t *)((char *)v + state_msrs[i].offset) = rdmsr(state_msrs[i].msr);
+	fpu_open();
+	if (state_xcr0_allowed())
+		__asm__ volatile("xsave64 %0"
+		                 : "+m"(*(char(*)[PAGE_SIZE])v->fpu)
+		                 : "a"(~0u), "d"(~0u));
+	else
+		__asm__ volatile("fxsave64 %0" : "=m"(*(char(*)[PAGE_SIZE])v->fpu));
+	fpu_close();
+}

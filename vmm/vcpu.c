@@ -1,0 +1,288 @@
+#include "vmm/vmm.h"
+
+#include "inc/error.h"
+#include "inc/x86.h"
+#include "kern/cpu.h"
+#include "kern/env.h"
+#include "kern/lock.h"
+#include "kern/sched.h"
+#include "lib/printf.h"
+#include "lib/string.h"
+
+/* Virtual CPUs: their life, their system calls, and why they stop. */
+
+_Static_assert(sizeof(struct vcpu) <= PAGE_SIZE, "a vCPU has one page");
+
+enum { RUN_PAGES = sizeof(struct vm_run) / PAGE_SIZE };
+
+struct vcpu *
+vcpu_of(struct env *e, uint64_t vm_id, uint64_t index)
+{
+	struct vcpu *v = e->vcpu;
+
+	return v && v->vm->id == vm_id && v->index == index ? v : NULL;
+}
+
+/* The processor's state after a reset (SDM vol. 3, "Processor State After Reset"). */
+static const struct vm_regs reset_regs = {
+        .gpr[REG_RDX] = 0x600,
+        .rip = 0xfff0,
+        .rflags = RFLAGS_FIXED,
+        .cr0 = CR0_ET | CR0_NW | CR0_CD,
+        .dr6 = DR6_FIXED,
+        .dr7 = DR7_FIXED,
+        .gdtr_limit = 0xffff,
+        .idtr_limit = 0xffff,
+        .seg =
+                {
+                        [SEG_ES] = {.limit = 0xffff, .ar = 0x93},
+                        [SEG_CS] = {.sel = 0xf000, .base = 0xffff0000, .limit = 0xffff, .ar = 0x9b},
+                        [SEG_SS] = {.limit = 0xffff, .ar = 0x93},
+                        [SEG_DS] = {.limit = 0xffff, .ar = 0x93},
+                        [SEG_FS] = {.limit = 0xffff, .ar = 0x93},
+                        [SEG_GS] = {.limit = 0xffff, .ar = 0x93},
+                        [SEG_LDTR] = {.limit = 0xffff, .ar = 0x82},
+                        [SEG_TR] = {.limit = 0xffff, .ar = 0x8b},
+                },
+};
+
+/* Two frames, mapped side by side for the monitor: the control page and data[]. */
+static int
+run_init(struct vcpu *v, struct aspace *as, uint64_t va)
+{
+	const uint64_t perm = PTE_W | PTE_NX | PTE_SHARE;
+	struct page *control = page_alloc(PAGE_ZERO);
+	struct page *data = page_alloc(PAGE_ZERO);
+	int err = -E_NO_MEM;
+
+	if (!control || !data)
+		goto fail;
+	if ((err = aspace_map_page(as, va, control, perm)) < 0)
+		goto fail;
+	if ((err = aspace_map_page(as, va + PAGE_SIZE, data, perm)) < 0) {
+		aspace_unmap(as, va, PAGE_SIZE);
+		goto fail;
+	}
+	v->run = kva(page_pa(control));
+	v->data = kva(page_pa(data));
+	return 0;
+fail:
+	if (control)
+		page_unref(control);
+	if (data)
+		page_unref(data);
+	return err;
+}
+
+static void
+run_free(struct vcpu *v)
+{
+	page_unref(pa_page(kva_pa(v->run)));
+	page_unref(pa_page(kva_pa(v->data)));
+}
+
+static int
+vcpu_init(struct vcpu *v)
+{
+	int err = state_init(v);
+
+	if (err < 0)
+		return err;
+	if ((err = hv->vcpu_init(v)) < 0) {
+		state_free(v);
+		return err;
+	}
+	vcpu_current(v);
+	memcpy(v->gpr, reset_regs.gpr, sizeof(v->gpr));
+	v->tsc_offset = -(int64_t)rdtsc(); /* a guest's TSC counts from its creation */
+	hv->set_tsc_offset(v, v->tsc_offset);
+	return hv->set_regs(v, &reset_regs);
+}
+
+int
+vcpu_new(struct vm *vm, struct env *e, uint64_t run_va)
+{
+	struct page *p = page_alloc(PAGE_ZERO | PAGE_KERNEL);
+	struct vcpu *v;
+	int err;
+
+	if (!p)
+		return -E_NO_MEM;
+	hv_switch_out();
+	v = kva(page_pa(p));
+	v->vm = vm;
+	v->env = e;
+	v->index = vm->vcpu_count;
+	v->loaded_cpu = -1;
+	v->flushed = UINT64_MAX;
+	v->misc_enable = 1; /* fast strings */
+	if ((err = run_init(v, e->as, run_va)) < 0) {
+		page_unref(p);
+		return err;
+	}
+	if ((err = vcpu_init(v)) < 0) {
+		aspace_unmap(e->as, run_va, sizeof(struct vm_run));
+		run_free(v);
+		page_unref(p);
+		return err;
+	}
+	vm->vcpus[vm->vcpu_count++] = v;
+	e->vcpu = v;
+	return (int)v->index;
+}
+
+void
+vcpu_delete(struct vcpu *v)
+{
+	struct cpu *cpu = this_cpu();
+
+	if (cpu->vcpu == v) {
+		hv->put(v);
+		cpu->vcpu = NULL;
+	}
+	v->env->vcpu = NULL;
+	hv->vcpu_free(v);
+	state_free(v);
+	run_free(v);
+	page_unref(pa_page(kva_pa(v)));
+}
+
+void
+vcpu_kick(struct vcpu *v)
+{
+	v->kick = true;
+	if (v->env->status == ENV_BLOCKED && v->env->wait == WAIT_HALT)
+		sched_wake(v->env);
+}
+
+void
+vcpu_set_gpr(struct vcpu *v, unsigned int reg, uint64_t value)
+{
+	v->gpr[reg] = value;
+	if (reg == REG_RSP)
+		hv->set_rsp(v, value);
+}
+
+/* Guest-physical or not, the bytes at RIP are for the reader of the message. */
+void
+vcpu_where(struct vcpu *v)
+{
+	struct vm_run *run = v->run;
+	struct gmem_fault f;
+	struct vm_segment cs;
+	uint32_t n = 0;
+
+	hv->get_segment(v, SEG_CS, &cs);
+	run->rip = hv->get_rip(v);
+	run->cs_base = cs.base;
+	while (n < VM_INSN_MAX && gmem_read(v, cs.base + run->rip + n, &run->insn[n], 1, &f) == 0)
+		n++;
+	run->insn_len = n;
+}
+
+enum hv_action
+vcpu_stop(struct vcpu *v, enum vm_stop why, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(v->run->text, VM_STOP_TEXT, fmt, ap);
+	va_end(ap);
+	v->run->stop.why = why;
+	v->run->stop.kind = v->kind;
+	vcpu_where(v);
+	return HV_STOP;
+}
+
+int64_t
+vcpu_create(struct env *e, uint64_t id, uint64_t run_va)
+{
+	struct vm *vm = vm_of(e, id);
+
+	if (!vm)
+		return -E_BAD_VM;
+	if (vm->vcpu_count == VM_VCPUS_MAX)
+		return -E_LIMIT;
+	if (run_va % PAGE_SIZE)
+		return -E_INVAL;
+	return vcpu_new(vm, e, run_va);
+}
+
+int64_t
+vcpu_run(struct env *e, uint64_t id, uint64_t index)
+{
+	struct vcpu *v = vcpu_of(e, id, index);
+	const volatile struct vm_run *run;
+	uint32_t inject;
+
+	if (!v)
+		return -E_BAD_VM;
+	if (v->stopped)
+		return -E_INVAL;
+	if (v->in_monitor) {
+		v->stats[v->kind].monitor += rdtsc() - v->exit_tsc;
+		v->in_monitor = false;
+	}
+	run = v->run;
+	inject = run->inject;
+	if (inject & VM_INJECT_VALID) {
+		if (v->held_irq)
+			return -E_AGAIN;
+		v->held_irq = HV_EVENT_VALID | (inject & 0xff);
+		v->run->inject = 0;
+	}
+	v->run->irq_ready = 0;
+	v->irq_wanted = run->irq_pending;
+	e->guest = true;
+	sched_deadline(e, run->deadline);
+	vcpu_loop(e);
+	return 0;
+}
+
+int64_t
+vcpu_get_regs(struct env *e, uint64_t id, uint64_t index, uint64_t regs_va)
+{
+	struct vcpu *v = vcpu_of(e, id, index);
+	struct vm_regs regs = {0};
+
+	if (!v)
+		return -E_BAD_VM;
+	vcpu_current(v);
+	memcpy(regs.gpr, v->gpr, sizeof(regs.gpr));
+	regs.cr2 = v->cr2;
+	regs.cr8 = v->cr8;
+	regs.dr6 = v->dr6;
+	hv->get_regs(v, &regs);
+	return copy_out(e->as, regs_va, &regs, sizeof(regs));
+}
+
+int64_t
+vcpu_set_regs(struct env *e, uint64_t id, uint64_t index, uint64_t regs_va)
+{
+	struct vcpu *v = vcpu_of(e, id, index);
+	struct vm_regs regs;
+	int err;
+
+	if (!v)
+		return -E_BAD_VM;
+	if ((err = copy_in(e->as, &regs, regs_va, sizeof(regs))) < 0)
+		return err;
+	if ((regs.cr4 & ~cr4_allowed()) || regs.cr8 > 15 || regs.cr0 >> 32 || regs.dr6 >> 32 ||
+	    regs.dr7 >> 32 || (regs.efer & ~(uint64_t)(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)))
+		return -E_INVAL;
+	vcpu_current(v);
+	memcpy(v->gpr, regs.gpr, sizeof(regs.gpr));
+	v->cr2 = regs.cr2;
+	v->cr8 = regs.cr8;
+	v->dr6 = (regs.dr6 & DR6_WRITABLE) | DR6_FIXED;
+	v->halted = false;
+	v->stopped = false;
+	v->event.info = 0;
+	v->held_irq = 0;
+	v->in.pending = false;
+	/* PAE paging reads guest memory, which takes the lock. */
+	spin_unlock(&kernel_lock);
+	err = hv->set_regs(v, &regs);
+	spin_lock(&kernel_lock);
+	return err;
+}

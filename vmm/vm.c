@@ -1,0 +1,217 @@
+#include "vmm/vmm.h"
+
+#include "inc/error.h"
+#include "inc/x86.h"
+#include "kern/env.h"
+#include "lib/string.h"
+
+/* Virtual machines: created by a monitor process, and gone with it. */
+
+static struct vm vms[VM_MAX];
+static uint32_t next_id = 1;
+
+/* What is left of the VM that ended last, so that `exits` can still show it. */
+static struct {
+	uint32_t id;
+	struct vm_stats stats;
+} last_ended;
+
+struct vm *
+vm_of(struct env *e, uint64_t id)
+{
+	for (unsigned int i = 0; i < VM_MAX; i++)
+		if (vms[i].used && vms[i].id == id && vms[i].as == e->as)
+			return &vms[i];
+	return NULL;
+}
+
+unsigned int
+vm_count(void)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < VM_MAX; i++)
+		n += vms[i].used;
+	return n;
+}
+
+static struct vm *
+vm_slot_free(const struct aspace *as, int *err)
+{
+	struct vm *vm = NULL;
+
+	*err = -E_NO_VM;
+	for (unsigned int i = VM_MAX; i-- > 0;) {
+		if (vms[i].used && vms[i].as == as) {
+			*err = -E_EXISTS;
+			return NULL;
+		}
+		if (!vms[i].used)
+			vm = &vms[i];
+	}
+	return vm;
+}
+
+int64_t
+vm_create(struct env *e, uint64_t config_va)
+{
+	struct vm_config config;
+	struct vm *vm;
+	int err;
+
+	if (!hv)
+		return -E_NO_HV;
+	if ((err = copy_in(e->as, &config, config_va, sizeof(config))) < 0)
+		return err;
+	if (config.leaves < 1 || config.leaves > 3)
+		return -E_INVAL;
+	vm = vm_slot_free(e->as, &err);
+	if (!vm)
+		return err;
+	memset(vm, 0, sizeof(*vm));
+	if ((err = pt_init(&vm->npt, hv->npt_format)) < 0)
+		return err;
+	vm->used = true;
+	vm->id = next_id++;
+	vm->owner = e->id;
+	vm->as = e->as;
+	vm->ram = config.ram;
+	vm->leaves = config.leaves;
+	vm->asid = (uint32_t)(vm - vms) + 1;
+	config.name[VM_NAME_MAX - 1] = '\0';
+	strlcpy(vm->name, config.name, VM_NAME_MAX);
+	vm->watcher.narrow = npt_narrow;
+	aspace_watch(vm->as, &vm->watcher);
+	return vm->id;
+}
+
+static void
+vm_free(struct vm *vm)
+{
+	last_ended.id = vm->id;
+	acct_sum(vm, &last_ended.stats);
+	aspace_unwatch(vm->as, &vm->watcher);
+	for (unsigned int i = 0; i < vm->vcpu_count; i++)
+		vcpu_delete(vm->vcpus[i]);
+	pt_free(&vm->npt, 0, PT_ENTRIES - 1, true);
+	vm->used = false;
+}
+
+int64_t
+vm_destroy(struct env *e, uint64_t id)
+{
+	struct vm *vm = vm_of(e, id);
+
+	if (!vm)
+		return -E_BAD_VM;
+	vm_free(vm);
+	return 0;
+}
+
+void
+vm_env_exit(struct env *e)
+{
+	for (unsigned int i = 0; i < VM_MAX; i++)
+		if (vms[i].used && vms[i].as == e->as && vms[i].owner == e->id)
+			vm_free(&vms[i]);
+}
+
+/* Is all of [hva, hva + size) the monitor's memory, present or promised? */
+static bool
+range_mapped(const struct aspace *as, uint64_t hva, uint64_t size)
+{
+	for (uint64_t va = hva; va < hva + size;) {
+		int level;
+
+		if (!*pt_lookup(&as->pt, va, &level))
+			return false;
+		va = ROUND_DOWN(va, pt_span(level)) + pt_span(level);
+	}
+	return true;
+}
+
+int64_t
+vm_map(struct env *e, uint64_t id, uint64_t gpa, uint64_t hva, uint64_t size)
+{
+	struct vm *vm = vm_of(e, id);
+
+	if (!vm)
+		return -E_BAD_VM;
+	if (!size || (gpa | hva | size) % PAGE_SIZE || size > VM_GPA_LIMIT ||
+	    gpa > VM_GPA_LIMIT - size || hva > ULIM || size > ULIM - hva)
+		return -E_INVAL;
+	if (vm->slot_count == VM_SLOTS_MAX)
+		return -E_LIMIT;
+	for (unsigned int i = 0; i < vm->slot_count; i++) {
+		const struct vm_slot *s = &vm->slots[i];
+
+		if (gpa < s->gpa + s->size && s->gpa < gpa + size)
+			return -E_EXISTS;
+	}
+	if (!range_mapped(e->as, hva, size))
+		return -E_FAULT;
+	vm->slots[vm->slot_count++] = (struct vm_slot){gpa, size, hva};
+	return 0;
+}
+
+static enum vm_state
+vm_state_of(const struct vm *vm)
+{
+	const struct vcpu *v = vm->vcpu_count ? vm->vcpus[0] : NULL;
+
+	if (!v)
+		return VM_READY;
+	if (v->stopped)
+		return VM_STOPPED;
+	if (v->halted)
+		return VM_HALTED;
+	return v->env->guest ? VM_RUNNING : VM_READY;
+}
+
+int64_t
+vm_info(struct env *e, uint64_t index, uint64_t info_va)
+{
+	struct vm_info info = {0};
+
+	for (unsigned int i = 0; i < VM_MAX; i++) {
+		const struct vm *vm = &vms[i];
+
+		if (!vm->used || index-- > 0)
+			continue;
+		info.id = vm->id;
+		info.owner = vm->owner;
+		info.state = vm_state_of(vm);
+		info.vcpus = vm->vcpu_count;
+		info.ram = vm->ram;
+		info.mapped = vm->mapped;
+		info.table_pages = vm->npt.tables;
+		info.root = vm->npt.root;
+		for (unsigned int c = 0; c < vm->vcpu_count; c++)
+			info.exits += vm->vcpus[c]->total;
+		strlcpy(info.name, vm->name, sizeof(info.name));
+		return copy_out(e->as, info_va, &info, sizeof(info));
+	}
+	return -E_NOT_FOUND;
+}
+
+int64_t
+vm_stats(struct env *e, uint64_t id, uint64_t stats_va)
+{
+	struct vm_stats stats;
+
+	for (unsigned int i = 0; i < VM_MAX; i++) {
+		if (!vms[i].used || vms[i].id != id)
+			continue;
+		acct_sum(&vms[i], &stats);
+		return copy_out(e->as, stats_va, &stats, sizeof(stats));
+	}
+	if (last_ended.id == id && id)
+		return copy_out(e->as, stats_va, &last_ended.stats, sizeof(last_ended.stats));
+	return -E_BAD_VM;
+}
+
+int64_t
+hv_get_caps(struct env *e, uint64_t caps_va)
+{
+	return copy_out(e->as, caps_va, &hv_caps, sizeof(hv_caps));
+}

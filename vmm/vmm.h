@@ -1,0 +1,106 @@
+#ifndef NESTLING_VMM_VMM_H
+#define NESTLING_VMM_VMM_H
+
+#include "vmm/hv.h"
+
+/* Between the files of vmm/: nothing here is seen by the kernel. */
+
+/* An exit handler, named in inc/exits.def. */
+typedef enum hv_action (*exit_handler_t)(struct vcpu *v, struct hv_exit *x);
+extern const exit_handler_t exit_handlers[HV_EXIT_KINDS];
+#define EXIT_KIND(kind, reason, name, handler)                                                    \
+	enum hv_action exit_##handler(struct vcpu *v, struct hv_exit *x);
+#include "inc/exits.def"
+#undef EXIT_KIND
+
+/* run.c: puts v's control block and registers on this CPU. */
+void vcpu_current(struct vcpu *v);
+
+/* vm.c */
+struct vm *vm_of(struct env *e, uint64_t id); /* NULL: no such VM, or not e's */
+
+/* vcpu.c */
+struct vcpu *vcpu_of(struct env *e, uint64_t vm_id, uint64_t index); /* NULL: not e's */
+int vcpu_new(struct vm *vm, struct env *e, uint64_t run_va);
+void vcpu_delete(struct vcpu *v);
+void vcpu_set_gpr(struct vcpu *v, unsigned int reg, uint64_t value);
+/* Fills run->text (a line, no newline), rip and code bytes for VM_EXIT_STOP. */
+enum hv_action vcpu_stop(struct vcpu *v, enum vm_stop why, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void vcpu_where(struct vcpu *v); /* run->rip, cs_base, insn[] */
+
+/* state.c: guest registers that neither VMX nor SVM switches at an entry. */
+int state_init(struct vcpu *v); /* FPU area; -E_NO_MEM */
+void state_free(struct vcpu *v);
+void state_load(struct vcpu *v);
+void state_save(struct vcpu *v);
+uint64_t state_xcr0_allowed(void);
+
+/* inject.c */
+void inject_exception(struct vcpu *v, unsigned int vector);		      /* without error code */
+void inject_exception_error(struct vcpu *v, unsigned int vector, uint32_t error);
+void inject_page_fault(struct vcpu *v, uint64_t gva, uint32_t error);
+void inject_event(struct vcpu *v, struct hv_event ev);
+/* Before an entry: what waits is made ready; true when the monitor must come first (IRQ window). */
+bool inject_pending(struct vcpu *v);
+
+/* npt.c: the nested page table of a VM. */
+enum npt_result { NPT_MAPPED, NPT_NO_RAM, NPT_ERROR };
+enum npt_result npt_fault(struct vm *vm, uint64_t gpa, uint32_t access);
+void npt_narrow(struct aspace_watcher *w, uint64_t hva, uint64_t size);
+const struct vm_slot *vm_slot_find(const struct vm *vm, uint64_t gpa);
+
+/* gmem.c: guest memory as the guest's own instructions would reach it. */
+struct gmem_fault {
+	enum { GMEM_PF, GMEM_GP, GMEM_NO_RAM } kind; /* #PF with error; #GP; gpa is not RAM */
+	uint64_t gva, gpa;
+	uint32_t error;
+};
+/* gva -> gpa for VM_ACCESS_; 0, or -E_FAULT with *f. Sets accessed and dirty bits. */
+int gmem_translate(struct vcpu *v, uint64_t gva, uint32_t access, uint64_t *gpa, struct gmem_fault *f);
+/* Copies at most a few pages; 0, or -E_FAULT with *f (what was copied before the fault stays). */
+int gmem_read(struct vcpu *v, uint64_t gva, void *buf, uint64_t size, struct gmem_fault *f);
+int gmem_write(struct vcpu *v, uint64_t gva, const void *buf, uint64_t size, struct gmem_fault *f);
+/* Guest-physical RAM; -E_FAULT outside it. */
+int gphys_read(struct vm *vm, uint64_t gpa, void *buf, uint64_t size);
+int gphys_write(struct vm *vm, uint64_t gpa, const void *buf, uint64_t size);
+
+/* io.c */
+void io_complete_in(struct vcpu *v); /* the monitor's data of a pending IN goes to the guest */
+
+/* cpuid.c */
+void cpuid_init(void); /* what guests are shown, from this CPU and the policy table */
+struct cpuid_regs cpuid_guest(struct vcpu *v, uint32_t leaf, uint32_t subleaf);
+bool cpuid_has_nx(void);
+unsigned int cpuid_phys_bits(void);
+
+/* leaves.c: statistics leaves (profiles v1, v2, v3). */
+struct cpuid_regs leaves_read(struct vcpu *v, uint32_t leaf, uint32_t subleaf);
+
+/* msr.c */
+int msr_read(struct vcpu *v, uint32_t msr, uint64_t *value);  /* -E_INVAL: #GP */
+int msr_write(struct vcpu *v, uint32_t msr, uint64_t value);  /* -E_INVAL: #GP */
+/* Calls fn for each MSR that the guest may access directly (its value is switched with the vCPU). */
+void msr_for_each_direct(void (*fn)(void *arg, uint32_t msr), void *arg);
+
+/* cr.c */
+int cr0_write(struct vcpu *v, uint64_t value); /* -E_INVAL: #GP */
+int cr4_write(struct vcpu *v, uint64_t value);
+int efer_write(struct vcpu *v, uint64_t value);
+uint64_t cr4_allowed(void);
+
+/* acct.c */
+void acct_exit(struct vcpu *v, enum hv_exit_kind kind, uint64_t now);
+void acct_sum(const struct vm *vm, struct vm_stats *out);
+
+/* The exit being handled is charged up to now: next entry, monitor, scheduler. */
+static inline void
+acct_close(struct vcpu *v, uint64_t now)
+{
+	if (v->charging) {
+		v->stats[v->kind].cycles += now - v->exit_tsc;
+		v->charging = false;
+	}
+}
+
+#endif

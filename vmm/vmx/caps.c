@@ -1,0 +1,210 @@
+#include "vmm/vmx/vmx.h"
+
+#include "inc/error.h"
+#include "inc/msr.h"
+#include "inc/x86.h"
+#include "lib/printf.h"
+
+/*
+ * Capability proof: each control bit that we rely on is a row here, and is
+ * proven against the capability MSRs before a VM can exist.
+ */
+
+struct vmx_controls vmx_controls;
+
+enum word {
+	WORD_PIN,
+	WORD_CPU,
+	WORD_CPU2,
+	WORD_EXITC,
+	WORD_ENTRY,
+	WORD_EPTVPID,
+	WORD_BASIC,
+	WORD_MISC
+};
+
+static const struct {
+	const char *msr;
+	const char *text;
+} words[] = {
+        [WORD_PIN] = {"IA32_VMX_PINBASED_CTLS", "pin-based control"},
+        [WORD_CPU] = {"IA32_VMX_PROCBASED_CTLS", "primary processor-based control"},
+        [WORD_CPU2] = {"IA32_VMX_PROCBASED_CTLS2", "secondary processor-based control"},
+        [WORD_EXITC] = {"IA32_VMX_EXIT_CTLS", "VM-exit control"},
+        [WORD_ENTRY] = {"IA32_VMX_ENTRY_CTLS", "VM-entry control"},
+        [WORD_EPTVPID] = {"IA32_VMX_EPT_VPID_CAP", "EPT capability"},
+        [WORD_BASIC] = {"IA32_VMX_BASIC", "capability"},
+        [WORD_MISC] = {"IA32_VMX_MISC", "capability"},
+};
+
+static const struct bit_name {
+	enum word word;
+	unsigned int bit;
+	const char *text;
+} bit_names[] = {
+#define VMX_BIT(w, b, name, t) {WORD_##w, b, t},
+#include "inc/vmxbits.def"
+#undef VMX_BIT
+};
+
+/* MUST_1, MUST_0: refused otherwise.  WANT: set where it can be.  SWITCH: starts as 0, set and
+ * cleared at run time, so both must be allowed.  Bits without a row are 0 where they can be. */
+enum need { MUST_1, MUST_0, WANT, SWITCH };
+
+struct rule {
+	enum word word;
+	uint64_t bit;
+	enum need need;
+};
+
+/* The controls that poor processors lack come first: the message names the essential. */
+static const struct rule rules[] = {
+        {WORD_CPU, CPU_ACTIVATE_SECONDARY_CONTROLS, MUST_1},
+        {WORD_CPU2, CPU2_ENABLE_EPT, MUST_1},
+        {WORD_CPU2, CPU2_UNRESTRICTED_GUEST, MUST_1},
+        {WORD_CPU2, CPU2_ENABLE_VPID, WANT},
+        {WORD_CPU2, CPU2_WBINVD_EXITING, WANT},
+        {WORD_EPTVPID, EPTVPID_WALK_4, MUST_1},
+        {WORD_EPTVPID, EPTVPID_MEMTYPE_WB, MUST_1},
+        {WORD_EPTVPID, EPTVPID_INVEPT, MUST_1},
+        {WORD_EPTVPID, EPTVPID_INVEPT_ALL, MUST_1},
+        {WORD_PIN, PIN_EXTERNAL_INTERRUPT_EXITING, MUST_1},
+        {WORD_PIN, PIN_NMI_EXITING, MUST_1},
+        {WORD_CPU, CPU_HLT_EXITING, MUST_1},
+        {WORD_CPU, CPU_MWAIT_EXITING, MUST_1},
+        {WORD_CPU, CPU_MONITOR_EXITING, MUST_1},
+        {WORD_CPU, CPU_RDPMC_EXITING, MUST_1},
+        {WORD_CPU, CPU_USE_TSC_OFFSETTING, MUST_1},
+        {WORD_CPU, CPU_CR8_LOAD_EXITING, MUST_1},
+        {WORD_CPU, CPU_CR8_STORE_EXITING, MUST_1},
+        {WORD_CPU, CPU_MOV_DR_EXITING, MUST_1},
+        {WORD_CPU, CPU_UNCONDITIONAL_IO_EXITING, MUST_1},
+        {WORD_CPU, CPU_USE_MSR_BITMAPS, MUST_1},
+        {WORD_CPU, CPU_INTERRUPT_WINDOW_EXITING, SWITCH},
+        {WORD_CPU, CPU_CR3_LOAD_EXITING, MUST_0},
+        {WORD_CPU, CPU_CR3_STORE_EXITING, MUST_0},
+        {WORD_CPU, CPU_INVLPG_EXITING, MUST_0},
+        {WORD_CPU, CPU_RDTSC_EXITING, MUST_0},
+        {WORD_CPU, CPU_USE_TPR_SHADOW, MUST_0},
+        {WORD_CPU, CPU_USE_IO_BITMAPS, MUST_0},
+        {WORD_EXITC, EXITC_SAVE_DEBUG_CONTROLS, MUST_1},
+        {WORD_EXITC, EXITC_HOST_ADDRESS_SPACE_SIZE, MUST_1},
+        {WORD_EXITC, EXITC_ACKNOWLEDGE_INTERRUPT, MUST_1},
+        {WORD_EXITC, EXITC_SAVE_EFER, MUST_1},
+        {WORD_EXITC, EXITC_LOAD_EFER, MUST_1},
+        {WORD_EXITC, EXITC_SAVE_PAT, MUST_1},
+        {WORD_EXITC, EXITC_LOAD_PAT, MUST_1},
+        {WORD_ENTRY, ENTRY_LOAD_DEBUG_CONTROLS, MUST_1},
+        {WORD_ENTRY, ENTRY_LOAD_EFER, MUST_1},
+        {WORD_ENTRY, ENTRY_LOAD_PAT, MUST_1},
+        {WORD_ENTRY, ENTRY_IA32E_MODE_GUEST, SWITCH},
+        {WORD_BASIC, BASIC_INS_OUTS_INFO, MUST_1},
+};
+
+/* Bits that must be 1 and bits that may be 1. */
+struct allowed {
+	uint64_t must, may;
+};
+
+static struct allowed
+allowed_of(uint32_t msr)
+{
+	uint64_t v = rdmsr(msr);
+
+	return (struct allowed){.must = (uint32_t)v, .may = v >> 32};
+}
+
+/* Reads the words that exist; the others stay 0: nothing is allowed. */
+static void
+read_words(struct allowed *a)
+{
+	uint64_t basic = rdmsr(MSR_VMX_BASIC);
+	bool true_controls = basic & BASIC_TRUE_CONTROLS;
+
+	a[WORD_BASIC].may = basic;
+	a[WORD_MISC].may = rdmsr(MSR_VMX_MISC);
+	a[WORD_PIN] = allowed_of(true_controls ? MSR_VMX_TRUE_PINBASED : MSR_VMX_PINBASED);
+	a[WORD_CPU] = allowed_of(true_controls ? MSR_VMX_TRUE_PROCBASED : MSR_VMX_PROCBASED);
+	a[WORD_EXITC] = allowed_of(true_controls ? MSR_VMX_TRUE_EXIT : MSR_VMX_EXIT);
+	a[WORD_ENTRY] = allowed_of(true_controls ? MSR_VMX_TRUE_ENTRY : MSR_VMX_ENTRY);
+	if (a[WORD_CPU].may & CPU_ACTIVATE_SECONDARY_CONTROLS)
+		a[WORD_CPU2] = allowed_of(MSR_VMX_PROCBASED2);
+	if (a[WORD_CPU2].may & (CPU2_ENABLE_EPT | CPU2_ENABLE_VPID))
+		a[WORD_EPTVPID].may = rdmsr(MSR_VMX_EPT_VPID_CAP);
+}
+
+static int
+refuse(const struct rule *rule, const char *what, char *why, uint64_t size)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(bit_names); i++) {
+		const struct bit_name *n = &bit_names[i];
+
+		if (n->word != rule->word || BIT(n->bit) != rule->bit)
+			continue;
+		snprintf(why, size, "VMX: the %s \"%s\" %s (%s bit %u)", words[n->word].text,
+		         n->text, what, words[n->word].msr, n->bit);
+		break;
+	}
+	return -E_NO_HV;
+}
+
+int
+vmx_prove_controls(char *why, uint64_t size)
+{
+	struct allowed a[ARRAY_SIZE(words)] = {0};
+	uint64_t set[ARRAY_SIZE(words)];
+
+	read_words(a);
+	for (unsigned int w = 0; w < ARRAY_SIZE(words); w++)
+		set[w] = a[w].must;
+	for (unsigned int i = 0; i < ARRAY_SIZE(rules); i++) {
+		const struct rule *r = &rules[i];
+		const struct allowed *w = &a[r->word];
+
+		if ((r->need == MUST_1 || r->need == SWITCH) && !(w->may & r->bit))
+			return refuse(r, "is missing", why, size);
+		if ((r->need == MUST_0 || r->need == SWITCH) && (w->must & r->bit))
+			return refuse(r, "cannot be switched off", why, size);
+		if (r->need == MUST_1 || (r->need == WANT && (w->may & r->bit)))
+			set[r->word] |= r->bit;
+	}
+	/* VPIDs must be flushable by VPID or all together. */
+	if (!(a[WORD_EPTVPID].may & EPTVPID_INVVPID) ||
+	    !(a[WORD_EPTVPID].may & EPTVPID_INVVPID_ALL))
+		set[WORD_CPU2] &= ~CPU2_ENABLE_VPID;
+	vmx_controls = (struct vmx_controls){
+	        .pin = (uint32_t)set[WORD_PIN],
+	        .cpu = (uint32_t)set[WORD_CPU],
+	        .cpu2 = (uint32_t)set[WORD_CPU2],
+	        .exit = (uint32_t)set[WORD_EXITC],
+	        .entry = (uint32_t)set[WORD_ENTRY],
+	        .ept_vpid_cap = a[WORD_EPTVPID].may,
+	};
+	return 0;
+}
+
+static void
+report(struct hv_caps *caps, uint32_t msr)
+{
+	caps->msr[caps->words].msr = msr;
+	caps->msr[caps->words++].value = rdmsr(msr);
+}
+
+void
+vmx_report(struct hv_caps *caps)
+{
+	struct allowed a[ARRAY_SIZE(words)] = {0};
+
+	read_words(a);
+	report(caps, MSR_FEATURE_CONTROL);
+	for (uint32_t msr = MSR_VMX_BASIC; msr <= MSR_VMX_VMCS_ENUM; msr++)
+		report(caps, msr);
+	if (a[WORD_CPU].may & CPU_ACTIVATE_SECONDARY_CONTROLS)
+		report(caps, MSR_VMX_PROCBASED2);
+	if (a[WORD_EPTVPID].may)
+		report(caps, MSR_VMX_EPT_VPID_CAP);
+	if (a[WORD_BASIC].may & BASIC_TRUE_CONTROLS)
+		for (uint32_t msr = MSR_VMX_TRUE_PINBASED; msr <= MSR_VMX_TRUE_ENTRY; msr++)
+			report(caps, msr);
+}
+_Static_assert(HV_CAPS_WORDS >= 1 + 11 + 2 + 4, "vmx_report() fits in struct hv_caps");

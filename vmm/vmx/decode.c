@@ -1,0 +1,171 @@
+#include "vmm/vmx/vmx.h"
+
+#include "inc/x86.h"
+
+/* VMX's record of an exit -> struct hv_exit: only what this kind's handler needs. */
+
+typedef void (*decoder_t)(struct vcpu *v, struct hv_exit *x);
+
+static void
+decode_nothing(struct vcpu *v, struct hv_exit *x)
+{
+	(void)v;
+	x->qual = 0;
+}
+
+static void
+decode_length(struct vcpu *v, struct hv_exit *x)
+{
+	x->len = (uint32_t)vmcs_read(v, VMCS_EXIT_INSTRUCTION_LENGTH);
+}
+
+static void
+decode_qualification(struct vcpu *v, struct hv_exit *x)
+{
+	x->qual = vmcs_read(v, VMCS_EXIT_QUALIFICATION);
+}
+
+/* Event types whose re-injection needs an instruction length (SDM vol. 3, "Event Injection"). */
+enum { EVENT_SOFT_INTR = 4 << 8, EVENT_PRIV_SOFT = 5 << 8, EVENT_SOFT_EXCEPTION = 6 << 8 };
+enum { EVENT_FIELDS = 0xff | HV_EVENT_TYPE | HV_EVENT_HAS_ERROR };
+
+static struct hv_event
+event_of(struct vcpu *v, uint32_t info, enum vmcs_field error_field)
+{
+	uint32_t type = info & HV_EVENT_TYPE;
+	struct hv_event ev = {.info = (info & EVENT_FIELDS) | HV_EVENT_VALID};
+
+	if (info & HV_EVENT_HAS_ERROR)
+		ev.error = (uint32_t)vmcs_read(v, error_field);
+	if (type == EVENT_SOFT_INTR || type == EVENT_PRIV_SOFT || type == EVENT_SOFT_EXCEPTION)
+		ev.len = (uint32_t)vmcs_read(v, VMCS_EXIT_INSTRUCTION_LENGTH);
+	return ev;
+}
+
+/* An exit in the middle of an event's delivery: the event goes in again. */
+static void
+requeue_event(struct vcpu *v)
+{
+	uint32_t info = (uint32_t)vmcs_read(v, VMCS_IDT_VECTORING_INFO);
+
+	if (info & HV_EVENT_VALID)
+		v->event = event_of(v, info, VMCS_IDT_VECTORING_ERROR);
+}
+
+static void
+decode_exception(struct vcpu *v, struct hv_exit *x)
+{
+	uint32_t info = (uint32_t)vmcs_read(v, VMCS_EXIT_INTR_INFO);
+
+	requeue_event(v);
+	x->intr.vector = info & 0xff;
+	x->intr.nmi = (info & HV_EVENT_TYPE) == HV_EVENT_NMI;
+	if (x->intr.nmi)
+		return;
+	x->qual = vmcs_read(v, VMCS_EXIT_QUALIFICATION);
+	x->intr.event = event_of(v, info, VMCS_EXIT_INTR_ERROR);
+}
+
+static void
+decode_interrupt(struct vcpu *v, struct hv_exit *x)
+{
+	x->intr.vector = vmcs_read(v, VMCS_EXIT_INTR_INFO) & 0xff;
+	x->intr.nmi = false;
+}
+
+/* Control-register accesses, SDM vol. 3, "Basic VM-Exit Information", exit qualification. */
+static void
+decode_cr(struct vcpu *v, struct hv_exit *x)
+{
+	uint64_t q = vmcs_read(v, VMCS_EXIT_QUALIFICATION);
+
+	decode_length(v, x);
+	x->qual = q;
+	x->cr.cr = BITS(q, 3, 0);
+	x->cr.op = BITS(q, 5, 4) == 0   ? CR_WRITE
+	           : BITS(q, 5, 4) == 1 ? CR_READ
+	           : BITS(q, 5, 4) == 2 ? CR_CLTS
+	                                : CR_LMSW;
+	x->cr.reg = BITS(q, 11, 8);
+	x->cr.lmsw = BITS(q, 31, 16);
+	if (x->cr.reg == REG_RSP)
+		v->gpr[REG_RSP] = vmcs_read(v, VMCS_GUEST_RSP);
+}
+
+static void
+decode_dr(struct vcpu *v, struct hv_exit *x)
+{
+	uint64_t q = vmcs_read(v, VMCS_EXIT_QUALIFICATION);
+
+	decode_length(v, x);
+	x->qual = q;
+	x->dr.dr = BITS(q, 2, 0);
+	x->dr.read = BITS(q, 4, 4);
+	x->dr.reg = BITS(q, 11, 8);
+	if (x->dr.reg == REG_RSP)
+		v->gpr[REG_RSP] = vmcs_read(v, VMCS_GUEST_RSP);
+}
+
+static void
+decode_io(struct vcpu *v, struct hv_exit *x)
+{
+	uint64_t q = vmcs_read(v, VMCS_EXIT_QUALIFICATION);
+
+	decode_length(v, x);
+	x->qual = q;
+	x->io.size = BITS(q, 2, 0) + 1;
+	x->io.in = BITS(q, 3, 3);
+	x->io.string = BITS(q, 4, 4);
+	x->io.rep = BITS(q, 5, 5);
+	x->io.port = BITS(q, 31, 16);
+	if (x->io.string) {
+		uint64_t info = vmcs_read(v, VMCS_EXIT_INSTRUCTION_INFO);
+
+		x->io.addr_size = 2 << BITS(info, 9, 7);
+		x->io.seg = BITS(info, 17, 15);
+	}
+}
+
+static void
+decode_ept_misconfig(struct vcpu *v, struct hv_exit *x)
+{
+	x->qual = vmcs_read(v, VMCS_GUEST_PHYSICAL_ADDRESS);
+}
+
+/* EPT violation qualification: bits 2:0 are the access. */
+static void
+decode_ept_violation(struct vcpu *v, struct hv_exit *x)
+{
+	x->qual = vmcs_read(v, VMCS_EXIT_QUALIFICATION);
+	x->mem.gpa = vmcs_read(v, VMCS_GUEST_PHYSICAL_ADDRESS);
+	x->mem.access = x->qual & 7;
+	requeue_event(v);
+}
+
+_Static_assert(VM_ACCESS_READ == 1 && VM_ACCESS_WRITE == 2 && VM_ACCESS_EXEC == 4,
+               "the access bits are EPT's");
+
+static const struct {
+	enum hv_exit_kind kind;
+	decoder_t decode;
+} exits[] = {
+#define VMX_EXIT(reason, kind, decoder) [reason] = {HV_EXIT_##kind, decode_##decoder},
+#include "vmm/vmx/exits.def"
+#undef VMX_EXIT
+};
+
+void
+vmx_decode(struct vcpu *v, struct hv_exit *x)
+{
+	uint32_t reason = (uint32_t)vmcs_read(v, VMCS_EXIT_REASON);
+	uint32_t basic = reason & 0xffff;
+
+	x->raw = reason;
+	if (basic < ARRAY_SIZE(exits) && exits[basic].decode) {
+		x->kind = exits[basic].kind;
+		exits[basic].decode(v, x);
+	} else {
+		x->kind = HV_EXIT_UNKNOWN;
+		decode_qualification(v, x);
+	}
+}

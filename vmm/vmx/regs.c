@@ -1,0 +1,169 @@
+#include "vmm/vmx/vmx.h"
+
+#include "inc/error.h"
+#include "inc/x86.h"
+#include "lib/assert.h"
+
+/* Guest registers in the VMCS. */
+
+/* The guest flips these without an exit; the others go through vmm/cr.c. */
+static const uint64_t cr0_guest_owned = CR0_MP | CR0_EM | CR0_TS | CR0_WP | CR0_AM;
+
+uint64_t
+vmx_cr0_mask(void)
+{
+	return ~cr0_guest_owned;
+}
+
+/* The guest's view: its own bits from the register, the others from the shadow. */
+uint64_t
+vmx_get_cr(struct vcpu *v, unsigned int cr)
+{
+	struct vmx_vcpu *x = v->backend;
+
+	switch (cr) {
+	case 0:
+		return (vmcs_read(v, VMCS_GUEST_CR0) & cr0_guest_owned) |
+		       (x->cr0_shadow & ~cr0_guest_owned);
+	case 3:
+		return vmcs_read(v, VMCS_GUEST_CR3);
+	case 4:
+		return vmcs_read(v, VMCS_GUEST_CR4) & cr4_allowed();
+	}
+	panic("vmx_get_cr: no CR%u", cr);
+}
+
+/* In PAE paging the four top entries are registers (SDM vol. 3, "PDPTE Registers"). */
+static void
+load_pdptes(struct vcpu *v, uint64_t cr0, uint64_t cr3, uint64_t cr4)
+{
+	uint64_t pdpte[4];
+
+	if (!(cr0 & CR0_PG) || !(cr4 & CR4_PAE) || (vmx_get_efer(v) & EFER_LMA))
+		return;
+	if (gphys_read(v->vm, cr3 & 0xffffffe0, pdpte, sizeof(pdpte)) < 0)
+		pdpte[0] = pdpte[1] = pdpte[2] = pdpte[3] = 0;
+	vmcs_write(v, VMCS_GUEST_PDPTE0, pdpte[0]);
+	vmcs_write(v, VMCS_GUEST_PDPTE1, pdpte[1]);
+	vmcs_write(v, VMCS_GUEST_PDPTE2, pdpte[2]);
+	vmcs_write(v, VMCS_GUEST_PDPTE3, pdpte[3]);
+}
+
+void
+vmx_set_cr(struct vcpu *v, unsigned int cr, uint64_t value)
+{
+	struct vmx_vcpu *x = v->backend;
+	uint64_t cr0 = cr == 0 ? value : vmx_get_cr(v, 0);
+	uint64_t cr3 = cr == 3 ? value : vmx_get_cr(v, 3);
+	uint64_t cr4 = cr == 4 ? value : vmx_get_cr(v, 4);
+
+	switch (cr) {
+	case 0:
+		x->cr0_shadow = value;
+		vmcs_write(v, VMCS_CR0_SHADOW, value);
+		/* NE must be 1 in VMX operation; caches stay on. */
+		vmcs_write(v, VMCS_GUEST_CR0, (value & ~(uint64_t)(CR0_CD | CR0_NW)) | CR0_NE);
+		break;
+	case 3:
+		vmcs_write(v, VMCS_GUEST_CR3, value);
+		break;
+	case 4:
+		vmcs_write(v, VMCS_CR4_SHADOW, value);
+		/* VMXE must be 1; machine checks are the host's. */
+		vmcs_write(v, VMCS_GUEST_CR4, value | CR4_VMXE | (read_cr4() & CR4_MCE));
+		break;
+	default:
+		panic("vmx_set_cr: no CR%u", cr);
+	}
+	load_pdptes(v, cr0, cr3, cr4);
+	vmx_flush_vpid(v->vm);
+}
+
+uint64_t
+vmx_get_efer(struct vcpu *v)
+{
+	return vmcs_read(v, VMCS_GUEST_EFER);
+}
+
+void
+vmx_set_efer(struct vcpu *v, uint64_t value)
+{
+	struct vmx_vcpu *x = v->backend;
+	uint32_t entry = x->entry_controls & ~(uint32_t)ENTRY_IA32E_MODE_GUEST;
+
+	if (value & EFER_LMA)
+		entry |= ENTRY_IA32E_MODE_GUEST;
+	if (entry != x->entry_controls) {
+		x->entry_controls = entry;
+		vmcs_write(v, VMCS_ENTRY_CONTROLS, entry);
+	}
+	vmcs_write(v, VMCS_GUEST_EFER, value);
+}
+
+/* The fields of segment s lie at fixed steps from ES's. */
+enum { SEGMENT_STEP = 2 };
+
+void
+vmx_get_segment(struct vcpu *v, enum vm_seg s, struct vm_segment *out)
+{
+	unsigned int step = SEGMENT_STEP * s;
+
+	out->sel = (uint16_t)vmcs_read(v, VMCS_GUEST_ES_SELECTOR + step);
+	out->base = vmcs_read(v, VMCS_GUEST_ES_BASE + step);
+	out->limit = (uint32_t)vmcs_read(v, VMCS_GUEST_ES_LIMIT + step);
+	out->ar = (uint32_t)vmcs_read(v, VMCS_GUEST_ES_AR + step);
+}
+
+static void
+set_segment(struct vcpu *v, enum vm_seg s, const struct vm_segment *in)
+{
+	unsigned int step = SEGMENT_STEP * s;
+
+	vmcs_write(v, VMCS_GUEST_ES_SELECTOR + step, in->sel);
+	vmcs_write(v, VMCS_GUEST_ES_BASE + step, in->base);
+	vmcs_write(v, VMCS_GUEST_ES_LIMIT + step, in->limit);
+	vmcs_write(v, VMCS_GUEST_ES_AR + step, in->ar);
+}
+
+void
+vmx_get_regs(struct vcpu *v, struct vm_regs *r)
+{
+	r->gpr[REG_RSP] = vmcs_read(v, VMCS_GUEST_RSP);
+	r->rip = vmcs_read(v, VMCS_GUEST_RIP);
+	r->rflags = vmcs_read(v, VMCS_GUEST_RFLAGS);
+	r->cr0 = vmx_get_cr(v, 0);
+	r->cr3 = vmx_get_cr(v, 3);
+	r->cr4 = vmx_get_cr(v, 4);
+	r->efer = vmx_get_efer(v);
+	r->dr7 = vmcs_read(v, VMCS_GUEST_DR7);
+	for (unsigned int s = 0; s < SEG_COUNT; s++)
+		vmx_get_segment(v, s, &r->seg[s]);
+	r->gdtr_base = vmcs_read(v, VMCS_GUEST_GDTR_BASE);
+	r->gdtr_limit = (uint32_t)vmcs_read(v, VMCS_GUEST_GDTR_LIMIT);
+	r->idtr_base = vmcs_read(v, VMCS_GUEST_IDTR_BASE);
+	r->idtr_limit = (uint32_t)vmcs_read(v, VMCS_GUEST_IDTR_LIMIT);
+}
+
+int
+vmx_set_regs(struct vcpu *v, const struct vm_regs *r)
+{
+	vmcs_write(v, VMCS_GUEST_RSP, r->gpr[REG_RSP]);
+	vmcs_write(v, VMCS_GUEST_RIP, r->rip);
+	vmcs_write(v, VMCS_GUEST_RFLAGS, r->rflags);
+	vmx_set_efer(v, r->efer);
+	vmcs_write(v, VMCS_GUEST_CR3, r->cr3);
+	vmx_set_cr(v, 4, r->cr4);
+	vmx_set_cr(v, 0, r->cr0);
+	vmcs_write(v, VMCS_GUEST_DR7, r->dr7);
+	for (unsigned int s = 0; s < SEG_COUNT; s++)
+		set_segment(v, s, &r->seg[s]);
+	vmcs_write(v, VMCS_GUEST_GDTR_BASE, r->gdtr_base);
+	vmcs_write(v, VMCS_GUEST_GDTR_LIMIT, r->gdtr_limit);
+	vmcs_write(v, VMCS_GUEST_IDTR_BASE, r->idtr_base);
+	vmcs_write(v, VMCS_GUEST_IDTR_LIMIT, r->idtr_limit);
+	vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY, 0);
+	vmcs_write(v, VMCS_GUEST_ACTIVITY_STATE, 0);
+	vmcs_write(v, VMCS_GUEST_PENDING_DEBUG, 0);
+	vmcs_write(v, VMCS_ENTRY_INTR_INFO, 0);
+	return 0;
+}

@@ -1,0 +1,202 @@
+#include "vmm/vmx/vmx.h"
+
+#include "inc/error.h"
+#include "inc/memlayout.h"
+#include "inc/msr.h"
+#include "inc/x86.h"
+#include "kern/cpu.h"
+#include "lib/assert.h"
+#include "lib/string.h"
+
+/* The VMCS of a vCPU: made, loaded on a CPU, taken off it, freed. */
+
+static const struct {
+	enum vmcs_field field;
+	const char *name;
+} fields[] = {
+#define VMCS_FIELD(encoding, name) {VMCS_##name, #name},
+#include "vmm/vmx/vmcs.def"
+#undef VMCS_FIELD
+};
+
+/* The guest shall reach no MSR but the direct ones: 1 intercepts. */
+static uint8_t msr_bitmap[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+
+/* Pending external interrupts aside, these can loop in their delivery. */
+enum { EXCEPTIONS = 1 << X86_DB | 1 << X86_AC | 1 << X86_MC };
+
+static uint64_t
+image_pa(const void *p)
+{
+	return (uint64_t)p - KERNBASE;
+}
+
+/* Layout: read low, read high, write low, write high, 1 KiB each (SDM vol. 3, "MSR-Bitmap
+ * Address"). */
+static void
+msr_allow(void *arg, uint32_t msr)
+{
+	uint32_t n = msr & 0x1fff;
+	uint32_t half = msr >= 0xc0000000 ? 1024 : 0;
+
+	(void)arg;
+	msr_bitmap[half + n / 8] &= (uint8_t) ~(1u << n % 8);
+	msr_bitmap[2048 + half + n / 8] &= (uint8_t) ~(1u << n % 8);
+}
+
+static void
+vmclear(uint64_t pa)
+{
+	uint8_t failed;
+
+	__asm__ volatile("vmclear %1; setna %0" : "=qm"(failed) : "m"(pa) : "cc", "memory");
+	if (failed)
+		panic("VMCLEAR of the VMCS at 0x%lx failed", pa);
+}
+
+static void
+vmptrld(uint64_t pa)
+{
+	uint8_t failed;
+
+	__asm__ volatile("vmptrld %1; setna %0" : "=qm"(failed) : "m"(pa) : "cc", "memory");
+	if (failed)
+		panic("VMPTRLD of the VMCS at 0x%lx failed", pa);
+}
+
+/* vmcs_read() and vmcs_write() are unchecked, so each field is proven to exist here. */
+static void
+prove_fields(void)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(fields); i++) {
+		uint64_t value;
+		uint8_t failed;
+
+		__asm__ volatile("vmread %2, %0; setna %1"
+		                 : "=r"(value), "=qm"(failed)
+		                 : "r"((uint64_t)fields[i].field)
+		                 : "cc");
+		if (failed &&
+		    (fields[i].field != VMCS_VPID || (vmx_controls.cpu2 & CPU2_ENABLE_VPID)))
+			panic("this CPU has no VMCS field %s (0x%x)", fields[i].name,
+			      fields[i].field);
+	}
+}
+
+static void
+write_controls(struct vcpu *v)
+{
+	struct vmx_vcpu *x = v->backend;
+
+	x->cpu_controls = vmx_controls.cpu;
+	x->entry_controls = vmx_controls.entry;
+	vmcs_write(v, VMCS_PIN_CONTROLS, vmx_controls.pin);
+	vmcs_write(v, VMCS_CPU_CONTROLS, vmx_controls.cpu);
+	vmcs_write(v, VMCS_CPU2_CONTROLS, vmx_controls.cpu2);
+	vmcs_write(v, VMCS_EXIT_CONTROLS, vmx_controls.exit);
+	vmcs_write(v, VMCS_ENTRY_CONTROLS, vmx_controls.entry);
+	vmcs_write(v, VMCS_EXCEPTION_BITMAP, EXCEPTIONS);
+	vmcs_write(v, VMCS_PAGE_FAULT_ERROR_MASK, 0);
+	vmcs_write(v, VMCS_PAGE_FAULT_ERROR_MATCH, 0);
+	vmcs_write(v, VMCS_CR3_TARGET_COUNT, 0);
+	vmcs_write(v, VMCS_EXIT_MSR_STORE_COUNT, 0);
+	vmcs_write(v, VMCS_EXIT_MSR_LOAD_COUNT, 0);
+	vmcs_write(v, VMCS_ENTRY_MSR_LOAD_COUNT, 0);
+	vmcs_write(v, VMCS_ENTRY_INTR_INFO, 0);
+	vmcs_write(v, VMCS_MSR_BITMAPS, image_pa(msr_bitmap));
+	/* Page-walk length 4, write-back (SDM vol. 3, "Extended-Page-Table Pointer"). */
+	vmcs_write(v, VMCS_EPT_POINTER, vmx_eptp(v->vm));
+	if (vmx_controls.cpu2 & CPU2_ENABLE_VPID)
+		vmcs_write(v, VMCS_VPID, v->vm->asid);
+	vmcs_write(v, VMCS_VMCS_LINK_POINTER, UINT64_MAX);
+}
+
+/* Host state that is the same on every CPU. */
+static void
+write_host(struct vcpu *v)
+{
+	vmcs_write(v, VMCS_HOST_ES_SELECTOR, 0);
+	vmcs_write(v, VMCS_HOST_CS_SELECTOR, SEL_KCODE);
+	vmcs_write(v, VMCS_HOST_SS_SELECTOR, SEL_KDATA);
+	vmcs_write(v, VMCS_HOST_DS_SELECTOR, 0);
+	vmcs_write(v, VMCS_HOST_FS_SELECTOR, 0);
+	vmcs_write(v, VMCS_HOST_GS_SELECTOR, 0);
+	vmcs_write(v, VMCS_HOST_TR_SELECTOR, SEL_TSS);
+	vmcs_write(v, VMCS_HOST_FS_BASE, 0);
+	vmcs_write(v, VMCS_HOST_GS_BASE, 0);
+	/* No SYSENTER into the host: CS 0 makes it fault. */
+	vmcs_write(v, VMCS_HOST_SYSENTER_CS, 0);
+	vmcs_write(v, VMCS_HOST_SYSENTER_ESP, 0);
+	vmcs_write(v, VMCS_HOST_SYSENTER_EIP, 0);
+	vmcs_write(v, VMCS_HOST_PAT, rdmsr(MSR_PAT));
+	vmcs_write(v, VMCS_HOST_EFER, rdmsr(MSR_EFER));
+	vmcs_write(v, VMCS_HOST_RIP, (uint64_t)vmx_exit_point);
+}
+
+int
+vmcs_init(struct vcpu *v)
+{
+	struct page *p = page_alloc(PAGE_ZERO | PAGE_KERNEL);
+	struct page *own = page_alloc(PAGE_ZERO | PAGE_KERNEL);
+	struct vmx_vcpu *x;
+
+	if (!p || !own) {
+		if (p)
+			page_unref(p);
+		if (own)
+			page_unref(own);
+		return -E_NO_MEM;
+	}
+	memset(msr_bitmap, 0xff, sizeof(msr_bitmap));
+	msr_for_each_direct(msr_allow, NULL);
+	x = kva(page_pa(own));
+	x->vmcs = page_pa(p);
+	v->backend = x;
+	*(uint32_t *)kva(x->vmcs) = rdmsr(MSR_VMX_BASIC) & 0x7fffffff;
+	vmclear(x->vmcs);
+	vmptrld(x->vmcs);
+	prove_fields();
+	write_controls(v);
+	write_host(v);
+	vmclear(x->vmcs);
+	return 0;
+}
+
+void
+vmcs_load(struct vcpu *v)
+{
+	struct vmx_vcpu *x = v->backend;
+	struct cpu *cpu = this_cpu();
+	struct {
+		uint16_t limit;
+		uint64_t base;
+	} __attribute__((packed)) idtr;
+
+	__asm__("sidt %0" : "=m"(idtr));
+	vmptrld(x->vmcs);
+	vmcs_write(v, VMCS_HOST_CR0, read_cr0() | CR0_TS);
+	vmcs_write(v, VMCS_HOST_CR3, read_cr3());
+	vmcs_write(v, VMCS_HOST_CR4, read_cr4());
+	vmcs_write(v, VMCS_HOST_TR_BASE, (uint64_t)&cpu->tss);
+	vmcs_write(v, VMCS_HOST_GDTR_BASE, (uint64_t)cpu->gdt);
+	vmcs_write(v, VMCS_HOST_IDTR_BASE, idtr.base);
+}
+
+/* VMCLEAR writes what the processor caches back to memory, so that any CPU may load it next. */
+void
+vmcs_put(struct vcpu *v)
+{
+	struct vmx_vcpu *x = v->backend;
+
+	vmclear(x->vmcs);
+	x->launched = false;
+}
+
+void
+vmcs_free(struct vcpu *v)
+{
+	struct vmx_vcpu *x = v->backend;
+
+	page_unref(pa_page(x->vmcs));
+	page_unref(pa_page(kva_pa(x)));
+}

@@ -1,0 +1,319 @@
+#include "vmm/vmx/vmx.h"
+
+#include "inc/cpuid.h"
+#include "inc/error.h"
+#include "inc/msr.h"
+#include "inc/x86.h"
+#include "kern/cpu.h"
+#include "lib/printf.h"
+#include "lib/string.h"
+
+/* The Intel back end: VMX with EPT.  SDM vol. 3, from "Introduction to Virtual Machine Extensions".
+ */
+
+enum {
+	EPT_R = 1,
+	EPT_W = 2,
+	EPT_X = 4,
+	EPT_WB = 6 << 3,
+	EPT_LARGE = 0x80,
+	EPTP_WALK_4 = 3 << 3,
+	EPTP_WB = 6,
+	BLOCKED_BY_STI_OR_MOV_SS = 3,
+	PENDING_SINGLE_STEP = 1 << 14,
+	PAT_RESET_LOW = 0x00070406, /* both halves (SDM vol. 3, "IA32_PAT MSR") */
+};
+
+const struct pt_format ept_format = {
+        .name = "EPT",
+        .present = EPT_R | EPT_W | EPT_X,
+        .table = EPT_R | EPT_W | EPT_X,
+        .large = EPT_LARGE,
+};
+
+static uint64_t
+vmx_npt_leaf(uint64_t pa, bool writable, bool large)
+{
+	return pa | EPT_R | EPT_X | EPT_WB | (writable ? EPT_W : 0) | (large ? EPT_LARGE : 0);
+}
+
+uint64_t
+vmx_eptp(const struct vm *vm)
+{
+	return vm->npt.root | EPTP_WALK_4 | EPTP_WB;
+}
+
+static int
+vmx_probe(struct hv_caps *caps)
+{
+	uint64_t control;
+
+	if (!(cpuid(1, 0).ecx & CPUID1_ECX_VMX))
+		return -E_NO_HV;
+	caps->vendor = HV_VMX;
+	control = rdmsr(MSR_FEATURE_CONTROL);
+	if (!(control & FEATURE_CONTROL_LOCKED))
+		wrmsr(MSR_FEATURE_CONTROL, control | FEATURE_CONTROL_LOCKED | FEATURE_CONTROL_VMX);
+	else if (!(control & FEATURE_CONTROL_VMX)) {
+		snprintf(caps->refusal, HV_CAPS_TEXT,
+		         "VMX: the firmware has locked it off (IA32_FEATURE_CONTROL bit 2); "
+		         "switch it on in the firmware's setup");
+		return -E_NO_HV;
+	}
+	vmx_report(caps);
+	return vmx_prove_controls(caps->refusal, HV_CAPS_TEXT);
+}
+
+static int
+vmx_cpu_on(void)
+{
+	struct page *p = page_alloc(PAGE_ZERO | PAGE_KERNEL);
+	uint64_t pa;
+	uint8_t failed;
+
+	if (!p)
+		return -E_NO_MEM;
+	pa = page_pa(p);
+	*(uint32_t *)kva(pa) = rdmsr(MSR_VMX_BASIC) & 0x7fffffff;
+	write_cr0(read_cr0() | CR0_NE);
+	write_cr4(read_cr4() | CR4_VMXE);
+	__asm__ volatile("vmxon %1; setna %0" : "=qm"(failed) : "m"(pa) : "cc", "memory");
+	if (!failed)
+		return 0;
+	write_cr4(read_cr4() & ~(uint64_t)CR4_VMXE);
+	page_unref(p);
+	return -E_NO_HV;
+}
+
+static void
+vmx_cpu_off(void)
+{
+	__asm__ volatile("vmxoff" : : : "cc", "memory");
+	write_cr4(read_cr4() & ~(uint64_t)CR4_VMXE);
+}
+
+static int
+vmx_vcpu_init(struct vcpu *v)
+{
+	int err = vmcs_init(v);
+
+	if (err < 0)
+		return err;
+	vmcs_load(v);
+	vmcs_write(v, VMCS_CR0_MASK, vmx_cr0_mask());
+	vmcs_write(v, VMCS_CR4_MASK, ~cr4_allowed());
+	vmcs_write(v, VMCS_GUEST_PAT, (uint64_t)PAT_RESET_LOW << 32 | PAT_RESET_LOW);
+	vmcs_write(v, VMCS_GUEST_DEBUGCTL, 0);
+	vmcs_write(v, VMCS_GUEST_SYSENTER_CS, 0);
+	vmcs_write(v, VMCS_GUEST_SYSENTER_ESP, 0);
+	vmcs_write(v, VMCS_GUEST_SYSENTER_EIP, 0);
+	vmcs_put(v);
+	return 0;
+}
+
+static int
+vmx_enter(struct vcpu *v)
+{
+	struct vmx_vcpu *x = v->backend;
+
+	if (vmx_enter_guest(v, x->launched))
+		return -E_ENTRY;
+	x->launched = true;
+	return 0;
+}
+
+static void
+vmx_skip(struct vcpu *v, const struct hv_exit *x)
+{
+	uint64_t shadow = vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY);
+
+	vmcs_write(v, VMCS_GUEST_RIP, vmcs_read(v, VMCS_GUEST_RIP) + x->len);
+	if (shadow & BLOCKED_BY_STI_OR_MOV_SS)
+		vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY,
+		           shadow & ~(uint64_t)BLOCKED_BY_STI_OR_MOV_SS);
+	if (vmcs_read(v, VMCS_GUEST_RFLAGS) & RFLAGS_TF)
+		vmcs_write(v, VMCS_GUEST_PENDING_DEBUG,
+		           vmcs_read(v, VMCS_GUEST_PENDING_DEBUG) | PENDING_SINGLE_STEP);
+}
+
+static uint64_t
+vmx_get_rip(struct vcpu *v)
+{
+	return vmcs_read(v, VMCS_GUEST_RIP);
+}
+
+static uint64_t
+vmx_get_rflags(struct vcpu *v)
+{
+	return vmcs_read(v, VMCS_GUEST_RFLAGS);
+}
+
+static void
+vmx_set_rsp(struct vcpu *v, uint64_t value)
+{
+	vmcs_write(v, VMCS_GUEST_RSP, value);
+}
+
+static uint64_t
+vmx_get_dr7(struct vcpu *v)
+{
+	return vmcs_read(v, VMCS_GUEST_DR7);
+}
+
+static void
+vmx_set_dr7(struct vcpu *v, uint64_t value)
+{
+	vmcs_write(v, VMCS_GUEST_DR7, value);
+}
+
+/* PAT is the one MSR in the VMCS that the guest does not reach directly. */
+static int
+vmx_get_msr(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+	if (msr != MSR_PAT)
+		return -E_NOT_FOUND;
+	*value = vmcs_read(v, VMCS_GUEST_PAT);
+	return 0;
+}
+
+static int
+vmx_set_msr(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	if (msr != MSR_PAT)
+		return -E_NOT_FOUND;
+	vmcs_write(v, VMCS_GUEST_PAT, value);
+	return 0;
+}
+
+static void
+vmx_set_tsc_offset(struct vcpu *v, int64_t offset)
+{
+	vmcs_write(v, VMCS_TSC_OFFSET, (uint64_t)offset);
+}
+
+static bool
+vmx_irq_ready(struct vcpu *v)
+{
+	return (vmcs_read(v, VMCS_GUEST_RFLAGS) & RFLAGS_IF) &&
+	       !(vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY) & BLOCKED_BY_STI_OR_MOV_SS);
+}
+
+static void
+vmx_irq_window(struct vcpu *v, bool on)
+{
+	struct vmx_vcpu *x = v->backend;
+
+	x->cpu_controls &= ~(uint32_t)CPU_INTERRUPT_WINDOW_EXITING;
+	if (on)
+		x->cpu_controls |= CPU_INTERRUPT_WINDOW_EXITING;
+	vmcs_write(v, VMCS_CPU_CONTROLS, x->cpu_controls);
+}
+
+static void
+vmx_inject(struct vcpu *v)
+{
+	vmcs_write(v, VMCS_ENTRY_INTR_INFO, v->event.info);
+	if (v->event.info & HV_EVENT_HAS_ERROR)
+		vmcs_write(v, VMCS_ENTRY_EXCEPTION_ERROR, v->event.error);
+	if (v->event.len)
+		vmcs_write(v, VMCS_ENTRY_INSTRUCTION_LENGTH, v->event.len);
+}
+
+/* INVEPT and INVVPID descriptors (SDM vol. 3, "VMX Instruction Reference"). */
+enum { INVEPT_SINGLE = 1, INVEPT_ALL = 2, INVVPID_SINGLE = 1, INVVPID_ALL = 2 };
+
+void
+vmx_flush_vpid(const struct vm *vm)
+{
+	uint64_t type =
+	        vmx_controls.ept_vpid_cap & EPTVPID_INVVPID_SINGLE ? INVVPID_SINGLE : INVVPID_ALL;
+	struct {
+		uint64_t vpid, address;
+	} descriptor = {type == INVVPID_SINGLE ? vm->asid : 0, 0};
+
+	if (vmx_controls.cpu2 & CPU2_ENABLE_VPID)
+		__asm__ volatile("invvpid %0, %1" : : "m"(descriptor), "r"(type) : "cc", "memory");
+}
+
+static void
+vmx_flush(struct vm *vm)
+{
+	uint64_t type =
+	        vmx_controls.ept_vpid_cap & EPTVPID_INVEPT_SINGLE ? INVEPT_SINGLE : INVEPT_ALL;
+	struct {
+		uint64_t eptp, reserved;
+	} descriptor = {type == INVEPT_SINGLE ? vmx_eptp(vm) : 0, 0};
+
+	__asm__ volatile("invept %0, %1" : : "m"(descriptor), "r"(type) : "cc", "memory");
+	vmx_flush_vpid(vm);
+}
+
+/* A VM exit leaves the GDT's limit at 64 KiB: user mode must not load what lies behind. */
+static void
+vmx_leave(struct vcpu *v)
+{
+	struct {
+		uint16_t limit;
+		uint64_t base;
+	} __attribute__((packed)) gdtr = {sizeof(this_cpu()->gdt) - 1, (uint64_t)this_cpu()->gdt};
+
+	(void)v;
+	__asm__ volatile("lgdt %0" : : "m"(gdtr));
+}
+
+/* SDM vol. 3, "VM Instruction Error Numbers": those that an entry can meet. */
+static const char *const instruction_errors[] = {
+        [4] = "VMLAUNCH with a VMCS that was launched already",
+        [5] = "VMRESUME with a VMCS that was not launched",
+        [7] = "invalid control field",
+        [8] = "invalid host-state field",
+        [26] = "entry with events blocked by MOV SS",
+};
+
+static void
+vmx_explain(struct vcpu *v, char *text, uint64_t size)
+{
+	uint64_t error = vmcs_read(v, VMCS_INSTRUCTION_ERROR);
+	const char *what =
+	        error < ARRAY_SIZE(instruction_errors) ? instruction_errors[error] : NULL;
+
+	snprintf(text, size, "VM-instruction error %lu: %s", error, what ? what : "see the SDM");
+}
+
+const struct hv_ops hv_vmx = {
+        .name = "VMX",
+        .vendor = HV_VMX,
+        .npt_format = &ept_format,
+        .probe = vmx_probe,
+        .cpu_on = vmx_cpu_on,
+        .cpu_off = vmx_cpu_off,
+        .vcpu_init = vmx_vcpu_init,
+        .vcpu_free = vmcs_free,
+        .load = vmcs_load,
+        .put = vmcs_put,
+        .enter = vmx_enter,
+        .decode = vmx_decode,
+        .skip = vmx_skip,
+        .get_regs = vmx_get_regs,
+        .set_regs = vmx_set_regs,
+        .get_rip = vmx_get_rip,
+        .set_rsp = vmx_set_rsp,
+        .get_rflags = vmx_get_rflags,
+        .get_segment = vmx_get_segment,
+        .get_cr = vmx_get_cr,
+        .set_cr = vmx_set_cr,
+        .get_dr7 = vmx_get_dr7,
+        .set_dr7 = vmx_set_dr7,
+        .get_efer = vmx_get_efer,
+        .set_efer = vmx_set_efer,
+        .get_msr = vmx_get_msr,
+        .set_msr = vmx_set_msr,
+        .set_tsc_offset = vmx_set_tsc_offset,
+        .irq_ready = vmx_irq_ready,
+        .irq_window = vmx_irq_window,
+        .inject = vmx_inject,
+        .flush = vmx_flush,
+        .leave = vmx_leave,
+        .npt_leaf = vmx_npt_leaf,
+        .explain = vmx_explain,
+};

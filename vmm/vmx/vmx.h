@@ -1,0 +1,96 @@
+#ifndef NESTLING_VMM_VMX_VMX_H
+#define NESTLING_VMM_VMX_VMX_H
+
+/* The VMX back end's own header; entry.S includes it for these offsets and fields. */
+#define VCPU_HOST_RSP	    128 /* of host_rsp in struct vcpu */
+#define VMCS_HOST_RSP_FIELD 0x6c14
+
+#ifndef __ASSEMBLER__
+
+#include "vmm/vmm.h"
+
+enum vmcs_field {
+#define VMCS_FIELD(encoding, name) VMCS_##name = encoding,
+#include "vmm/vmx/vmcs.def"
+#undef VMCS_FIELD
+};
+_Static_assert((int)VMCS_HOST_RSP == VMCS_HOST_RSP_FIELD, "entry.S writes HOST_RSP");
+_Static_assert(__builtin_offsetof(struct vcpu, host_rsp) == VCPU_HOST_RSP, "entry.S compares host_rsp");
+
+/* Control bits PIN_, CPU_, CPU2_, EXITC_, ENTRY_, and EPTVPID_, BASIC_, MISC_. */
+#define VMX_BIT(word, bit, name, text) static const uint64_t word##_##name __attribute__((unused)) = 1ull << (bit);
+#include "inc/vmxbits.def"
+#undef VMX_BIT
+
+struct vmx_vcpu {
+	uint64_t vmcs; /* hpa */
+	bool launched;
+	uint32_t cpu_controls, entry_controls; /* as written, to save VMREADs */
+	uint64_t cr0_shadow;
+};
+
+/* The controls this CPU runs guests with, proven by vmx_prove_controls(). */
+struct vmx_controls {
+	uint32_t pin, cpu, cpu2, exit, entry;
+	uint64_t ept_vpid_cap;
+};
+extern struct vmx_controls vmx_controls;
+
+extern const struct hv_ops hv_vmx;
+extern const struct pt_format ept_format;
+
+/*
+ * Fills vmx_controls from the capability MSRs; -E_NO_HV with one line in why
+ * naming the first bit that is missing.  SDM vol. 3, appendix "VMX Capability
+ * Reporting Facility".
+ */
+int vmx_prove_controls(char *why, uint64_t size);
+/* Copies the capability MSRs that exist for `caps`. */
+void vmx_report(struct hv_caps *caps);
+
+void vmx_decode(struct vcpu *v, struct hv_exit *x);
+
+/* vmx.c */
+uint64_t vmx_eptp(const struct vm *vm);
+void vmx_flush_vpid(const struct vm *vm); /* linear translations of this VM, on this CPU */
+
+/* vmcs.c: the VMCS of a vCPU */
+int vmcs_init(struct vcpu *v);
+void vmcs_load(struct vcpu *v);
+void vmcs_put(struct vcpu *v);
+void vmcs_free(struct vcpu *v);
+
+/* regs.c: guest state in the VMCS */
+uint64_t vmx_cr0_mask(void); /* the bits that the guest does not own */
+void vmx_get_regs(struct vcpu *v, struct vm_regs *r);
+int vmx_set_regs(struct vcpu *v, const struct vm_regs *r);
+void vmx_get_segment(struct vcpu *v, enum vm_seg s, struct vm_segment *out);
+uint64_t vmx_get_cr(struct vcpu *v, unsigned int cr);
+void vmx_set_cr(struct vcpu *v, unsigned int cr, uint64_t value);
+uint64_t vmx_get_efer(struct vcpu *v);
+void vmx_set_efer(struct vcpu *v, uint64_t value);
+
+/* entry.S: enters the guest; 0 after an exit, 1 when VMLAUNCH or VMRESUME failed. */
+int vmx_enter_guest(struct vcpu *v, bool launched);
+void vmx_exit_point(void);
+
+/* A VMREAD of a field of vmcs.def from the current VMCS cannot fail: vmcs_init() proved it. */
+static inline uint64_t
+vmcs_read(struct vcpu *v, enum vmcs_field field)
+{
+	uint64_t value;
+
+	v->vmreads++;
+	__asm__ volatile("vmread %1, %0" : "=rm"(value) : "r"((uint64_t)field) : "cc");
+	return value;
+}
+
+static inline void
+vmcs_write(struct vcpu *v, enum vmcs_field field, uint64_t value)
+{
+	v->vmwrites++;
+	__asm__ volatile("vmwrite %0, %1" : : "rm"(value), "r"((uint64_t)field) : "cc");
+}
+
+#endif
+#endif
