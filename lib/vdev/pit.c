@@ -170,6 +170,13 @@ load(struct pit_channel *c, uint16_t value, uint64_t now)
 }
 
 static void
+unload(struct pit_channel *c)
+{
+	c->loaded = c->running = false;
+	c->stopped = c->edges = 0;
+}
+
+static void
 set_gate(struct pit_channel *c, bool gate, uint64_t now)
 {
 	bool rising = gate && !c->gate, falling = !gate && c->gate;
@@ -243,8 +250,8 @@ write_channel(struct pit_channel *c, uint8_t value, uint64_t now)
 			load(c, value << 8 | c->low, now);
 		} else {
 			c->low = value;
-			/* In mode 0 the first byte stops the counter. */
-			c->loaded = c->loaded && c->mode != 0;
+			if (c->mode == 0) /* the first byte stops the counter */
+				unload(c);
 		}
 		c->write_high = !c->write_high;
 	}
