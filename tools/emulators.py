@@ -1,0 +1,199 @@
+"""The emulators Nestling runs on: their settings, and what each has of virtualization."""
+
+import dataclasses
+import fcntl
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+KVM_GET_API_VERSION = 0xAE00
+KVM_API_VERSION = 12
+
+
+class EmulatorError(Exception):
+    """The machine asked for cannot be had; the text is for the user."""
+
+
+@dataclasses.dataclass
+class Machine:
+    """What is asked of an emulator.  Exactly one of disk and iso is set."""
+    disk: pathlib.Path | None = None
+    iso: pathlib.Path | None = None
+    mem: int = 512  # MiB
+    cpu: str | None = None  # the emulator's name of the model; None: the emulator's default below
+    cpus: int = 1
+    ips: int = 100_000_000  # Bochs: instructions per second of device time
+    icount: bool = False  # QEMU: one tick an instruction, runs repeat exactly
+    tcg: bool = False  # QEMU: do without KVM, although TCG has no VMX
+
+
+def check_range(what, value, low, high, unit=""):
+    if not low <= value <= high:
+        raise EmulatorError(f"{what} is {value}, expected {low} to {high}{unit}")
+
+
+def check_program(name, package):
+    if not shutil.which(name):
+        raise EmulatorError(f"{name} is not installed: `make deps` installs it "
+                            f"(Debian package {package})")
+
+
+class Bochs:
+    """VMX with EPT on any computer, in software.
+
+    Bochs shows its screen through `term`, into a log file: unlike `rfb` it
+    opens no network port, so any number can run side by side.
+    """
+
+    name = "bochs"
+    default_cpu = "corei7_skylake_x"
+    share = pathlib.Path("/usr/share/bochs")
+
+    def check(self, machine):
+        check_program("bochs", "bochs")
+        check_range("MEM", machine.mem, 16, 2048, " MiB under Bochs")
+        check_range("the number of CPUs", machine.cpus, 1, 8)
+        check_range("--ips", machine.ips, 1_000_000, 1_000_000_000)
+        if machine.icount:
+            raise EmulatorError("--icount is for QEMU: Bochs counts instructions anyway")
+        models = self.cpu_models()
+        cpu = machine.cpu or self.default_cpu
+        if models and cpu not in models:
+            raise EmulatorError(f"Bochs has no CPU model '{cpu}', expected one of: "
+                                + " ".join(models))
+
+    @staticmethod
+    def cpu_models():
+        shown = subprocess.run(["bochs", "-help", "cpu"], stdin=subprocess.DEVNULL, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False).stdout
+        found = re.search(r"Supported CPU models:\s+((?:\w+\n)+)", shown)
+        return found.group(1).split() if found else []
+
+    def command(self, machine, work, serial):
+        """Writes the configuration into the directory `work`; returns the command to run there."""
+        if machine.iso:
+            drive, boot = f'type=cdrom, path="{machine.iso}", status=inserted', "cdrom"
+        else:
+            drive, boot = f'type=disk, path="{machine.disk}", mode=flat', "disk"
+        (work / "bochsrc").write_text(f"""\
+plugin_ctrl: unmapped=1, biosdev=1, speaker=0, extfpuirq=1, parallel=0, serial=1, iodebug=0
+config_interface: textconfig
+display_library: term
+memory: guest={machine.mem}, host={machine.mem}
+romimage: file="{self.share}/BIOS-bochs-latest", options=fastboot
+vgaromimage: file="{self.share}/VGABIOS-lgpl-latest"
+cpu: model={machine.cpu or self.default_cpu}, count={machine.cpus}, ips={machine.ips}, \
+reset_on_triple_fault=0, ignore_bad_msrs=1
+clock: sync=none, time0=946684800, rtc_sync=0
+pci: enabled=1, chipset=i440fx
+vga: extension=vbe, update_freq=1, realtime=0
+ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
+ata0-master: {drive}
+boot: {boot}
+com1: enabled=1, mode=term, dev="{serial}"
+speaker: enabled=0
+log: bochs.log
+panic: action=fatal
+""")
+        # Debian's Bochs has its debugger built in: `c` continues past the first prompt.
+        (work / "debugger.rc").write_text("c\n")
+        return ["bochs", "-q", "-f", "bochsrc", "-rc", "debugger.rc"]
+
+    environment = {"TERM": "vt100"}
+
+    @staticmethod
+    def failure(work):
+        """Why it ended, if that was a failure: the reason of the first panic."""
+        for name in ("bochs.log", "emulator.log"):
+            path = work / name
+            text = path.read_text(errors="replace") if path.exists() else ""
+            for device, reason in re.findall(r"p\[(.{6})\] >>PANIC<< (.*)", text):
+                # This is how a guest powers Bochs off.
+                if "shutdown requested" not in reason:
+                    return f"Bochs stopped: [{device.strip()}] {reason.strip()}"
+        return None
+
+
+class Qemu:
+    """Nested VMX under KVM; under TCG there is no VMX."""
+
+    name = "qemu"
+    program = "qemu-system-x86_64"
+    environment = {}
+
+    def check(self, machine):
+        check_program(self.program, "qemu-system-x86")
+        check_range("MEM", machine.mem, 16, 65536, " MiB under QEMU")
+        check_range("the number of CPUs", machine.cpus, 1, 8)
+        if machine.icount and machine.cpus > 1:
+            raise EmulatorError("--icount works with one CPU only")
+        if machine.tcg or machine.icount:
+            return
+        problem = self.kvm_problem()
+        if problem:
+            raise EmulatorError(f"QEMU has VMX only by nested KVM, and {problem}: "
+                                "use `make bochs-nox`, which needs no such thing")
+
+    @staticmethod
+    def kvm_problem():
+        """What keeps nested VMX under KVM from working here, or None."""
+        try:
+            with open("/dev/kvm", "rb+", buffering=0) as kvm:
+                if fcntl.ioctl(kvm, KVM_GET_API_VERSION) != KVM_API_VERSION:
+                    return "/dev/kvm does not behave like KVM"
+        except OSError as error:
+            return f"/dev/kvm cannot be opened ({error.strerror})"
+        switch = pathlib.Path("/sys/module/kvm_intel/parameters/nested")
+        if not switch.exists():
+            return f"KVM is not kvm_intel here ({switch} does not exist)"
+        if switch.read_text().strip() not in ("Y", "1"):
+            return f"nested virtualization is off ({switch})"
+        return None
+
+    def command(self, machine, _work, serial):
+        """The command to run in the work directory."""
+        kvm = not machine.tcg and not machine.icount
+        command = [
+            self.program, "-display", "none", "-no-reboot", "-nodefaults", "-vga", "std",
+            "-machine", "pc", "-m", str(machine.mem), "-smp", str(machine.cpus),
+            "-cpu", machine.cpu or ("host" if kvm else "max"),
+            "-chardev", f"serial,id=com1,path={serial}", "-serial", "chardev:com1",
+            "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
+        ]
+        if kvm:
+            command += ["-accel", "kvm"]
+        elif machine.icount:
+            command += ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-seed", "1",
+                        "-rtc", "base=2000-01-01T00:00:00,clock=vm"]
+        else:
+            command += ["-accel", "tcg"]
+        if machine.iso:
+            command += ["-boot", "d", "-cdrom", str(machine.iso)]
+        else:
+            command += ["-drive", f"file={escape_comma(machine.disk)},format=raw,if=ide"]
+        return command
+
+    def failure(self, work):
+        """Why it did not start: QEMU's last own line."""
+        lines = (work / "emulator.log").read_text(errors="replace").split("\n")
+        said = [line for line in lines if line.startswith(self.program)]
+        return said[-1] if said else None
+
+
+def escape_comma(path):
+    """A file name within a QEMU option."""
+    return str(path).replace(",", ",,")
+
+
+def select(name):
+    """The emulator of this name; `auto` takes QEMU where it has VMX."""
+    if name == "auto":
+        usable = shutil.which(Qemu.program) and not Qemu.kvm_problem()
+        name = "qemu" if usable else "bochs"
+    return {"bochs": Bochs, "qemu": Qemu}[name]()
+
+
+def environment(emulator):
+    return {**os.environ, **emulator.environment}

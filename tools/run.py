@@ -1,0 +1,336 @@
+#!/usr/bin/python3
+"""Runs Nestling on an emulator, with its serial console on standard input and output.
+
+The verdict is the last line of the console, `nestling: poweroff, status N`, which
+the host kernel prints: the exit status is N.  Without it the exit status is 2, after
+--timeout 124, after Ctrl-A x 130.  The emulator's own exit status means nothing.
+"""
+
+import argparse
+import collections
+import ctypes
+import os
+import pathlib
+import pty
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+import tty
+
+import emulators
+import mkimage
+
+EXIT_NO_VERDICT = 2
+EXIT_TIMEOUT = 124
+EXIT_BY_KEY = 130
+VERDICT = re.compile(rb"nestling: poweroff, status (\d{1,3})")
+# The boot sector and loader print this as their first line and halt for ever.
+BOOT_ERROR = re.search(r'#define BOOT_ERROR_PREFIX "(.*)"',
+                       mkimage.IMAGE_H.read_text()).group(1).encode()
+
+ESCAPE = 0x01  # Ctrl-A
+LINE_MAX = 4096  # of a console line, as far as verdicts go
+INPUT_MAX = 65536  # waiting for the emulator, before we stop reading more
+POLL_SECONDS = 0.05
+PR_SET_PDEATHSIG = 1
+
+
+class Stop(Exception):
+    """The run is over before the emulator ended: exit status and message."""
+
+    def __init__(self, status, message=""):
+        super().__init__(message)
+        self.status = status
+
+
+class Console:
+    """What the machine printed, as far as the verdict needs it: the first line and the last."""
+
+    def __init__(self):
+        self.line = b""
+        self.first = self.last = b""
+
+    def feed(self, data):
+        *done, rest = (self.line + data).split(b"\n")
+        for line in done:
+            self._end_line(line)
+        self.line = rest[-LINE_MAX:]
+
+    def _end_line(self, line):
+        line = line.strip()
+        if line:
+            self.first = self.first or line
+            self.last = line
+
+    def boot_failed(self):
+        return self.first.startswith(BOOT_ERROR)
+
+    def verdict(self):
+        """The host's exit status, or None."""
+        self.feed(b"\n")
+        found = VERDICT.fullmatch(self.last)
+        return min(int(found.group(1)), 255) if found else None
+
+
+class Keyboard:
+    """Standard input on its way to the machine; Ctrl-A x asks for the end."""
+
+    def __init__(self):
+        self.escaped = False
+
+    def feed(self, data):
+        """The bytes to send.  Raises Stop after Ctrl-A x."""
+        out = bytearray()
+        for byte in data:
+            if self.escaped:
+                self.escaped = False
+                if byte in b"xX":
+                    raise Stop(EXIT_BY_KEY, "ended by Ctrl-A x")
+                out.append(byte)
+            elif byte == ESCAPE:
+                self.escaped = True
+            else:
+                out.append(byte)
+        return bytes(out)
+
+
+class Relay:
+    """Carries bytes between the machine's serial line and standard input and output."""
+
+    def __init__(self, master, interactive):
+        self.master = master
+        self.console = Console()
+        self.keyboard = Keyboard() if interactive else None
+        self.stdin = sys.stdin.fileno()
+        self.stdin_open = True
+        self.to_machine = collections.deque()
+        os.set_blocking(master, False)
+
+    def step(self, seconds):
+        """Moves what there is to move, waiting at most so long for it."""
+        readers = [self.master]
+        if self.stdin_open and sum(map(len, self.to_machine)) < INPUT_MAX:
+            readers.append(self.stdin)
+        writers = [self.master] if self.to_machine else []
+        readable, writable, _ = select.select(readers, writers, [], seconds)
+        if self.master in readable:
+            self.read_machine()
+        if self.stdin in readable:
+            self.read_stdin()
+        if writable:
+            self.write_machine()
+
+    def read_machine(self):
+        """Prints what the machine sent; returns False when there was nothing."""
+        try:
+            data = os.read(self.master, 65536)
+        except (BlockingIOError, OSError):
+            data = b""
+        self.console.feed(data)
+        write_all(sys.stdout.fileno(), data)
+        return bool(data)
+
+    def read_stdin(self):
+        data = os.read(self.stdin, 4096)
+        self.stdin_open = bool(data)
+        if self.keyboard:
+            data = self.keyboard.feed(data)
+        if data:
+            self.to_machine.append(data)
+
+    def write_machine(self):
+        data = self.to_machine.popleft()
+        try:
+            sent = os.write(self.master, data)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(data):
+            self.to_machine.appendleft(data[sent:])
+
+
+def write_all(fd, data):
+    while data:
+        try:
+            data = data[os.write(fd, data):]
+        except BrokenPipeError:
+            raise Stop(EXIT_NO_VERDICT) from None
+
+
+class RawTerminal:
+    """Standard input in raw mode, when it is a terminal: all keys reach the machine."""
+
+    def __init__(self):
+        self.fd = sys.stdin.fileno()
+        self.active = os.isatty(self.fd)
+
+    def __enter__(self):
+        if self.active:
+            say("Ctrl-A x ends the emulator, Ctrl-A Ctrl-A sends Ctrl-A")
+            self.saved = termios.tcgetattr(self.fd)
+            tty.setraw(self.fd)
+        return self
+
+    def __exit__(self, *_):
+        if self.active:
+            termios.tcsetattr(self.fd, termios.TCSADRAIN, self.saved)
+
+
+def die_with_parent():
+    """In the child: should this launcher be killed outright, so is the emulator."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def start(emulator, machine, work, serial):
+    with open(work / "emulator.log", "wb") as log:
+        return subprocess.Popen(emulator.command(machine, work, serial), cwd=work, stdout=log,
+                                stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT,
+                                env=emulators.environment(emulator), start_new_session=True,
+                                preexec_fn=die_with_parent)
+
+
+def kill(process):
+    """Ends the emulator's whole process group."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def watch(process, relay, timeout):
+    """Relays until the emulator ends by itself; raises Stop when it shall not go on."""
+    deadline = time.monotonic() + timeout if timeout else None
+    while process.poll() is None:
+        relay.step(POLL_SECONDS)
+        if relay.console.boot_failed():
+            raise Stop(EXIT_NO_VERDICT)
+        if deadline and time.monotonic() > deadline:
+            raise Stop(EXIT_TIMEOUT, f"timeout: no end after {timeout:g} s, the emulator was stopped")
+    while relay.read_machine():
+        pass
+
+
+def run_machine(emulator, machine, work, timeout):
+    """Runs to the end; returns the verdict's status."""
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    with RawTerminal() as terminal:
+        relay = Relay(master, terminal.active)
+        process = start(emulator, machine, work, os.ttyname(slave))
+        try:
+            watch(process, relay, timeout)
+        finally:
+            kill(process)
+    status = relay.console.verdict()
+    if status is None:
+        raise Stop(EXIT_NO_VERDICT, emulator.failure(work) or
+                   "the emulator ended without the line `nestling: poweroff, status N`")
+    return status
+
+
+def make_machine(args, work):
+    """The machine that the arguments describe, with its own copy of the disk image."""
+    machine = emulators.Machine(mem=args.mem, cpu=args.cpu, cpus=args.cpus, ips=args.ips,
+                                icount=args.icount, tcg=args.force_tcg)
+    if args.iso:
+        machine.iso = pathlib.Path(args.iso).resolve()
+        mkimage.read_file(machine.iso, "ISO")
+    else:
+        image = mkimage.read_file(args.image, "image")
+        if args.run is not None:
+            image = mkimage.with_cmdline(image, f"run={args.run}")
+        machine.disk = work / "disk.img"
+        machine.disk.write_bytes(image)
+    return machine
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line; --help is there for the rest."""
+
+    def error(self, message):
+        self.exit(EXIT_NO_VERDICT, f"run.py: {message}\n")
+
+
+def mebibytes(text):
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"MEM is '{text}', expected a number of MiB")
+    return int(text)
+
+
+def parse_args():
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("emulator", choices=("bochs", "qemu", "auto"),
+                        help="auto: QEMU where it has VMX, else Bochs")
+    medium = parser.add_mutually_exclusive_group(required=True)
+    medium.add_argument("--image", help="disk image, as made by mkimage.py; it is copied")
+    medium.add_argument("--iso", help="bootable ISO, used as it is")
+    parser.add_argument("--run", metavar="COMMANDS",
+                        help="shell commands instead of the guest; then the machine powers off")
+    parser.add_argument("--mem", type=mebibytes, default=emulators.Machine.mem, metavar="MIB")
+    parser.add_argument("--cpu", metavar="MODEL", help="CPU model, by the emulator's own name")
+    parser.add_argument("--cpus", type=int, default=1, metavar="N")
+    parser.add_argument("--timeout", type=float, default=0, metavar="SECONDS",
+                        help="default: no limit")
+    parser.add_argument("--ips", type=int, default=emulators.Machine.ips, metavar="N",
+                        help="Bochs: instructions per second of device time")
+    parser.add_argument("--icount", action="store_true",
+                        help="QEMU TCG: one tick an instruction, so that runs repeat exactly")
+    parser.add_argument("--force-tcg", action="store_true",
+                        help="QEMU without KVM; there is no VMX then")
+    parser.add_argument("--keep-logs", metavar="DIR", help="copy configuration and logs there")
+    args = parser.parse_args()
+    if args.iso and args.run is not None:
+        parser.error("--run needs --image: an ISO's command line is fixed by tools/mkiso.py")
+    return args
+
+
+def run(args, work):
+    try:
+        emulator = emulators.select(args.emulator)
+        machine = make_machine(args, work)
+        emulator.check(machine)
+        return run_machine(emulator, machine, work, args.timeout)
+    except (emulators.EmulatorError, mkimage.ImageError) as error:
+        say(error)
+        return EXIT_NO_VERDICT
+    except Stop as stop:
+        if str(stop):
+            say(stop)
+        return stop.status
+
+
+def keep_logs(work, directory):
+    pathlib.Path(directory).mkdir(parents=True, exist_ok=True)
+    for path in work.iterdir():
+        if path.name != "disk.img":
+            shutil.copy(path, directory)
+
+
+def say(message):
+    print(f"run.py: {message}", file=sys.stderr, flush=True)
+
+
+def on_signal(number, _frame):
+    raise Stop(128 + number)
+
+
+def main():
+    args = parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, on_signal)
+    with tempfile.TemporaryDirectory(prefix="nestling-") as directory:
+        work = pathlib.Path(directory)
+        status = run(args, work)
+        if args.keep_logs:
+            keep_logs(work, args.keep_logs)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
