@@ -1,0 +1,319 @@
+// SOURCES: vmm/gmem.c
+#include "tests/unit/unit.h"
+
+#include <string.h>
+
+#include "inc/error.h"
+#include "inc/x86.h"
+#include "kern/lock.h"
+#include "vmm/vmm.h"
+
+/*
+ * The walk through a guest's page tables, in each paging mode, over a guest
+ * whose RAM is one array.
+ */
+
+enum { RAM = 1 << 20, TABLES = 0x10000, DATA = 0x40000 };
+
+static uint8_t ram[RAM] __attribute__((aligned(4096)));
+static struct vm vm = {.slots = {{0, RAM, 0x7000000000}}, .slot_count = 1};
+static struct vcpu vcpu = {.vm = &vm};
+static struct {
+	uint64_t cr0, cr3, cr4, efer;
+	uint32_t ss_ar;
+} regs;
+
+struct spinlock kernel_lock;
+
+void
+spin_lock(struct spinlock *l)
+{
+	assert_int_equal(l->locked++, 0);
+}
+
+void
+spin_unlock(struct spinlock *l)
+{
+	assert_int_equal(l->locked--, 1);
+}
+
+int
+aspace_frame(struct aspace *as, uint64_t va, int access, struct frame *out)
+{
+	(void)as;
+	(void)access;
+	out->pa = (uint64_t)&ram[ROUND_DOWN(va - 0x7000000000, PAGE_SIZE)] - DIRECT_BASE;
+	out->size = PAGE_SIZE;
+	out->writable = true;
+	return 0;
+}
+
+const struct vm_slot *
+vm_slot_find(const struct vm *m, uint64_t gpa)
+{
+	return gpa < RAM ? &m->slots[0] : NULL;
+}
+
+unsigned int
+cpuid_phys_bits(void)
+{
+	return 39;
+}
+
+static uint64_t
+get_cr(struct vcpu *v, unsigned int cr)
+{
+	(void)v;
+	return cr == 0 ? regs.cr0 : cr == 3 ? regs.cr3 : regs.cr4;
+}
+
+static uint64_t
+get_efer(struct vcpu *v)
+{
+	(void)v;
+	return regs.efer;
+}
+
+static void
+get_segment(struct vcpu *v, enum vm_seg s, struct vm_segment *out)
+{
+	(void)v;
+	assert_int_equal(s, SEG_SS);
+	*out = (struct vm_segment){.ar = regs.ss_ar};
+}
+
+static const struct hv_ops ops = {
+        .get_cr = get_cr, .get_efer = get_efer, .get_segment = get_segment};
+const struct hv_ops *hv = &ops;
+
+enum { KERNEL_SS = 0x93, USER_SS = 0xf3 };
+
+static int
+setup(void **state)
+{
+	(void)state;
+	memset(ram, 0, sizeof(ram));
+	regs.cr3 = TABLES;
+	regs.ss_ar = KERNEL_SS;
+	return 0;
+}
+
+static void
+long_mode(void)
+{
+	regs.cr0 = CR0_PE | CR0_PG | CR0_WP;
+	regs.cr4 = CR4_PAE;
+	regs.efer = EFER_LME | EFER_LMA | EFER_NXE;
+}
+
+static uint64_t *
+entry64(uint64_t table, unsigned int index)
+{
+	return (uint64_t *)&ram[table + 8 * index];
+}
+
+static uint32_t *
+entry32(uint64_t table, unsigned int index)
+{
+	return (uint32_t *)&ram[table + 4 * index];
+}
+
+/* Maps gva through four tables side by side; leaf bits at the given level. */
+static void
+map_long(uint64_t gva, uint64_t leaf, int leaf_level)
+{
+	uint64_t table = TABLES;
+
+	for (int level = 4; level > leaf_level; level--) {
+		uint64_t next = table + PAGE_SIZE;
+
+		*entry64(table, gva >> (12 + 9 * (level - 1)) & 511) = next | PTE_P | PTE_W | PTE_U;
+		table = next;
+	}
+	*entry64(table, gva >> (12 + 9 * (leaf_level - 1)) & 511) = leaf;
+}
+
+static void
+expect_gpa(uint64_t gva, uint32_t access, uint64_t want)
+{
+	struct gmem_fault f;
+	uint64_t gpa = ~want;
+
+	assert_int_equal(gmem_translate(&vcpu, gva, access, &gpa, &f), 0);
+	assert_int_equal(gpa, want);
+}
+
+static void
+expect_pf(uint64_t gva, uint32_t access, uint32_t error)
+{
+	struct gmem_fault f = {0};
+	uint64_t gpa;
+
+	assert_int_equal(gmem_translate(&vcpu, gva, access, &gpa, &f), -E_FAULT);
+	assert_int_equal(f.kind, GMEM_PF);
+	assert_int_equal(f.gva, gva);
+	assert_int_equal(f.error, error);
+}
+
+static void
+test_paging_off(void **state)
+{
+	(void)state;
+	regs.cr0 = CR0_PE;
+	expect_gpa(0x12345, VM_ACCESS_WRITE, 0x12345);
+	expect_gpa(0x100012345, VM_ACCESS_READ, 0x12345);
+}
+
+static void
+test_long_levels(void **state)
+{
+	const uint64_t gva = 0xffff800012345678;
+
+	(void)state;
+	long_mode();
+	map_long(gva, DATA | PTE_P | PTE_W, 1);
+	expect_gpa(gva, VM_ACCESS_WRITE, DATA + 0x678);
+	setup(NULL);
+	map_long(gva, 0x200000 | PTE_P | PTE_PS, 2);
+	expect_gpa(gva, VM_ACCESS_READ, 0x200000 + (gva & 0x1fffff));
+	setup(NULL);
+	map_long(gva, 0x40000000 | PTE_P | PTE_PS, 3);
+	expect_gpa(gva, VM_ACCESS_READ, 0x40000000 + (gva & 0x3fffffff));
+}
+
+static void
+test_accessed_and_dirty(void **state)
+{
+	const uint64_t *leaf = entry64(TABLES + 3 * PAGE_SIZE, 5);
+
+	(void)state;
+	long_mode();
+	map_long(0x5000, DATA | PTE_P | PTE_W, 1);
+	expect_gpa(0x5000, VM_ACCESS_READ, DATA);
+	assert_int_equal(*leaf & (PTE_A | PTE_D), PTE_A);
+	assert_true(*entry64(TABLES, 0) & PTE_A);
+	expect_gpa(0x5000, VM_ACCESS_WRITE, DATA);
+	assert_int_equal(*leaf & (PTE_A | PTE_D), PTE_A | PTE_D);
+}
+
+static void
+test_faults(void **state)
+{
+	(void)state;
+	long_mode();
+	map_long(0x5000, DATA | PTE_P, 1);
+	expect_pf(0x6000, VM_ACCESS_READ, 0);
+	expect_pf(0x6000, VM_ACCESS_WRITE, PF_W);
+	expect_pf(0x5000, VM_ACCESS_WRITE, PF_W | PF_P);
+	assert_false(*entry64(TABLES + 3 * PAGE_SIZE, 5) & PTE_A);
+	regs.cr0 &= ~(uint64_t)CR0_WP;
+	expect_gpa(0x5000, VM_ACCESS_WRITE, DATA);
+	regs.ss_ar = USER_SS;
+	expect_pf(0x5000, VM_ACCESS_READ, PF_U | PF_P);
+	map_long(0x5000, DATA | PTE_P | PTE_U, 1);
+	expect_gpa(0x5000, VM_ACCESS_READ, DATA);
+	expect_pf(0x5000, VM_ACCESS_WRITE, PF_U | PF_W | PF_P);
+	map_long(0x5000, DATA | PTE_P | PTE_U | PTE_NX, 1);
+	expect_pf(0x5000, VM_ACCESS_EXEC, PF_U | PF_I | PF_P);
+	regs.efer &= ~(uint64_t)EFER_NXE;
+	expect_pf(0x5000, VM_ACCESS_READ, PF_U | PF_P | PF_RSVD);
+	map_long(0x5000, (1ull << 40) | PTE_P | PTE_U, 1);
+	expect_pf(0x5000, VM_ACCESS_READ, PF_U | PF_P | PF_RSVD);
+}
+
+static void
+test_not_canonical(void **state)
+{
+	struct gmem_fault f;
+	uint64_t gpa;
+
+	(void)state;
+	long_mode();
+	assert_int_equal(gmem_translate(&vcpu, 1ull << 47, VM_ACCESS_READ, &gpa, &f), -E_FAULT);
+	assert_int_equal(f.kind, GMEM_GP);
+}
+
+static void
+test_tables_outside_ram(void **state)
+{
+	struct gmem_fault f;
+	uint64_t gpa;
+
+	(void)state;
+	long_mode();
+	regs.cr3 = 0x7ffffff000;
+	assert_int_equal(gmem_translate(&vcpu, 0x5000, VM_ACCESS_READ, &gpa, &f), -E_FAULT);
+	assert_int_equal(f.kind, GMEM_NO_RAM);
+	assert_int_equal(f.gpa, 0x7ffffff000);
+}
+
+static void
+test_legacy(void **state)
+{
+	(void)state;
+	regs.cr0 = CR0_PE | CR0_PG | CR0_WP;
+	regs.cr4 = 0;
+	regs.efer = 0;
+	*entry32(TABLES, 1) = (TABLES + PAGE_SIZE) | PTE_P | PTE_W;
+	*entry32(TABLES + PAGE_SIZE, 2) = DATA | PTE_P | PTE_W;
+	expect_gpa(0x402123, VM_ACCESS_WRITE, DATA + 0x123);
+	/* Without PSE the PS bit means nothing: a table, and an empty one. */
+	*entry32(TABLES, 3) = (TABLES + 2 * PAGE_SIZE) | PTE_P | PTE_PS;
+	expect_pf(0xc00000, VM_ACCESS_READ, 0);
+	/* With it, 4 MiB and address bits 39:32 in 20:13. */
+	*entry32(TABLES, 3) = 0x80000000 | 1 << 13 | PTE_P | PTE_PS;
+	regs.cr4 = CR4_PSE;
+	expect_gpa(0xc12345, VM_ACCESS_READ, 0x180012345);
+}
+
+static void
+test_pae(void **state)
+{
+	(void)state;
+	regs.cr0 = CR0_PE | CR0_PG | CR0_WP;
+	regs.cr4 = CR4_PAE;
+	regs.efer = 0;
+	regs.cr3 = TABLES + 0x20; /* 32-byte aligned */
+	*(uint64_t *)&ram[TABLES + 0x20 + 8] = (TABLES + PAGE_SIZE) | PTE_P;
+	*entry64(TABLES + PAGE_SIZE, 0) = 0x600000 | PTE_P | PTE_W | PTE_PS;
+	expect_gpa(0x40012345, VM_ACCESS_WRITE, 0x612345);
+	assert_false(ram[TABLES + 0x28] & PTE_A);
+}
+
+static void
+test_copies_cross_pages(void **state)
+{
+	struct gmem_fault f;
+	char buf[8];
+
+	(void)state;
+	long_mode();
+	map_long(0x5000, DATA | PTE_P | PTE_W, 1);
+	map_long(0x6000, (DATA + 0x3000) | PTE_P | PTE_W, 1);
+	assert_int_equal(gmem_write(&vcpu, 0x5ffc, "abcdefgh", 8, &f), 0);
+	assert_memory_equal(&ram[DATA + 0xffc], "abcd", 4);
+	assert_memory_equal(&ram[DATA + 0x3000], "efgh", 4);
+	assert_int_equal(gmem_read(&vcpu, 0x5ffc, buf, 8, &f), 0);
+	assert_memory_equal(buf, "abcdefgh", 8);
+	assert_int_equal(gmem_read(&vcpu, 0x6ffc, buf, 8, &f), -E_FAULT);
+	assert_int_equal(f.gva, 0x7000);
+	assert_int_equal(gphys_read(&vm, RAM - 4, buf, 8), -E_FAULT);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test_setup(test_paging_off, setup),
+	        cmocka_unit_test_setup(test_long_levels, setup),
+	        cmocka_unit_test_setup(test_accessed_and_dirty, setup),
+	        cmocka_unit_test_setup(test_faults, setup),
+	        cmocka_unit_test_setup(test_not_canonical, setup),
+	        cmocka_unit_test_setup(test_tables_outside_ram, setup),
+	        cmocka_unit_test_setup(test_legacy, setup),
+	        cmocka_unit_test_setup(test_pae, setup),
+	        cmocka_unit_test_setup(test_copies_cross_pages, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
