@@ -1,0 +1,113 @@
+#include "user/usertests/tests.h"
+
+#include "inc/x86.h"
+
+static const struct test {
+	const char *name, *text;
+	void (*run)(void);
+} tests[] = {
+#define TEST(name, text) {#name, text, test_##name},
+#include "user/usertests/tests.def"
+#undef TEST
+};
+
+void
+check_failed(const char *file, int line, const char *text)
+{
+	printf("%s:%d: expected %s\n", file, line, text);
+	exit(1);
+}
+
+void
+check_result(const char *file, int line, const char *text, long found, long wanted)
+{
+	if (found == wanted)
+		return;
+	printf("%s:%d: %s: expected %ld, found %ld%s%s\n", file, line, text, wanted, found,
+	       found < 0 ? ", " : "", found < 0 ? error_text(found) : "");
+	exit(1);
+}
+
+long
+must_fork(void)
+{
+	long id = sys_fork();
+
+	if (id < 0)
+		panic("fork: %s", error_text(id));
+	return id;
+}
+
+long
+run_child(void (*fn)(void))
+{
+	long id = must_fork();
+
+	if (id == 0) {
+		fn();
+		exit(0);
+	}
+	return sys_env_wait(id);
+}
+
+uint64_t
+pages_available(void)
+{
+	struct sys_info info;
+
+	sys_sys_info(&info);
+	return info.pages_free - info.pages_reserved;
+}
+
+/* A test also fails when memory is missing afterwards. */
+static bool
+run_test(const struct test *t)
+{
+	uint64_t before = pages_available();
+	long status = run_child(t->run);
+	uint64_t after = pages_available();
+
+	if (status == 0 && before == after) {
+		printf("ok    %-18s %s\n", t->name, t->text);
+		return true;
+	}
+	printf("FAIL  %-18s %s: ", t->name, t->text);
+	if (status == 0)
+		printf("%ld pages are missing afterwards\n", (long)(before - after));
+	else
+		printf(status == ENV_WAIT_KILLED ? "was killed\n" : "status %ld\n", status);
+	return false;
+}
+
+static bool
+chosen(const struct test *t, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (!strcmp(t->name, argv[i]))
+			return true;
+	return argc == 1;
+}
+
+static void
+nothing(void)
+{
+}
+
+int
+main(int argc, char **argv)
+{
+	unsigned int passed = 0, failed = 0;
+
+	/* The first fork makes our pages copy-on-write; later ones then change nothing. */
+	run_child(nothing);
+	for (size_t i = 0; i < ARRAY_SIZE(tests); i++) {
+		if (!chosen(&tests[i], argc, argv))
+			continue;
+		if (run_test(&tests[i]))
+			passed++;
+		else
+			failed++;
+	}
+	printf("usertests: %u passed, %u failed\n", passed, failed);
+	return failed || !passed;
+}

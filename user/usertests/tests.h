@@ -1,0 +1,38 @@
+#ifndef NESTLING_USER_USERTESTS_TESTS_H
+#define NESTLING_USER_USERTESTS_TESTS_H
+
+#include "lib/user.h"
+
+/*
+ * Each test of tests.def runs in a process of its own.  It passes by returning;
+ * a CHECK that fails says so and ends that process.
+ */
+
+#define TEST(name, text) void test_##name(void);
+#include "user/usertests/tests.def"
+#undef TEST
+
+/* A free part of the address space, for whatever a test maps. */
+#define SCRATCH 0x5000000000ull
+
+_Noreturn void check_failed(const char *file, int line, const char *text);
+void check_result(const char *file, int line, const char *text, long found, long wanted);
+
+#define CHECK(x)                                                                                   \
+	do {                                                                                       \
+		if (!(x))                                                                          \
+			check_failed(__FILE__, __LINE__, #x);                                      \
+	} while (0)
+/* The call must give exactly this result. */
+#define CHECK_RESULT(call, wanted) check_result(__FILE__, __LINE__, #call, (long)(call), (wanted))
+/* The child that runs fn must be killed by the kernel. */
+#define CHECK_DIES(fn) CHECK_RESULT(run_child(fn), ENV_WAIT_KILLED)
+
+/* Forks; the child runs fn and exits with 0 if it returns.  The child's status. */
+long run_child(void (*fn)(void));
+/* fork that cannot fail. */
+long must_fork(void);
+/* Free 4 KiB pages that nobody was promised. */
+uint64_t pages_available(void);
+
+#endif

@@ -1,0 +1,179 @@
+#include "user/usertests/tests.h"
+
+#include "inc/memlayout.h"
+#include "inc/mmu.h"
+#include "inc/x86.h"
+
+/* The VM calls, as a careless or hostile monitor may use them.  Nothing to test where there are no
+ * VMs. */
+
+enum { RAM_SIZE = 0x10000, CODE = 0x1000, PORT = 0x42 };
+#define RUN ((struct vm_run *)URUN_BASE)
+
+static bool
+have_vms(void)
+{
+	struct hv_caps caps;
+
+	CHECK_RESULT(sys_hv_caps(&caps), 0);
+	return caps.usable;
+}
+
+static uint32_t
+new_vm(void)
+{
+	struct vm_config config = {.name = "usertests", .ram = RAM_SIZE, .leaves = 2};
+	long vm = sys_vm_create(&config);
+
+	CHECK(vm > 0);
+	return vm;
+}
+
+/* A VM with RAM at gpa 0 that holds the code, in real mode in front of it. */
+static uint32_t
+new_guest(const void *code, size_t size)
+{
+	uint32_t vm = new_vm();
+	struct vm_regs regs;
+
+	CHECK_RESULT(sys_mem_map((void *)UVM_RAM, RAM_SIZE), 0);
+	memcpy((char *)UVM_RAM + CODE, code, size);
+	CHECK_RESULT(sys_vm_map(vm, 0, (void *)UVM_RAM, RAM_SIZE), 0);
+	CHECK_RESULT(sys_vcpu_create(vm, RUN), 0);
+	CHECK_RESULT(sys_vcpu_get_regs(vm, 0, &regs), 0);
+	regs.rip = CODE;
+	regs.seg[SEG_CS].sel = 0;
+	regs.seg[SEG_CS].base = 0;
+	CHECK_RESULT(sys_vcpu_set_regs(vm, 0, &regs), 0);
+	RUN->deadline = UINT64_MAX;
+	return vm;
+}
+
+static void
+check_vm_map(uint32_t vm)
+{
+	char *va = (char *)UVM_RAM;
+
+	CHECK_RESULT(sys_mem_map(va, 4 * PAGE_SIZE), 0);
+	CHECK_RESULT(sys_vm_map(vm, 1, va, PAGE_SIZE), -E_INVAL);
+	CHECK_RESULT(sys_vm_map(vm, 0, va + 1, PAGE_SIZE), -E_INVAL);
+	CHECK_RESULT(sys_vm_map(vm, 0, va, PAGE_SIZE + 1), -E_INVAL);
+	CHECK_RESULT(sys_vm_map(vm, 0, va, 0), -E_INVAL);
+	CHECK_RESULT(sys_vm_map(vm, VM_GPA_LIMIT, va, PAGE_SIZE), -E_INVAL);
+	CHECK_RESULT(sys_vm_map(vm, VM_GPA_LIMIT - PAGE_SIZE, va, 2 * PAGE_SIZE), -E_INVAL);
+	CHECK(sys_vm_map(vm, -(uint64_t)PAGE_SIZE, va, 2 * PAGE_SIZE) < 0);
+	CHECK(sys_vm_map(vm, PAGE_SIZE, va, -(uint64_t)PAGE_SIZE) < 0);
+	CHECK(sys_vm_map(vm, 0, (void *)KERNBASE, PAGE_SIZE) < 0);
+	CHECK(sys_vm_map(vm, 0, (void *)(ULIM - PAGE_SIZE), 2 * PAGE_SIZE) < 0);
+	CHECK_RESULT(sys_vm_map(vm + 1, 0, va, PAGE_SIZE), -E_BAD_VM);
+	CHECK_RESULT(sys_vm_map(vm, 0, va, 2 * PAGE_SIZE), 0);
+	CHECK(sys_vm_map(vm, PAGE_SIZE, va + 2 * PAGE_SIZE, PAGE_SIZE) < 0);
+	for (unsigned int i = 1; i < VM_SLOTS_MAX; i++)
+		CHECK_RESULT(sys_vm_map(vm, i << 20, va, PAGE_SIZE), 0);
+	CHECK_RESULT(sys_vm_map(vm, VM_SLOTS_MAX << 20, va, PAGE_SIZE), -E_LIMIT);
+}
+
+static void
+check_vcpu(uint32_t vm)
+{
+	struct vm_regs regs;
+
+	CHECK(sys_vcpu_run(vm, 0) < 0);
+	CHECK(sys_vcpu_get_regs(vm, 0, &regs) < 0);
+	CHECK(sys_vcpu_create(vm, (void *)KERNBASE) < 0);
+	CHECK(sys_vcpu_create(vm, (void *)(URUN_BASE + 1)) < 0);
+	CHECK(sys_vcpu_create(vm, (void *)UTEXT) < 0);
+	CHECK_RESULT(sys_vcpu_create(vm, RUN), 0);
+	CHECK(sys_vcpu_create(vm, RUN + 1) < 0);
+	CHECK(sys_vcpu_run(vm, 1) < 0);
+	CHECK(sys_vcpu_run(vm + 1, 0) < 0);
+	CHECK_RESULT(sys_vcpu_get_regs(vm, 0, (void *)KERNBASE), -E_FAULT);
+	CHECK_RESULT(sys_vcpu_set_regs(vm, 0, (void *)KERNBASE), -E_FAULT);
+	/* Whatever the registers hold, only this vCPU may suffer. */
+	memset(&regs, 0xff, sizeof regs);
+	if (sys_vcpu_set_regs(vm, 0, &regs) == 0) {
+		CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
+		CHECK_RESULT(RUN->exit, VM_EXIT_STOP);
+	}
+}
+
+void
+test_vm_arguments(void)
+{
+	struct vm_config config = {.name = "second"};
+	uint32_t vm;
+
+	CHECK(sys_vm_create((void *)KERNBASE) < 0);
+	CHECK(sys_vm_destroy(1234) < 0);
+	CHECK(sys_vcpu_run(1234, 0) < 0);
+	CHECK(sys_vm_stats(1234, (void *)SCRATCH) < 0);
+	if (!have_vms())
+		return;
+	vm = new_vm();
+	CHECK_RESULT(sys_vm_create(&config), -E_EXISTS);
+	CHECK_RESULT(sys_vm_info(0, (void *)KERNBASE), -E_FAULT);
+	CHECK_RESULT(sys_vm_stats(vm, (void *)KERNBASE), -E_FAULT);
+	check_vm_map(vm);
+	check_vcpu(vm);
+	CHECK_RESULT(sys_vm_destroy(vm), 0);
+	CHECK(sys_vcpu_run(vm, 0) < 0);
+	CHECK(sys_vm_destroy(vm) < 0);
+}
+
+void
+test_vm_memory(void)
+{
+	/* again: incw [0x2000]; out PORT, al; jmp again */
+	static const uint8_t code[] = {0xff, 0x06, 0x00, 0x20, 0xe6, PORT, 0xeb, 0xf8};
+	volatile uint16_t *counter = (uint16_t *)(UVM_RAM + 0x2000);
+	uint32_t vm;
+
+	if (!have_vms())
+		return;
+	vm = new_guest(code, sizeof code);
+	for (int i = 1; i <= 3; i++) {
+		CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
+		CHECK_RESULT(RUN->exit, VM_EXIT_IO);
+		CHECK(RUN->io.port == PORT && RUN->io.size == 1 && !RUN->io.in &&
+		      RUN->io.count == 1);
+		CHECK_RESULT(*counter, i);
+	}
+	/* Nonsense in the run page. */
+	RUN->inject = VM_INJECT_VALID | 0xffff;
+	RUN->irq_pending = 0xffffffff;
+	RUN->deadline = 0;
+	CHECK(sys_vcpu_run(vm, 0) <= 0);
+	RUN->inject = 0;
+	RUN->irq_pending = 0;
+	RUN->deadline = UINT64_MAX;
+
+	/* The guest's memory goes away under it. */
+	CHECK_RESULT(sys_mem_unmap((void *)UVM_RAM, RAM_SIZE), 0);
+	CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
+	CHECK(RUN->exit == VM_EXIT_MEM || RUN->exit == VM_EXIT_STOP);
+	CHECK_RESULT(sys_mem_unmap(RUN, sizeof *RUN), 0);
+	CHECK(sys_vcpu_run(vm, 0) <= 0);
+}
+
+void
+test_vm_cleanup(void)
+{
+	static const uint8_t spin[] = {0xeb, 0xfe};
+	uint64_t before;
+	long child;
+
+	if (!have_vms())
+		return;
+	before = pages_available();
+	child = must_fork();
+	if (child == 0) {
+		uint32_t vm = new_guest(spin, sizeof spin);
+
+		for (;;)
+			sys_vcpu_run(vm, 0);
+	}
+	sys_env_sleep(50000);
+	CHECK_RESULT(sys_env_kill(child), 0);
+	CHECK_RESULT(sys_env_wait(child), ENV_WAIT_KILLED);
+	CHECK_RESULT(pages_available(), before);
+}
