@@ -60,6 +60,12 @@ parse_command(char **line, char **words, size_t max, size_t *count)
 	}
 }
 
+static bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
 bool
 parse_size(const char *text, uint64_t *bytes)
 {
@@ -69,7 +75,7 @@ parse_size(const char *text, uint64_t *bytes)
 	unsigned int shift = 0;
 	const char *suffix;
 
-	if (end == text)
+	if (!is_digit(*text))
 		return false;
 	if (*end) {
 		char upper = *end >= 'a' && *end <= 'z' ? *end - 'a' + 'A' : *end;
@@ -89,7 +95,7 @@ parse_number(const char *text, uint64_t max, uint64_t *value)
 	char *end;
 
 	*value = strtoul(text, &end, 0);
-	return end != text && !*end && *value <= max;
+	return is_digit(*text) && !*end && *value <= max;
 }
 
 const char *
