@@ -41,7 +41,6 @@ struct cpu {
 	uint64_t slice_end;	 /* TSC */
 	uint64_t timer_at;	 /* TSC the LAPIC timer is programmed for; UINT64_MAX: off */
 	uint64_t env_since;	 /* TSC at which env got this CPU */
-	uint64_t trap_depth;	 /* nested kernel traps; a second is a host bug */
 	struct tss tss;
 	uint64_t gdt[7] __attribute__((aligned(16)));
 };
@@ -72,6 +71,9 @@ cpu_at(unsigned int index)
 }
 
 extern unsigned int cpu_count;
+
+/* Goes on with fn on another stack, whose bottom nobody needs any more (kern/entry.S). */
+_Noreturn void stack_switch(void *top, void (*fn)(void));
 
 /* Maps the span of CPU index and fills its struct cpu, GDT and TSS.  Panics without memory. */
 void cpu_setup(unsigned int index);

@@ -16,7 +16,6 @@
 #define MIB              (1024 * 1024)
 
 void kernel_main(uint64_t info_pa);
-_Noreturn void stack_switch(void *top, void (*fn)(void));
 
 enum { BRAND_SIZE = 48 };
 
