@@ -5,6 +5,7 @@
  * The host's virtual memory, for C, assembly and linker scripts.
  *
  *   ffffffff80000000  KERNBASE      the kernel image, linked 1 MiB above; W^X
+ *   ffffe00000000000  KTABLE_BASE   tables that the kernel makes once at boot and that must be contiguous
  *   ffffd00000000000  MMIO_BASE     device registers (LAPIC), uncached
  *   ffffc00000000000  CPU_BASE      one CPU_SPAN a CPU: struct cpu, guard pages, stacks
  *   ffff800000000000  DIRECT_BASE   all RAM, writable, never executable
@@ -14,10 +15,10 @@
  */
 #define KERNBASE    0xffffffff80000000
 #define KERN_PHYS   0x100000 /* where the kernel image is loaded */
+#define KTABLE_BASE 0xffffe00000000000
 #define MMIO_BASE   0xffffd00000000000
 #define CPU_BASE    0xffffc00000000000
 #define CPU_SPAN    0x10000
-#define DIRECT_BASE 0xffff800000000000
 #define ULIM	    0x0000800000000000 /* user addresses are below */
 #define USTACK_TOP  0x00007ffffffff000
 #define USTACK_SIZE 0x40000
@@ -26,6 +27,11 @@
 #define URUN_BASE   0x0000003000000000 /* where the monitor maps run pages */
 #define UHEAP_BASE  0x0000004000000000
 #define UTEXT	    0x0000000000400000
+
+/* Unit tests keep their `RAM' elsewhere. */
+#ifndef DIRECT_BASE
+#define DIRECT_BASE 0xffff800000000000
+#endif
 
 #define CPUS_MAX 8
 

@@ -19,6 +19,11 @@
 #define PTE_SHARE 0x400
 #define PTE_ZERO  0x800
 
+/* Users map [USER_BASE, USER_END): not page 0, to catch NULL, and not the last one, behind which
+ * an instruction's successor has an address that is not canonical. */
+#define USER_BASE PAGE_SIZE
+#define USER_END  USTACK_TOP
+
 enum { ACCESS_READ = 1, ACCESS_WRITE = 2, ACCESS_EXEC = 4 };
 
 /* Hears of every mapping that is about to be removed or narrowed. */
@@ -58,14 +63,28 @@ void aspace_put(struct aspace *as); /* frees everything with the last reference 
 void aspace_load(struct aspace *as); /* CR3 */
 void aspace_load_kernel(void);
 
-/* Zero-on-demand memory.  perm: PTE_W and PTE_NX as wanted.  -E_INVAL, -E_NO_MEM, -E_EXISTS. */
+/*
+ * Zero-on-demand memory.  perm: PTE_W and PTE_NX as wanted, but nothing is both writable and
+ * executable.  -E_INVAL, -E_NO_MEM, -E_EXISTS; on failure nothing has changed.
+ */
 int aspace_map_zero(struct aspace *as, uint64_t va, uint64_t size, uint64_t perm);
-/* One page, with a reference of its own.  perm may hold PTE_W, PTE_NX, PTE_SHARE, PTE_COW. */
+/*
+ * One page, with a reference of its own.  perm may hold PTE_W, PTE_NX, PTE_SHARE, PTE_COW.  To a
+ * page that is mapped writable others keep references only with PTE_SHARE, or forks would copy it.
+ * To one mapped with PTE_COW (which goes without PTE_W) the caller keeps its own for good.
+ */
 int aspace_map_page(struct aspace *as, uint64_t va, struct page *p, uint64_t perm);
 /* Removes whatever is mapped in the range, after telling the watchers. */
 int aspace_unmap(struct aspace *as, uint64_t va, uint64_t size);
 /* Copy-on-write copy of all of src's user memory into the empty dst; reserves in full. */
 int aspace_copy(struct aspace *dst, struct aspace *src);
+
+/*
+ * The page at va, ready to be shared with another address space: it is faulted in, taken out of
+ * its 2 MiB frame and marked PTE_SHARE if it is writable.  *perm: what to map it with there.
+ * No reference is taken.  -E_FAULT, -E_NO_MEM.
+ */
+int aspace_share(struct aspace *as, uint64_t va, struct page **p, uint64_t *perm);
 
 /* Resolves a fault at va: -E_FAULT when the access is not allowed there. */
 int aspace_fault(struct aspace *as, uint64_t va, int access);
@@ -83,5 +102,9 @@ int copy_in_string(struct aspace *as, char *dst, uint64_t src_va, uint64_t size)
 
 /* Maps device registers uncached for the kernel; returns their address.  Panics without memory. */
 volatile void *mmio_map(uint64_t pa, uint64_t size);
+
+/* Boot: checks the kernel's tables (W^X, no user bit) and exercises an address space.  Panics on a mismatch. */
+void pmap_check(void);
+extern struct pt kernel_pt; /* the kernel's own tables; every root shares its upper half */
 
 #endif

@@ -6,7 +6,7 @@
 
 /*
  * Page tables: one walker for the host's tables, EPT and NPT, which differ
- * only in masks.  Pure: needs page_alloc/page_free and kva() and nothing else,
+ * only in masks.  Pure: needs page_alloc/page_unref and kva() and nothing else,
  * so that it is tested natively too.
  *
  * Levels: 1 maps 4 KiB, 2 maps 2 MiB, 3 maps 1 GiB, 4 is the root.
@@ -19,6 +19,8 @@ struct pt_format {
 	uint64_t table;	  /* bits of an entry that points to a table */
 	uint64_t large;	  /* set in a leaf above level 1 */
 };
+
+extern const struct pt_format pt_host; /* the CPU's own tables */
 
 struct pt {
 	const struct pt_format *fmt;

@@ -1,0 +1,343 @@
+#include "kern/aspace.h"
+
+#include "inc/error.h"
+#include "inc/x86.h"
+#include "kern/env.h"
+#include "lib/assert.h"
+#include "lib/string.h"
+
+/*
+ * Address spaces: mapping, unmapping, copying.  Faults are in kern/fault.c.
+ *
+ * Promises are kept per entry, so that dropping an entry gives back exactly
+ * what it holds:
+ *   zero marker, 4 KiB          1, for its page
+ *   zero marker, 2 MiB          FRAME_PAGES, and 1 for the table it may split into
+ *   copy-on-write, 4 KiB        1 if somebody else refers to the page
+ *   copy-on-write, 2 MiB        1 for each page that somebody else refers to,
+ *                               and 1 for the table it may split into
+ * Thus n sharers of a page hold n - 1 promises, and the last needs none.
+ */
+
+static struct aspace aspaces[ENV_MAX];
+
+/* More invalidations than this one by one cost more than reloading CR3. */
+enum { FLUSH_MAX = 32 };
+
+static bool
+is_loaded(const struct aspace *as)
+{
+	return (read_cr3() & PTE_ADDR) == as->pt.root;
+}
+
+void
+aspace_flush(struct aspace *as, uint64_t va, uint64_t size)
+{
+	if (!is_loaded(as))
+		return;
+	if (size > FLUSH_MAX * PAGE_SIZE) {
+		write_cr3(as->pt.root);
+		return;
+	}
+	for (uint64_t end = va + size; va < end; va += PAGE_SIZE)
+		invlpg(va);
+}
+
+void
+aspace_narrow(struct aspace *as, uint64_t va, uint64_t size)
+{
+	for (struct aspace_watcher *w = as->watchers; w; w = w->next)
+		w->narrow(w, va, size);
+}
+
+void
+aspace_watch(struct aspace *as, struct aspace_watcher *w)
+{
+	w->next = as->watchers;
+	as->watchers = w;
+}
+
+void
+aspace_unwatch(struct aspace *as, struct aspace_watcher *w)
+{
+	struct aspace_watcher **link = &as->watchers;
+
+	while (*link != w) {
+		assert(*link);
+		link = &(*link)->next;
+	}
+	*link = w->next;
+}
+
+struct aspace *
+aspace_create(void)
+{
+	struct aspace *as = aspaces;
+	const unsigned int half = PT_ENTRIES / 2;
+	uint64_t *root;
+
+	while (as->refs)
+		if (++as == aspaces + ENV_MAX)
+			return NULL;
+	if (pt_init(&as->pt, &pt_host) < 0)
+		return NULL;
+	root = kva(as->pt.root);
+	memcpy(root + half, (uint64_t *)kva(kernel_pt.root) + half, half * sizeof *root);
+	as->refs = 1;
+	as->pages = 0;
+	return as;
+}
+
+void
+aspace_get(struct aspace *as)
+{
+	as->refs++;
+}
+
+void
+aspace_load(struct aspace *as)
+{
+	if (!is_loaded(as))
+		write_cr3(as->pt.root);
+}
+
+static uint64_t
+entry_pages(int level)
+{
+	return level == 2 ? FRAME_PAGES : 1;
+}
+
+/* What the entry's own promises amount to. */
+static uint64_t
+entry_promises(pte_t e, int level)
+{
+	const struct page *p;
+
+	if (!(e & PTE_P))
+		return level == 2 ? FRAME_PAGES + 1 : 1;
+	if (!(e & PTE_COW))
+		return 0;
+	p = pa_page(e & PTE_ADDR);
+	return level == 2 ? page_shared_large(p) + 1 : !page_exclusive(p);
+}
+
+/* Clears an entry and lets go of what it holds. */
+static int
+drop_entry(void *arg, uint64_t va, int level, pte_t *entry)
+{
+	struct aspace *as = arg;
+	pte_t e = *entry;
+
+	(void)va;
+	*entry = 0;
+	page_unreserve(entry_promises(e, level));
+	if (!(e & PTE_P))
+		return 0;
+	as->pages -= entry_pages(level);
+	if (level == 2)
+		page_unref_large(pa_page(e & PTE_ADDR));
+	else
+		page_unref(pa_page(e & PTE_ADDR));
+	return 0;
+}
+
+void
+aspace_put(struct aspace *as)
+{
+	assert(as->refs);
+	if (--as->refs)
+		return;
+	assert(!as->watchers);
+	if (is_loaded(as))
+		aspace_load_kernel();
+	pt_visit(&as->pt, 0, ULIM, drop_entry, as);
+	assert(!as->pages);
+	pt_free(&as->pt, 0, PT_ENTRIES / 2 - 1, true);
+}
+
+static bool
+range_valid(uint64_t va, uint64_t size)
+{
+	return !((va | size) & (PAGE_SIZE - 1)) && size && va >= USER_BASE && va < USER_END &&
+	       size <= USER_END - va;
+}
+
+static bool
+perm_valid(uint64_t perm)
+{
+	return !(perm & ~(PTE_W | PTE_NX | PTE_SHARE | PTE_COW)) &&
+	       (!(perm & (PTE_W | PTE_COW)) || (perm & PTE_NX)) &&
+	       (perm & (PTE_W | PTE_COW)) != (PTE_W | PTE_COW);
+}
+
+int
+aspace_split(struct aspace *as, pte_t *entry)
+{
+	pte_t e = *entry;
+	struct page *head;
+	int err;
+
+	/* A marker and a copy-on-write entry come with a promise for the table. */
+	if (!(e & PTE_P) || (e & PTE_COW))
+		page_unreserve(1);
+	err = pt_split(&as->pt, entry);
+	if (err < 0 || !(e & PTE_P))
+		return err;
+	head = pa_page(e & PTE_ADDR);
+	for (int i = 0; i < FRAME_PAGES; i++)
+		page_ref(&head[i]);
+	page_unref_large(head);
+	return 0;
+}
+
+/* Splits the 2 MiB entry, if there is one, that reaches from below va to above. */
+static int
+split_at(struct aspace *as, uint64_t va)
+{
+	int level;
+	pte_t *entry;
+
+	if (!(va & (LARGE_PAGE_SIZE - 1)))
+		return 0;
+	entry = pt_lookup(&as->pt, va, &level);
+	return *entry && level == 2 ? aspace_split(as, entry) : 0;
+}
+
+int
+aspace_unmap(struct aspace *as, uint64_t va, uint64_t size)
+{
+	int err;
+
+	if (!range_valid(va, size))
+		return -E_INVAL;
+	err = split_at(as, va);
+	if (!err)
+		err = split_at(as, va + size);
+	if (err)
+		return err;
+	aspace_narrow(as, va, size);
+	pt_visit(&as->pt, va, va + size, drop_entry, as);
+	pt_prune(&as->pt, va, va + size);
+	aspace_flush(as, va, size);
+	return 0;
+}
+
+static int
+occupied(void *arg, uint64_t va, int level, pte_t *entry)
+{
+	(void)arg;
+	(void)va;
+	(void)level;
+	(void)entry;
+	return -E_EXISTS;
+}
+
+/* One marker at va, of 2 MiB if that fits in and no table is there yet.  Returns its size. */
+static int
+map_marker(struct aspace *as, uint64_t va, uint64_t size, uint64_t perm)
+{
+	bool fits = !(va & (LARGE_PAGE_SIZE - 1)) && size >= LARGE_PAGE_SIZE;
+	int level = fits ? 2 : 1;
+	pte_t marker = PTE_ZERO | perm;
+	pte_t *entry;
+	int err = pt_ensure(&as->pt, va, level, &entry);
+
+	if (!err && *entry) { /* a table: the range itself is known to be empty */
+		level = 1;
+		err = pt_ensure(&as->pt, va, level, &entry);
+	}
+	if (!err)
+		err = page_reserve(entry_promises(marker, level));
+	if (err)
+		return err;
+	*entry = marker;
+	return pt_span(level);
+}
+
+int
+aspace_map_zero(struct aspace *as, uint64_t va, uint64_t size, uint64_t perm)
+{
+	uint64_t done = 0;
+	int n;
+
+	if (!range_valid(va, size) || !perm_valid(perm) || (perm & (PTE_SHARE | PTE_COW)))
+		return -E_INVAL;
+	n = pt_visit(&as->pt, va, va + size, occupied, NULL);
+	if (n < 0)
+		return n;
+	while (done < size) {
+		n = map_marker(as, va + done, size - done, perm);
+		if (n < 0) {
+			pt_visit(&as->pt, va, va + done, drop_entry, as);
+			pt_prune(&as->pt, va, va + size);
+			aspace_flush(as, va, size);
+			return n;
+		}
+		done += n;
+	}
+	return 0;
+}
+
+int
+aspace_map_page(struct aspace *as, uint64_t va, struct page *p, uint64_t perm)
+{
+	pte_t *entry;
+	int err;
+
+	if (!range_valid(va, PAGE_SIZE) || !perm_valid(perm))
+		return -E_INVAL;
+	err = pt_ensure(&as->pt, va, 1, &entry);
+	if (!err && *entry)
+		err = -E_EXISTS;
+	if (!err && (perm & PTE_COW))
+		err = page_reserve(1);
+	if (err)
+		return err;
+	page_ref(p);
+	*entry = page_pa(p) | perm | PTE_P | PTE_U;
+	as->pages++;
+	return 0;
+}
+
+/* Makes dst's entry the same as src's, after making a private writable one copy-on-write. */
+static int
+copy_entry(void *arg, uint64_t va, int level, pte_t *entry)
+{
+	struct aspace *dst = arg;
+	bool private = (*entry & PTE_P) && (*entry & (PTE_W | PTE_COW)) && !(*entry & PTE_SHARE);
+	uint64_t promises = 0;
+	pte_t *copy;
+	int err = pt_ensure(&dst->pt, va, level, &copy);
+
+	if (err)
+		return err;
+	if (!(*entry & PTE_P))
+		promises = entry_promises(*entry, level);
+	else if (private) /* a new sharer of each page, and the tables of 2 MiB entries */
+		promises = entry_pages(level) + (level == 2) * (*entry & PTE_W ? 2 : 1);
+	err = page_reserve(promises);
+	if (err)
+		return err;
+	if (private)
+		*entry = (*entry & ~(pte_t)PTE_W) | PTE_COW;
+	*copy = *entry;
+	if (!(*entry & PTE_P))
+		return 0;
+	dst->pages += entry_pages(level);
+	if (level == 2)
+		page_ref_large(pa_page(*entry & PTE_ADDR));
+	else
+		page_ref(pa_page(*entry & PTE_ADDR));
+	return 0;
+}
+
+int
+aspace_copy(struct aspace *dst, struct aspace *src)
+{
+	int err;
+
+	aspace_narrow(src, 0, ULIM);
+	err = pt_visit(&src->pt, 0, ULIM, copy_entry, dst);
+	aspace_flush(src, 0, ULIM);
+	return err;
+}

@@ -1,0 +1,15 @@
+#ifndef NESTLING_KERN_ASPACE_H
+#define NESTLING_KERN_ASPACE_H
+
+#include "kern/pmap.h"
+
+/* Between kern/aspace.c and kern/fault.c. */
+
+/* Makes a 2 MiB entry, a frame or a marker, a table of 4 KiB ones.  Only a private writable frame's can fail: -E_NO_MEM. */
+int aspace_split(struct aspace *as, pte_t *entry);
+/* Tells the watchers.  Comes before the change. */
+void aspace_narrow(struct aspace *as, uint64_t va, uint64_t size);
+/* Invalidates translations on this CPU.  Comes after the change. */
+void aspace_flush(struct aspace *as, uint64_t va, uint64_t size);
+
+#endif

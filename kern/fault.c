@@ -1,0 +1,209 @@
+#include "kern/aspace.h"
+
+#include "inc/error.h"
+#include "inc/x86.h"
+#include "lib/assert.h"
+#include "lib/string.h"
+
+/*
+ * Zero-on-demand and copy-on-write: what becomes of an access that finds a
+ * marker or a shared page.  Memory cannot run out here; see kern/aspace.c.
+ */
+
+/* Splits a 2 MiB entry that holds a promise for its table; the 4 KiB entry that decides about va.
+ */
+static pte_t *
+split_promised(struct aspace *as, uint64_t va, pte_t *entry)
+{
+	int level;
+
+	if (aspace_split(as, entry) < 0)
+		panic("no page for a promised page table");
+	return pt_lookup(&as->pt, va, &level);
+}
+
+/* Puts zeroed memory in place of the marker that decides about va. */
+static void
+fill_zero(struct aspace *as, uint64_t va, pte_t *entry, int level)
+{
+	uint64_t bits = (*entry & (PTE_W | PTE_NX)) | PTE_P | PTE_U;
+	struct page *p;
+
+	if (level == 2) {
+		p = page_alloc_large(PAGE_PROMISED | PAGE_ZERO);
+		if (p) {
+			page_unreserve(1); /* the table it might have split into */
+			*entry = page_pa(p) | bits | pt_host.large;
+			as->pages += FRAME_PAGES;
+			return;
+		}
+		entry = split_promised(as, va, entry);
+	}
+	p = page_alloc(PAGE_PROMISED | PAGE_ZERO);
+	*entry = page_pa(p) | bits;
+	as->pages++;
+}
+
+/* Gives the address space a page of its own in place of a shared one. */
+static void
+copy_page(struct aspace *as, uint64_t va, pte_t *entry)
+{
+	struct page *old = pa_page(*entry & PTE_ADDR);
+	struct page *copy = page_alloc(PAGE_PROMISED);
+
+	aspace_narrow(as, va, PAGE_SIZE);
+	memcpy(kva(page_pa(copy)), kva(page_pa(old)), PAGE_SIZE);
+	*entry = page_pa(copy) | (*entry & ~(PTE_ADDR | PTE_COW)) | PTE_W;
+	page_unref(old);
+}
+
+/* Makes the copy-on-write entry that decides about va writable; 2 MiB frames are copied by pages.
+ */
+static void
+resolve_copy(struct aspace *as, uint64_t va, pte_t *entry, int level)
+{
+	bool alone = level == 2 && !page_shared_large(pa_page(*entry & PTE_ADDR));
+
+	if (level == 2 && !alone)
+		entry = split_promised(as, va, entry);
+	if (alone)
+		page_unreserve(1); /* the table it might have split into */
+	if (alone || page_exclusive(pa_page(*entry & PTE_ADDR)))
+		*entry = (*entry & ~(pte_t)PTE_COW) | PTE_W;
+	else
+		copy_page(as, ROUND_DOWN(va, PAGE_SIZE), entry);
+}
+
+/* Does the entry, present or marker, allow the access once it is resolved? */
+static bool
+allows(pte_t e, int access)
+{
+	return !((access & ACCESS_WRITE) && !(e & (PTE_W | PTE_COW))) &&
+	       !((access & ACCESS_EXEC) && (e & PTE_NX));
+}
+
+int
+aspace_fault(struct aspace *as, uint64_t va, int access)
+{
+	int level;
+	pte_t *entry;
+
+	if (va >= USER_END)
+		return -E_FAULT;
+	entry = pt_lookup(&as->pt, va, &level);
+	if (!(*entry & (PTE_P | PTE_ZERO)) || !allows(*entry, access))
+		return -E_FAULT;
+	if (!(*entry & PTE_P))
+		fill_zero(as, va, entry, level);
+	else if ((access & ACCESS_WRITE) && (*entry & PTE_COW))
+		resolve_copy(as, va, entry, level);
+	aspace_flush(as, ROUND_DOWN(va, PAGE_SIZE), PAGE_SIZE);
+	return 0;
+}
+
+int
+aspace_frame(struct aspace *as, uint64_t va, int access, struct frame *out)
+{
+	int level;
+	pte_t *entry;
+
+	if (va >= USER_END)
+		return -E_FAULT;
+	entry = pt_lookup(&as->pt, va, &level);
+	if (!(*entry & PTE_P) || !allows(*entry, access) ||
+	    ((access & ACCESS_WRITE) && !(*entry & PTE_W))) {
+		int err = aspace_fault(as, va, access);
+
+		if (err)
+			return err;
+		entry = pt_lookup(&as->pt, va, &level);
+	}
+	out->pa = *entry & PTE_ADDR;
+	out->size = pt_span(level);
+	out->writable = *entry & PTE_W;
+	return 0;
+}
+
+int
+aspace_share(struct aspace *as, uint64_t va, struct page **p, uint64_t *perm)
+{
+	int level, err;
+	pte_t *entry;
+
+	/* A page that is writable must be the one that both sides will write to. */
+	err = aspace_fault(as, va, ACCESS_WRITE);
+	if (err)
+		err = aspace_fault(as, va, ACCESS_READ);
+	if (err)
+		return err;
+	entry = pt_lookup(&as->pt, va, &level);
+	if (level == 2) {
+		err = aspace_split(as, entry);
+		if (err)
+			return err;
+		entry = pt_lookup(&as->pt, va, &level);
+	}
+	if (*entry & PTE_W)
+		*entry |= PTE_SHARE;
+	*p = pa_page(*entry & PTE_ADDR);
+	*perm = (*entry & (PTE_W | PTE_NX)) | PTE_SHARE;
+	return 0;
+}
+
+/* Copies frame by frame, to user memory for ACCESS_WRITE and else from it. */
+static int
+copy_user(struct aspace *as, uint64_t va, char *buf, uint64_t size, int access)
+{
+	if (va >= USER_END || size > USER_END - va)
+		return -E_FAULT;
+	while (size) {
+		struct frame f;
+		uint64_t offset, n;
+		int err = aspace_frame(as, va, access, &f);
+
+		if (err)
+			return err;
+		offset = va & (f.size - 1);
+		n = f.size - offset < size ? f.size - offset : size;
+		if (access == ACCESS_WRITE)
+			memcpy((char *)kva(f.pa) + offset, buf, n);
+		else
+			memcpy(buf, (char *)kva(f.pa) + offset, n);
+		va += n;
+		buf += n;
+		size -= n;
+	}
+	return 0;
+}
+
+int
+copy_in(struct aspace *as, void *dst, uint64_t src_va, uint64_t size)
+{
+	return copy_user(as, src_va, dst, size, ACCESS_READ);
+}
+
+int
+copy_out(struct aspace *as, uint64_t dst_va, const void *src, uint64_t size)
+{
+	return copy_user(as, dst_va, (char *)src, size, ACCESS_WRITE);
+}
+
+int
+copy_in_string(struct aspace *as, char *dst, uint64_t src_va, uint64_t size)
+{
+	uint64_t done = 0;
+
+	while (done < size) {
+		uint64_t room = PAGE_SIZE - (src_va & (PAGE_SIZE - 1));
+		uint64_t n = size - done < room ? size - done : room;
+		int err = copy_in(as, dst + done, src_va, n);
+
+		if (err)
+			return err;
+		if (strnlen(dst + done, n) < n)
+			return 0;
+		done += n;
+		src_va += n;
+	}
+	return -E_INVAL;
+}

@@ -1,0 +1,203 @@
+#include "kern/pt.h"
+
+#include <stddef.h>
+
+#include "inc/error.h"
+#include "inc/x86.h"
+#include "kern/page.h"
+
+/* SDM vol. 3, "4-Level Paging and 5-Level Paging".  Rights are decided by the leaves. */
+const struct pt_format pt_host = {
+        .name = "host",
+        .present = PTE_P,
+        .table = PTE_P | PTE_W | PTE_U,
+        .large = PTE_PS,
+};
+
+static bool
+is_present(const struct pt_format *fmt, pte_t e)
+{
+	return e & fmt->present;
+}
+
+/* Does this entry of a level point to a table?  At level 1 the `large` bit means something else. */
+static bool
+is_table(const struct pt_format *fmt, pte_t e, int level)
+{
+	return level > 1 && is_present(fmt, e) && !(e & fmt->large);
+}
+
+static pte_t *
+table_of(pte_t e)
+{
+	return kva(e & PTE_ADDR);
+}
+
+static struct page *
+table_alloc(struct pt *pt)
+{
+	struct page *p = page_alloc(PAGE_ZERO | PAGE_KERNEL);
+
+	if (p)
+		pt->tables++;
+	return p;
+}
+
+static void
+table_free(struct pt *pt, pte_t e)
+{
+	page_unref(pa_page(e & PTE_ADDR));
+	pt->tables--;
+}
+
+int
+pt_init(struct pt *pt, const struct pt_format *fmt)
+{
+	struct page *root;
+
+	*pt = (struct pt){.fmt = fmt};
+	root = table_alloc(pt);
+	if (!root)
+		return -E_NO_MEM;
+	pt->root = page_pa(root);
+	return 0;
+}
+
+pte_t *
+pt_lookup(const struct pt *pt, uint64_t va, int *level)
+{
+	pte_t *table = kva(pt->root);
+
+	for (int l = PT_LEVELS;; l--) {
+		pte_t *entry = &table[pt_index(va, l)];
+
+		if (!is_table(pt->fmt, *entry, l)) {
+			*level = l;
+			return entry;
+		}
+		table = table_of(*entry);
+	}
+}
+
+int
+pt_ensure(struct pt *pt, uint64_t va, int level, pte_t **out)
+{
+	pte_t *table = kva(pt->root);
+
+	for (int l = PT_LEVELS; l > level; l--) {
+		pte_t *entry = &table[pt_index(va, l)];
+
+		if (!*entry) {
+			struct page *p = table_alloc(pt);
+
+			if (!p)
+				return -E_NO_MEM;
+			*entry = page_pa(p) | pt->fmt->table;
+		} else if (!is_table(pt->fmt, *entry, l)) {
+			return -E_EXISTS;
+		}
+		table = table_of(*entry);
+	}
+	*out = &table[pt_index(va, level)];
+	return 0;
+}
+
+int
+pt_split(struct pt *pt, pte_t *entry)
+{
+	struct page *p = table_alloc(pt);
+	pte_t small = *entry, step = 0;
+	pte_t *table;
+
+	if (!p)
+		return -E_NO_MEM;
+	if (is_present(pt->fmt, small)) {
+		small &= ~pt->fmt->large;
+		step = PAGE_SIZE;
+	}
+	table = kva(page_pa(p));
+	for (int i = 0; i < PT_ENTRIES; i++)
+		table[i] = small + i * step;
+	*entry = page_pa(p) | pt->fmt->table;
+	return 0;
+}
+
+int
+pt_visit(const struct pt *pt, uint64_t start, uint64_t end, pt_visit_t fn, void *arg)
+{
+	uint64_t va = start;
+
+	while (va < end) {
+		int level, result;
+		pte_t *entry = pt_lookup(pt, va, &level);
+
+		/* On through the same table, until one of its entries leads further down. */
+		va = ROUND_DOWN(va, pt_span(level));
+		do {
+			if (*entry && (result = fn(arg, va, level, entry)) != 0)
+				return result;
+			va += pt_span(level);
+			if (!va) /* past the top of the address space */
+				return 0;
+			entry++;
+		} while (va < end && pt_index(va, level) && !is_table(pt->fmt, *entry, level));
+	}
+	return 0;
+}
+
+static bool
+is_empty(const pte_t *table)
+{
+	for (int i = 0; i < PT_ENTRIES; i++)
+		if (table[i])
+			return false;
+	return true;
+}
+
+/* Prunes what lies below a table; [start, end) is cut to what the table maps. */
+static void
+prune(struct pt *pt, pte_t *table, int level, uint64_t start, uint64_t end)
+{
+	while (start < end) {
+		pte_t *entry = &table[pt_index(start, level)];
+		uint64_t next = ROUND_DOWN(start, pt_span(level)) + pt_span(level);
+
+		if (is_table(pt->fmt, *entry, level)) {
+			prune(pt, table_of(*entry), level - 1, start, next < end ? next : end);
+			if (is_empty(table_of(*entry))) {
+				table_free(pt, *entry);
+				*entry = 0;
+			}
+		}
+		start = next;
+	}
+}
+
+void
+pt_prune(struct pt *pt, uint64_t start, uint64_t end)
+{
+	prune(pt, kva(pt->root), PT_LEVELS, start, end);
+}
+
+/* Frees the tables that entries [first, last] of a table point to, and theirs. */
+static void
+free_tables(struct pt *pt, pte_t *table, int level, unsigned int first, unsigned int last)
+{
+	for (unsigned int i = first; i <= last; i++) {
+		if (!is_table(pt->fmt, table[i], level))
+			continue;
+		free_tables(pt, table_of(table[i]), level - 1, 0, PT_ENTRIES - 1);
+		table_free(pt, table[i]);
+		table[i] = 0;
+	}
+}
+
+void
+pt_free(struct pt *pt, unsigned int first, unsigned int last, bool free_root)
+{
+	free_tables(pt, kva(pt->root), PT_LEVELS, first, last);
+	if (free_root) {
+		table_free(pt, pt->root);
+		pt->root = 0;
+	}
+}
