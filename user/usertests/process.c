@@ -264,3 +264,31 @@ test_spawn_bad(void)
 		CHECK_RESULT(sys_spawn(files[i].path, argv, 1), files[i].result);
 	}
 }
+
+static bool
+has_help(const char *name)
+{
+	static const char *const programs[] = {
+#define PROGRAM(name, args, text) #name,
+#include "user/programs.def"
+#undef PROGRAM
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
+		if (!strcmp(programs[i], name))
+			return true;
+	return false;
+}
+
+/* Files that are no programs: the guest's disk, and those in folders. */
+void
+test_program_list(void)
+{
+	struct file_info file;
+	unsigned int i;
+
+	for (i = 0; sys_file_info(i, &file) == 0; i++)
+		if (strcmp(file.name, "guest") && !strchr(file.name, '/') && !has_help(file.name))
+			check_failed(file.name, 0, "a row in user/programs.def");
+	CHECK(i > 0);
+}

@@ -108,8 +108,8 @@ say_no_memory(const struct options *o)
 	struct sys_info info;
 
 	sys_sys_info(&info);
-	printf(VM_NAME ": %lu MiB of memory are more than the host has: %lu MiB free\n",
-	       o->ram >> 20, (info.pages_free - info.pages_reserved) * 4 / 1024);
+	printf(VM_NAME ": %lu KiB of memory are more than the host has free, %lu KiB\n",
+	       o->ram >> 10, (info.pages_free - info.pages_reserved) * 4);
 }
 
 static void
@@ -184,6 +184,7 @@ machine_reset(struct machine *m)
 	ide_reset(&m->ide);
 	control_reset(m);
 	boot_prepare(m);
+	m->run->irq_ready = 0;
 	m->state = RUN_ON;
 }
 

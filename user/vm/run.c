@@ -117,11 +117,9 @@ step(struct machine *m)
 void
 run_machine(struct machine *m)
 {
-	for (machine_reset(m); m->state != RUN_OFF; machine_reset(m)) {
-		m->run->irq_ready = 0;
+	while (m->state != RUN_OFF) {
+		machine_reset(m);
 		while (m->state == RUN_ON)
 			step(m);
-		if (m->state == RUN_OFF)
-			break;
 	}
 }
