@@ -234,20 +234,22 @@ def run_machine(emulator, machine, work, timeout):
     return status
 
 
-def make_machine(args, work):
-    """The machine that the arguments describe, with its own copy of the disk image."""
-    machine = emulators.Machine(mem=args.mem, cpu=args.cpu, cpus=args.cpus, ips=args.ips,
-                                icount=args.icount, tcg=args.force_tcg)
+def make_machine(args):
+    return emulators.Machine(mem=args.mem, cpu=args.cpu, cpus=args.cpus, ips=args.ips,
+                             icount=args.icount, tcg=args.force_tcg)
+
+
+def insert_medium(machine, args, work):
+    """Gives the machine its ISO, or its own copy of the disk image."""
     if args.iso:
         machine.iso = pathlib.Path(args.iso).resolve()
         mkimage.read_file(machine.iso, "ISO")
-    else:
-        image = mkimage.read_file(args.image, "image")
-        if args.run is not None:
-            image = mkimage.with_cmdline(image, f"run={args.run}")
-        machine.disk = work / "disk.img"
-        machine.disk.write_bytes(image)
-    return machine
+        return
+    image = mkimage.read_file(args.image, "image")
+    if args.run is not None:
+        image = mkimage.with_cmdline(image, f"run={args.run}")
+    machine.disk = work / "disk.img"
+    machine.disk.write_bytes(image)
 
 
 class Parser(argparse.ArgumentParser):
@@ -259,7 +261,7 @@ class Parser(argparse.ArgumentParser):
 
 def mebibytes(text):
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"MEM is '{text}', expected a number of MiB")
+        raise argparse.ArgumentTypeError(f"expected a number of MiB, found '{text}'")
     return int(text)
 
 
@@ -268,6 +270,8 @@ def parse_args():
     parser.add_argument("emulator", choices=("bochs", "qemu", "auto"),
                         help="auto: QEMU where it has VMX, else Bochs")
     medium = parser.add_mutually_exclusive_group(required=True)
+    medium.add_argument("--check", action="store_true",
+                        help="only find out whether this emulator can run Nestling here")
     medium.add_argument("--image", help="disk image, as made by mkimage.py; it is copied")
     medium.add_argument("--iso", help="bootable ISO, used as it is")
     parser.add_argument("--run", metavar="COMMANDS",
@@ -293,8 +297,11 @@ def parse_args():
 def run(args, work):
     try:
         emulator = emulators.select(args.emulator)
-        machine = make_machine(args, work)
+        machine = make_machine(args)
         emulator.check(machine)
+        if args.check:
+            return 0
+        insert_medium(machine, args, work)
         return run_machine(emulator, machine, work, args.timeout)
     except (emulators.EmulatorError, mkimage.ImageError) as error:
         say(error)

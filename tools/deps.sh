@@ -1,0 +1,89 @@
+#!/bin/sh
+# Installs what Nestling needs and this machine lacks, with apt-get; says first what.
+# Silent and quick when nothing is missing.
+#
+# usage: tools/deps.sh [build] [bochs] [qemu] [iso] [tests]     all of them by default
+
+set -eu
+
+python=${PYTHON:-/usr/bin/python3}
+
+# One line a need: group, how to see that it is there, Debian package.
+# command: in PATH; file: a path or pattern; module: of Python.
+needs() {
+	compiler_need
+	cat <<-EOF
+	build command:$python            python3
+	build command:cpio               cpio
+	bochs command:bochs              bochs
+	bochs file:/usr/lib/*/bochs/plugins/libbx_term_gui.so bochs-term
+	bochs file:/usr/share/bochs/BIOS-bochs-latest bochsbios
+	qemu  command:qemu-system-x86_64 qemu-system-x86
+	iso   command:grub-mkrescue      grub-common
+	iso   file:/usr/lib/grub/i386-pc/multiboot2.mod grub-pc-bin
+	iso   command:xorriso            xorriso
+	iso   command:mformat            mtools
+	tests command:gcc                gcc
+	tests file:/usr/include/stdio.h  libc6-dev
+	tests file:/usr/include/cmocka.h libcmocka-dev
+	tests module:pytest              python3-pytest
+	tests module:pexpect             python3-pexpect
+	EOF
+}
+
+# Whoever names a compiler (make CC=... or GCCPREFIX=...) has it.
+compiler_need() {
+	if [ -n "${CC:-}${GCCPREFIX:-}" ]; then
+		return
+	elif [ "$(uname -m)" = x86_64 ]; then
+		echo build command:gcc gcc
+	else
+		echo build command:x86_64-linux-gnu-gcc gcc-x86-64-linux-gnu
+	fi
+}
+
+present() {
+	case $1 in
+	command:*) command -v "${1#command:}" >/dev/null ;;
+	file:*) ls ${1#file:} >/dev/null 2>&1 ;;
+	module:*) "$python" -c "import importlib.util as i
+raise SystemExit(not i.find_spec('${1#module:}'))" 2>/dev/null ;;
+	esac
+}
+
+# Packages of the groups asked for whose need is not met, each once.
+missing() {
+	needs | while read -r group check package; do
+		case " $* " in
+		*" $group "*) present "$check" || echo "$package" ;;
+		esac
+	done | sort -u | tr '\n' ' '
+}
+
+[ $# -gt 0 ] || set -- build bochs qemu iso tests
+packages=$(missing "$@")
+[ -n "$packages" ] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+	echo "deps: missing, by their names in Debian: $packages" >&2
+	echo "deps: there is no apt-get here: install them with your system's package manager" >&2
+	exit 1
+fi
+as_root=
+if [ "$(id -u)" != 0 ]; then
+	as_root=sudo
+	if ! command -v sudo >/dev/null; then
+		echo "deps: run this as root: apt-get install $packages" >&2
+		exit 1
+	fi
+fi
+
+echo "deps: installing with apt-get: $packages"
+$as_root apt-get -qq update
+$as_root env DEBIAN_FRONTEND=noninteractive \
+	apt-get -qq install -y --no-install-recommends $packages >/dev/null
+still=$(missing "$@")
+if [ -n "$still" ]; then
+	echo "deps: installed, but not to be found: $still" >&2
+	exit 1
+fi
