@@ -6,7 +6,7 @@
 /* Memory: copy-on-write, zero-on-demand, and its end. */
 
 enum { PATTERN_SIZE = 64 * 1024 };
-static unsigned char pattern[PATTERN_SIZE] = {1};
+static unsigned char pattern[PATTERN_SIZE];
 
 static bool
 all_are(const volatile unsigned char *p, size_t size, unsigned char value)
