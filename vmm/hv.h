@@ -27,24 +27,24 @@ enum {
 #define HV_EVENT_VALID 0x80000000u
 
 struct hv_event {
-	uint32_t info;	/* HV_EVENT_, vector in bits 7:0 */
+	uint32_t info; /* HV_EVENT_, vector in bits 7:0 */
 	uint32_t error;
-	uint32_t len;	/* instruction length of software events */
+	uint32_t len; /* instruction length of software events */
 };
 
 /* A VM exit, decoded: only what its kind needs is filled in. */
 struct hv_exit {
 	enum hv_exit_kind kind;
-	uint32_t raw;	   /* hardware's reason */
-	uint32_t len;	   /* of the instruction, when SKIP is possible */
-	uint64_t qual;	   /* hardware's qualification, for messages */
+	uint32_t raw;  /* hardware's reason */
+	uint32_t len;  /* of the instruction, when SKIP is possible */
+	uint64_t qual; /* hardware's qualification, for messages */
 	union {
 		struct {
 			uint16_t port;
 			uint8_t size;
 			bool in, string, rep;
 			uint8_t addr_size; /* 2, 4, 8: string only */
-			uint8_t seg;	   /* enum vm_seg: string OUT only */
+			uint8_t seg;       /* enum vm_seg: string OUT only */
 		} io;
 		struct {
 			uint8_t cr, reg;
@@ -60,8 +60,8 @@ struct hv_exit {
 			uint32_t access; /* VM_ACCESS_ */
 		} mem;
 		struct {
-			uint32_t vector; /* exceptions and external interrupts */
-			bool nmi;	 /* a host NMI */
+			uint32_t vector;       /* exceptions and external interrupts */
+			bool nmi;              /* a host NMI */
 			struct hv_event event; /* an exception, ready to inject again */
 		} intr;
 	};
@@ -83,29 +83,29 @@ struct hv_stats {
 struct vcpu {
 	/* First, for assembly: GPRs in hardware order.  RSP is the back end's. */
 	uint64_t gpr[REG_COUNT];
-	uint64_t host_rsp;  /* as the back end last recorded it */
-	void *backend;	    /* struct vmx_vcpu or struct svm_vcpu */
+	uint64_t host_rsp; /* as the back end last recorded it */
+	void *backend;     /* struct vmx_vcpu or struct svm_vcpu */
 	struct vm *vm;
 	struct env *env;    /* who drives it */
 	struct vm_run *run; /* kernel's address of the run page; its data[] is elsewhere: */
-	uint8_t *data;	    /* kernel's address of run->data[], a frame of its own */
+	uint8_t *data;      /* kernel's address of run->data[], a frame of its own */
 	uint32_t index;
 	volatile bool kick; /* come back to the monitor with VM_EXIT_EVENT */
 	bool halted;
-	bool stopped;	    /* never enter again */
-	bool state_loaded;  /* FPU, debug and SYSCALL registers are on loaded_cpu */
-	int loaded_cpu;	    /* the CPU whose hardware holds this vCPU's control block; -1 none */
-	uint64_t flushed;   /* vm->tlb_gen as of the last flush here */
-	struct hv_event event;	    /* to deliver at the next entry */
-	uint32_t held_irq;	    /* HV_EVENT_VALID | vector: taken from the PIC, waits for a window */
-	bool irq_wanted;	    /* the monitor has an interrupt: tell it when it can be taken */
-	bool window_open;	    /* the back end's interrupt window is on */
+	bool stopped;          /* never enter again */
+	bool state_loaded;     /* FPU, debug and SYSCALL registers are on loaded_cpu */
+	int loaded_cpu;        /* the CPU whose hardware holds this vCPU's control block; -1 none */
+	uint64_t flushed;      /* vm->tlb_gen as of the last flush here */
+	struct hv_event event; /* to deliver at the next entry */
+	uint32_t held_irq;     /* HV_EVENT_VALID | vector: taken from the PIC, waits for a window */
+	bool irq_wanted;       /* the monitor has an interrupt: tell it when it can be taken */
+	bool window_open;      /* the back end's interrupt window is on */
 	/* An IN that waits for the monitor's data. */
 	struct {
 		bool pending;
 		bool string;
 		uint8_t size;
-		bool down;    /* RFLAGS.DF */
+		bool down; /* RFLAGS.DF */
 		uint32_t count;
 		uint64_t gva; /* of the first item */
 	} in;
@@ -115,11 +115,11 @@ struct vcpu {
 	uint64_t star, lstar, cstar, fmask, kernel_gs_base;
 	uint64_t misc_enable;
 	int64_t tsc_offset; /* guest TSC = host TSC + this */
-	void *fpu;	    /* XSAVE area, a page */
+	void *fpu;          /* XSAVE area, a page */
 	/* Accounting */
-	bool charging;		 /* an exit of `kind` is being handled since exit_tsc */
-	bool in_monitor;	 /* the monitor works on an exit of `kind` since exit_tsc */
-	enum hv_exit_kind kind;	 /* of the last exit */
+	bool charging;          /* an exit of `kind` is being handled since exit_tsc */
+	bool in_monitor;        /* the monitor works on an exit of `kind` since exit_tsc */
+	enum hv_exit_kind kind; /* of the last exit */
 	uint64_t exit_tsc;
 	struct hv_stats stats[HV_EXIT_KINDS];
 	uint64_t total;
@@ -142,22 +142,22 @@ struct vm {
 	struct aspace_watcher watcher;
 	struct vm_slot slots[VM_SLOTS_MAX];
 	unsigned int slot_count;
-	struct pt npt; /* EPT or NPT */
+	struct pt npt;    /* EPT or NPT */
 	uint64_t mapped;  /* bytes */
 	uint64_t tlb_gen; /* grows when an entry is removed or narrowed */
-	uint32_t asid;	  /* VPID or ASID */
+	uint32_t asid;    /* VPID or ASID */
 	struct vcpu *vcpus[VM_VCPUS_MAX];
 	unsigned int vcpu_count;
 };
 
 /* A back end.  All functions return 0 or -E_ unless they say otherwise. */
 struct hv_ops {
-	const char *name;	 /* "VMX", "SVM" */
+	const char *name; /* "VMX", "SVM" */
 	enum hv_vendor vendor;
 	const struct pt_format *npt_format;
 	/* Is it there and complete?  On refusal fills why (one line naming the missing bit). */
 	int (*probe)(struct hv_caps *caps);
-	int (*cpu_on)(void);	 /* VMXON / EFER.SVME on this CPU */
+	int (*cpu_on)(void); /* VMXON / EFER.SVME on this CPU */
 	void (*cpu_off)(void);
 	int (*vcpu_init)(struct vcpu *v);
 	void (*vcpu_free)(struct vcpu *v);
@@ -179,15 +179,16 @@ struct hv_ops {
 	void (*set_dr7)(struct vcpu *v, uint64_t value);
 	uint64_t (*get_efer)(struct vcpu *v);
 	void (*set_efer)(struct vcpu *v, uint64_t value);
-	/* MSRs that live in the control block (FS_BASE, SYSENTER_*, ...): -E_NOT_FOUND for others. */
+	/* MSRs that live in the control block (FS_BASE, SYSENTER_*, ...): -E_NOT_FOUND for others.
+	 */
 	int (*get_msr)(struct vcpu *v, uint32_t msr, uint64_t *value);
 	int (*set_msr)(struct vcpu *v, uint32_t msr, uint64_t value);
 	void (*set_tsc_offset)(struct vcpu *v, int64_t offset);
 	bool (*irq_ready)(struct vcpu *v); /* would an interrupt be taken now? */
 	void (*irq_window)(struct vcpu *v, bool on);
 	void (*inject)(struct vcpu *v); /* v->event, at the next entry */
-	void (*flush)(struct vm *vm);	/* nested translations of this VM, on this CPU */
-	void (*leave)(struct vcpu *v);	/* before user mode or another Env runs on this CPU */
+	void (*flush)(struct vm *vm);   /* nested translations of this VM, on this CPU */
+	void (*leave)(struct vcpu *v);  /* before user mode or another Env runs on this CPU */
 	uint64_t (*npt_leaf)(uint64_t pa, bool writable, bool large);
 	void (*explain)(struct vcpu *v, char *text, uint64_t size); /* after a refused entry */
 };

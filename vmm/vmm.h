@@ -8,7 +8,7 @@
 /* An exit handler, named in inc/exits.def. */
 typedef enum hv_action (*exit_handler_t)(struct vcpu *v, struct hv_exit *x);
 extern const exit_handler_t exit_handlers[HV_EXIT_KINDS];
-#define EXIT_KIND(kind, reason, name, handler)                                                    \
+#define EXIT_KIND(kind, reason, name, handler) \
 	enum hv_action exit_##handler(struct vcpu *v, struct hv_exit *x);
 #include "inc/exits.def"
 #undef EXIT_KIND
@@ -26,7 +26,7 @@ void vcpu_delete(struct vcpu *v);
 void vcpu_set_gpr(struct vcpu *v, unsigned int reg, uint64_t value);
 /* Fills run->text (a line, no newline), rip and code bytes for VM_EXIT_STOP. */
 enum hv_action vcpu_stop(struct vcpu *v, enum vm_stop why, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+        __attribute__((format(printf, 3, 4)));
 void vcpu_where(struct vcpu *v); /* run->rip, cs_base, insn[] */
 
 /* state.c: guest registers that neither VMX nor SVM switches at an entry. */
@@ -37,7 +37,7 @@ void state_save(struct vcpu *v);
 uint64_t state_xcr0_allowed(void);
 
 /* inject.c */
-void inject_exception(struct vcpu *v, unsigned int vector);		      /* without error code */
+void inject_exception(struct vcpu *v, unsigned int vector); /* without error code */
 void inject_exception_error(struct vcpu *v, unsigned int vector, uint32_t error);
 void inject_page_fault(struct vcpu *v, uint64_t gva, uint32_t error);
 void inject_event(struct vcpu *v, struct hv_event ev);
@@ -57,7 +57,8 @@ struct gmem_fault {
 	uint32_t error;
 };
 /* gva -> gpa for VM_ACCESS_; 0, or -E_FAULT with *f. Sets accessed and dirty bits. */
-int gmem_translate(struct vcpu *v, uint64_t gva, uint32_t access, uint64_t *gpa, struct gmem_fault *f);
+int gmem_translate(struct vcpu *v, uint64_t gva, uint32_t access, uint64_t *gpa,
+                   struct gmem_fault *f);
 /* Copies at most a few pages; 0, or -E_FAULT with *f (what was copied before the fault stays). */
 int gmem_read(struct vcpu *v, uint64_t gva, void *buf, uint64_t size, struct gmem_fault *f);
 int gmem_write(struct vcpu *v, uint64_t gva, const void *buf, uint64_t size, struct gmem_fault *f);
@@ -78,9 +79,10 @@ unsigned int cpuid_phys_bits(void);
 struct cpuid_regs leaves_read(struct vcpu *v, uint32_t leaf, uint32_t subleaf);
 
 /* msr.c */
-int msr_read(struct vcpu *v, uint32_t msr, uint64_t *value);  /* -E_INVAL: #GP */
-int msr_write(struct vcpu *v, uint32_t msr, uint64_t value);  /* -E_INVAL: #GP */
-/* Calls fn for each MSR that the guest may access directly (its value is switched with the vCPU). */
+int msr_read(struct vcpu *v, uint32_t msr, uint64_t *value); /* -E_INVAL: #GP */
+int msr_write(struct vcpu *v, uint32_t msr, uint64_t value); /* -E_INVAL: #GP */
+/* Calls fn for each MSR that the guest may access directly (its value is switched with the vCPU).
+ */
 void msr_for_each_direct(void (*fn)(void *arg, uint32_t msr), void *arg);
 
 /* cr.c */

@@ -2,7 +2,7 @@
 #define NESTLING_VMM_VMX_VMX_H
 
 /* The VMX back end's own header; entry.S includes it for these offsets and fields. */
-#define VCPU_HOST_RSP	    128 /* of host_rsp in struct vcpu */
+#define VCPU_HOST_RSP       128 /* of host_rsp in struct vcpu */
 #define VMCS_HOST_RSP_FIELD 0x6c14
 
 #ifndef __ASSEMBLER__
@@ -15,10 +15,12 @@ enum vmcs_field {
 #undef VMCS_FIELD
 };
 _Static_assert((int)VMCS_HOST_RSP == VMCS_HOST_RSP_FIELD, "entry.S writes HOST_RSP");
-_Static_assert(__builtin_offsetof(struct vcpu, host_rsp) == VCPU_HOST_RSP, "entry.S compares host_rsp");
+_Static_assert(__builtin_offsetof(struct vcpu, host_rsp) == VCPU_HOST_RSP,
+               "entry.S compares host_rsp");
 
 /* Control bits PIN_, CPU_, CPU2_, EXITC_, ENTRY_, and EPTVPID_, BASIC_, MISC_. */
-#define VMX_BIT(word, bit, name, text) static const uint64_t word##_##name __attribute__((unused)) = 1ull << (bit);
+#define VMX_BIT(word, bit, name, text) \
+	static const uint64_t word##_##name __attribute__((unused)) = 1ull << (bit);
 #include "inc/vmxbits.def"
 #undef VMX_BIT
 
