@@ -135,7 +135,7 @@ pmap_check(void)
 	struct aspace *a, *b;
 	uint64_t leaves = 0;
 
-	pt_visit(&kernel_pt, 0, UINT64_MAX, check_kernel_leaf, &leaves);
+	pt_visit(&kernel_pt, DIRECT_BASE, UINT64_MAX, check_kernel_leaf, &leaves);
 	assert(leaves);
 
 	page_counts(&before);
