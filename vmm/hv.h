@@ -142,10 +142,11 @@ struct vm {
 	struct aspace_watcher watcher;
 	struct vm_slot slots[VM_SLOTS_MAX];
 	unsigned int slot_count;
-	struct pt npt;    /* EPT or NPT */
-	uint64_t mapped;  /* bytes */
-	uint64_t tlb_gen; /* grows when an entry is removed or narrowed */
-	uint32_t asid;    /* VPID or ASID */
+	struct pt npt;            /* EPT or NPT */
+	uint64_t tables_promised; /* pages set aside for npt's tables */
+	uint64_t mapped;          /* bytes */
+	uint64_t tlb_gen;         /* grows when an entry is removed or narrowed */
+	uint32_t asid;            /* VPID or ASID */
 	struct vcpu *vcpus[VM_VCPUS_MAX];
 	unsigned int vcpu_count;
 };

@@ -3,6 +3,7 @@
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "kern/lock.h"
+#include "lib/assert.h"
 
 /*
  * The nested page table (EPT or NPT) of a VM: filled on first touch from the
@@ -33,6 +34,55 @@ large_fits(const struct vm *vm, const struct vm_slot *slot, uint64_t gpa)
 	return level >= 2;
 }
 
+/* Tables that [gpa, gpa + size) can need, the root not counted. */
+static uint64_t
+tables_for(uint64_t gpa, uint64_t size)
+{
+	uint64_t n = 0;
+
+	for (int level = 2; level <= PT_LEVELS; level++)
+		n += (gpa + size - 1) / pt_span(level) - gpa / pt_span(level) + 1;
+	return n;
+}
+
+int
+npt_promise(struct vm *vm, uint64_t gpa, uint64_t size)
+{
+	uint64_t n = tables_for(gpa, size);
+	int err = page_reserve(n);
+
+	if (err < 0)
+		return err;
+	vm->tables_promised += n;
+	return 0;
+}
+
+void
+npt_free(struct vm *vm)
+{
+	page_unreserve(vm->tables_promised);
+	pt_free(&vm->npt, 0, PT_ENTRIES - 1, true);
+}
+
+/* Uses up promises of npt_promise(), so that a first touch never runs out of tables. */
+static int
+npt_ensure(struct vm *vm, uint64_t gpa, int level, pte_t **entry)
+{
+	uint64_t lent = vm->tables_promised < PT_LEVELS ? vm->tables_promised : PT_LEVELS;
+	uint64_t before = vm->npt.tables;
+	uint64_t used;
+	int err;
+
+	page_unreserve(lent);
+	err = pt_ensure(&vm->npt, gpa, level, entry);
+	used = vm->npt.tables - before;
+	assert(used <= lent);
+	if (page_reserve(lent - used) < 0)
+		panic("the tables of VM %u took more than was promised", vm->id);
+	vm->tables_promised -= used;
+	return err;
+}
+
 static enum npt_result
 npt_map(struct vm *vm, const struct vm_slot *slot, uint64_t gpa, int access)
 {
@@ -48,7 +98,7 @@ npt_map(struct vm *vm, const struct vm_slot *slot, uint64_t gpa, int access)
 		size = LARGE_PAGE_SIZE;
 		level = 2;
 	}
-	if (pt_ensure(&vm->npt, gpa, level, &entry) < 0)
+	if (npt_ensure(vm, gpa, level, &entry) < 0)
 		return NPT_ERROR;
 	if (!(*entry & vm->npt.fmt->present))
 		vm->mapped += size;

@@ -93,7 +93,7 @@ vm_free(struct vm *vm)
 	aspace_unwatch(vm->as, &vm->watcher);
 	for (unsigned int i = 0; i < vm->vcpu_count; i++)
 		vcpu_delete(vm->vcpus[i]);
-	pt_free(&vm->npt, 0, PT_ENTRIES - 1, true);
+	npt_free(vm);
 	vm->used = false;
 }
 
@@ -134,6 +134,7 @@ int64_t
 vm_map(struct env *e, uint64_t id, uint64_t gpa, uint64_t hva, uint64_t size)
 {
 	struct vm *vm = vm_of(e, id);
+	int err;
 
 	if (!vm)
 		return -E_BAD_VM;
@@ -150,6 +151,8 @@ vm_map(struct env *e, uint64_t id, uint64_t gpa, uint64_t hva, uint64_t size)
 	}
 	if (!range_mapped(e->as, hva, size))
 		return -E_FAULT;
+	if ((err = npt_promise(vm, gpa, size)) < 0)
+		return err;
 	vm->slots[vm->slot_count++] = (struct vm_slot){gpa, size, hva};
 	return 0;
 }

@@ -46,6 +46,9 @@ bool inject_pending(struct vcpu *v);
 
 /* npt.c: the nested page table of a VM. */
 enum npt_result { NPT_MAPPED, NPT_NO_RAM, NPT_ERROR };
+/* Sets aside the table pages that the range can need; -E_NO_MEM. */
+int npt_promise(struct vm *vm, uint64_t gpa, uint64_t size);
+void npt_free(struct vm *vm);
 enum npt_result npt_fault(struct vm *vm, uint64_t gpa, uint32_t access);
 void npt_narrow(struct aspace_watcher *w, uint64_t hva, uint64_t size);
 const struct vm_slot *vm_slot_find(const struct vm *vm, uint64_t gpa);
