@@ -72,7 +72,7 @@ class Console:
         return self.first.startswith(BOOT_ERROR)
 
     def verdict(self):
-        """The host's exit status, or None."""
+        """The host's exit status, or None.  For the end, when no more will come."""
         self.feed(b"\n")
         found = VERDICT.fullmatch(self.last)
         return min(int(found.group(1)), 255) if found else None
@@ -135,6 +135,11 @@ class Relay:
         self.console.feed(data)
         write_all(sys.stdout.fileno(), data)
         return bool(data)
+
+    def end_line(self):
+        """So that what follows on standard output starts a line of its own."""
+        if self.console.line:
+            write_all(sys.stdout.fileno(), b"\r\n")
 
     def read_stdin(self):
         data = os.read(self.stdin, 4096)
@@ -227,6 +232,7 @@ def run_machine(emulator, machine, work, timeout):
             watch(process, relay, timeout)
         finally:
             kill(process)
+            relay.end_line()
     status = relay.console.verdict()
     if status is None:
         raise Stop(EXIT_NO_VERDICT, emulator.failure(work) or
