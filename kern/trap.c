@@ -136,21 +136,26 @@ on_cpu_stack(void)
 	return cpu >= CPU_BASE && cpu < CPU_BASE + cpu_count * CPU_SPAN;
 }
 
+/* What a page fault wanted to do, by its error code. */
+static const char *
+access_name(uint64_t error)
+{
+	return error & PF_I ? "executing" : error & PF_W ? "writing" : "reading";
+}
+
 static _Noreturn void
 kernel_fault(struct trapframe *tf)
 {
+	const char *where = from_user(tf) ? "user mode" : "the kernel";
 	uint64_t va = read_cr2();
 
-	if (tf->vector == X86_DF && on_cpu_stack() && tf->rsp % CPU_SPAN <= CPU_KSTACK_BOTTOM)
+	if (tf->vector == X86_DF && on_cpu_stack() && va - (uint64_t)this_cpu() < CPU_KSTACK_BOTTOM)
 		panic_trap(tf, "kernel stack overflow");
-	if (tf->vector != X86_PF)
-		panic_trap(tf, "%s in the kernel (vector %lu, error %#lx)", trap_name(tf->vector),
-		           (unsigned long)tf->vector, (unsigned long)tf->error);
-	panic_trap(tf, "page fault in the kernel: %s %#lx",
-	           tf->error & PF_I   ? "executing"
-	           : tf->error & PF_W ? "writing"
-	                              : "reading",
-	           (unsigned long)va);
+	if (tf->vector == X86_PF)
+		panic_trap(tf, "page fault in %s: %s %#lx", where, access_name(tf->error),
+		           (unsigned long)va);
+	panic_trap(tf, "%s in %s (vector %lu, error %#lx)", trap_name(tf->vector), where,
+	           (unsigned long)tf->vector, (unsigned long)tf->error);
 }
 
 /* One line, and the process is gone. */
@@ -160,11 +165,7 @@ kill_env(struct env *e, unsigned int vector, uint64_t error)
 	console_fresh_line();
 	kprintf("%s (process %#x): %s", e->name, e->id, trap_name(vector));
 	if (vector == X86_PF)
-		kprintf(" %s %#lx",
-		        error & PF_I   ? "executing"
-		        : error & PF_W ? "writing"
-		                       : "reading",
-		        (unsigned long)read_cr2());
+		kprintf(" %s %#lx", access_name(error), (unsigned long)read_cr2());
 	kprintf(" at rip %#lx: killed\n", (unsigned long)e->tf.rip);
 	env_destroy(e, ENV_WAIT_KILLED);
 	sched_yield();
