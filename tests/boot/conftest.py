@@ -1,0 +1,115 @@
+"""What boot tests stand on: machines that run Nestling, driven like a terminal.
+
+    def test_something(machine):
+        m = machine("bochs", run="free")
+        assert m.finish() == 0
+        assert "pages" in m.output
+
+    def test_typing(machine):
+        m = machine("bochs", cpu="corei3_cnl")
+        m.expect("guest> ")
+        m.sendline("poweroff")
+
+The image is that of the object directory OBJDIR (default obj).
+"""
+
+import io
+import os
+import pathlib
+import sys
+
+import pexpect
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+OBJDIR = ROOT / os.environ.get("OBJDIR", "obj")
+IMAGE = OBJDIR / "nestling.img"
+sys.path.insert(0, str(ROOT / "tools"))
+
+TAIL_LINES = 25  # of the console, shown when a test fails
+
+
+class Machine:
+    """One run of tools/run.py.  Options not given are the launcher's defaults."""
+
+    def __init__(self, emulator, *, image=IMAGE, iso=None, run=None, mem=None, cpu=None, cpus=None,
+                 timeout=60, flags=()):
+        """flags: further options of run.py.  timeout: seconds, for the whole run."""
+        args = [str(ROOT / "tools" / "run.py"), emulator, "--timeout", str(timeout), *flags]
+        args += ["--iso", str(iso)] if iso else ["--image", str(image)]
+        for option, value in (("--run", run), ("--mem", mem), ("--cpu", cpu), ("--cpus", cpus)):
+            if value is not None:
+                args += [option, str(value)]
+        self._log = io.StringIO()
+        self._child = pexpect.spawn(sys.executable, args, timeout=timeout, encoding="utf-8",
+                                    codec_errors="replace", echo=False)
+        self._child.logfile_read = self._log
+        self._child.delaybeforesend = None
+
+    @property
+    def output(self):
+        """All that was printed so far, with plain newlines."""
+        return self._log.getvalue().replace("\r", "")
+
+    @property
+    def lines(self):
+        """The console's lines that are not empty, without the launcher's own."""
+        lines = [line for line in self.output.split("\n") if line]
+        return [line for line in lines if not line.startswith("run.py: ")]
+
+    def expect(self, pattern, timeout=-1):
+        """Waits for a regular expression; returns the match.  Fails the test without it."""
+        try:
+            self._child.expect(pattern, timeout=timeout)
+        except pexpect.TIMEOUT:
+            self._fail(f"no {pattern!r} in time")
+        except pexpect.EOF:
+            self._fail(f"the machine ended without {pattern!r}")
+        return self._child.match
+
+    def send(self, text):
+        self._child.send(text)
+
+    def sendline(self, line=""):
+        self._child.send(line + "\r")
+
+    def finish(self):
+        """Waits for the end; returns the launcher's exit status, which is the host's verdict."""
+        try:
+            self._child.expect(pexpect.EOF)
+        except pexpect.TIMEOUT:
+            self._fail("no end in time")
+        self._child.close()
+        return self._child.exitstatus
+
+    def stop(self):
+        """Ends it, whatever it does.  The launcher takes the emulator with it."""
+        if self._child.isalive():
+            self._child.terminate()
+            self._child.wait()
+        self._child.close(force=True)
+
+    def _fail(self, reason):
+        self.stop()
+        tail = "\n".join(self.output.split("\n")[-TAIL_LINES:])
+        pytest.fail(f"{reason}; the console's end:\n{tail}", pytrace=False)
+
+
+@pytest.fixture
+def machine():
+    """A function that starts machines; they end with the test."""
+    started = []
+
+    def start(emulator, **options):
+        started.append(Machine(emulator, **options))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+
+
+@pytest.fixture
+def boot_test(machine):
+    """A function that starts a machine on QEMU without KVM: quick, and enough where no VM runs."""
+    return lambda **options: machine("qemu", flags=("--force-tcg",), **options)
