@@ -156,12 +156,24 @@ dr_hardware(struct vcpu *v)
 	write_dr3(v->dr[3]);
 }
 
+/*
+ * The exit comes before the processor's own checks (SDM vol. 3, "Instructions That
+ * Cause VM Exits Conditionally"), so privilege and general detect are checked here.
+ */
 enum hv_action
 exit_mov_dr(struct vcpu *v, struct hv_exit *x)
 {
 	unsigned int dr = x->dr.dr;
 	uint64_t value;
 
+	if (vcpu_cpl(v) != 0)
+		return exit_inject_gp(v, x);
+	if (hv->get_dr7(v) & DR7_GD) {
+		v->dr6 |= DR6_BD;
+		hv->set_dr7(v, hv->get_dr7(v) & ~(uint64_t)DR7_GD);
+		inject_exception(v, X86_DB);
+		return HV_RESUME;
+	}
 	if (dr == 4 || dr == 5) {
 		if (hv->get_cr(v, 4) & CR4_DE)
 			return exit_inject_ud(v, x);

@@ -200,7 +200,6 @@ int
 gmem_translate(struct vcpu *v, uint64_t gva, uint32_t access, uint64_t *gpa, struct gmem_fault *f)
 {
 	struct walk w = {.cr0 = hv->get_cr(v, 0)};
-	struct vm_segment ss;
 	uint32_t error;
 	bool user;
 	int err;
@@ -209,8 +208,7 @@ gmem_translate(struct vcpu *v, uint64_t gva, uint32_t access, uint64_t *gpa, str
 		*gpa = (uint32_t)gva;
 		return 0;
 	}
-	hv->get_segment(v, SEG_SS, &ss);
-	user = BITS(ss.ar, 6, 5) == 3;
+	user = vcpu_cpl(v) == 3;
 	w.cr4 = hv->get_cr(v, 4);
 	w.efer = hv->get_efer(v);
 	w.mode = w.efer & EFER_LMA ? &walk_long : w.cr4 & CR4_PAE ? &walk_pae : &walk_legacy;

@@ -155,6 +155,15 @@ vcpu_kick(struct vcpu *v)
 		sched_wake(v->env);
 }
 
+unsigned int
+vcpu_cpl(struct vcpu *v)
+{
+	struct vm_segment ss;
+
+	hv->get_segment(v, SEG_SS, &ss);
+	return BITS(ss.ar, 6, 5);
+}
+
 void
 vcpu_set_gpr(struct vcpu *v, unsigned int reg, uint64_t value)
 {

@@ -23,6 +23,7 @@ struct vm *vm_of(struct env *e, uint64_t id); /* NULL: no such VM, or not e's */
 struct vcpu *vcpu_of(struct env *e, uint64_t vm_id, uint64_t index); /* NULL: not e's */
 int vcpu_new(struct vm *vm, struct env *e, uint64_t run_va);
 void vcpu_delete(struct vcpu *v);
+unsigned int vcpu_cpl(struct vcpu *v); /* 0 to 3; SS.DPL holds it in every mode */
 void vcpu_set_gpr(struct vcpu *v, unsigned int reg, uint64_t value);
 /* Fills run->text (a line, no newline), rip and code bytes for VM_EXIT_STOP. */
 enum hv_action vcpu_stop(struct vcpu *v, enum vm_stop why, const char *fmt, ...)

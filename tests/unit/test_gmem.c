@@ -20,7 +20,7 @@ static struct vm vm = {.slots = {{0, RAM, 0x7000000000}}, .slot_count = 1};
 static struct vcpu vcpu = {.vm = &vm};
 static struct {
 	uint64_t cr0, cr3, cr4, efer;
-	uint32_t ss_ar;
+	unsigned int cpl;
 } regs;
 
 struct spinlock kernel_lock;
@@ -74,19 +74,15 @@ get_efer(struct vcpu *v)
 	return regs.efer;
 }
 
-static void
-get_segment(struct vcpu *v, enum vm_seg s, struct vm_segment *out)
+unsigned int
+vcpu_cpl(struct vcpu *v)
 {
 	(void)v;
-	assert_int_equal(s, SEG_SS);
-	*out = (struct vm_segment){.ar = regs.ss_ar};
+	return regs.cpl;
 }
 
-static const struct hv_ops ops = {
-        .get_cr = get_cr, .get_efer = get_efer, .get_segment = get_segment};
+static const struct hv_ops ops = {.get_cr = get_cr, .get_efer = get_efer};
 const struct hv_ops *hv = &ops;
-
-enum { KERNEL_SS = 0x93, USER_SS = 0xf3 };
 
 static int
 setup(void **state)
@@ -94,7 +90,7 @@ setup(void **state)
 	(void)state;
 	memset(ram, 0, sizeof(ram));
 	regs.cr3 = TABLES;
-	regs.ss_ar = KERNEL_SS;
+	regs.cpl = 0;
 	return 0;
 }
 
@@ -208,7 +204,7 @@ test_faults(void **state)
 	assert_false(*entry64(TABLES + 3 * PAGE_SIZE, 5) & PTE_A);
 	regs.cr0 &= ~(uint64_t)CR0_WP;
 	expect_gpa(0x5000, VM_ACCESS_WRITE, DATA);
-	regs.ss_ar = USER_SS;
+	regs.cpl = 3;
 	expect_pf(0x5000, VM_ACCESS_READ, PF_U | PF_P);
 	map_long(0x5000, DATA | PTE_P | PTE_U, 1);
 	expect_gpa(0x5000, VM_ACCESS_READ, DATA);
