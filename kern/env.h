@@ -10,10 +10,15 @@
 struct aspace;
 struct vcpu;
 
-enum { ENV_MAX = 1024 };
+enum { ENV_SLOT_BITS = 10, ENV_MAX = 1 << ENV_SLOT_BITS };
 
 /* What a blocked Env waits for. */
 enum env_wait { WAIT_NONE, WAIT_CONSOLE, WAIT_CHILD, WAIT_IPC_SEND, WAIT_IPC_RECV, WAIT_SLEEP, WAIT_HALT };
+
+/* First in, first out; an Env is in one queue at most. */
+struct env_queue {
+	struct env *head, *tail;
+};
 
 /*
  * An Env is JOS's process.  It runs in user mode, or, between sys_vcpu_run and
@@ -28,15 +33,19 @@ struct env {
 	enum env_wait wait;
 	uint32_t wait_for;   /* the child's or peer's id */
 	int exit_status;     /* of a zombie */
+	bool orphan;	     /* given to init, which does not wait for it: leaves no zombie */
 	char name[ENV_NAME_MAX];
 	struct aspace *as;
 	struct vcpu *vcpu;   /* the vCPU it drives, or NULL */
 	bool guest;	     /* env_run enters the guest */
 	uint64_t deadline;   /* TSC at which to wake or kick it; UINT64_MAX: never */
 	uint64_t runs, ticks;
-	struct env *next;    /* in the run queue */
+	struct env_queue *queue; /* the one it is in, or NULL */
+	struct env *next, *prev;
+	unsigned int timer;  /* 1 + its place in the heap of deadlines; 0: none */
 	/* IPC, while blocked */
 	uint64_t ipc_value, ipc_va, ipc_msg_va;
+	struct env_queue senders; /* blocked in ipc_send to this one */
 };
 
 extern struct env envs[ENV_MAX];
@@ -45,9 +54,22 @@ void env_init(void);
 /* A new Env from an ELF file of the initrd.  argv strings are in kernel memory. */
 int env_spawn(const char *path, int argc, const char *const *argv, uint32_t parent, struct env **out);
 int env_fork(struct env *parent, struct env **out);
-/* Ends it, frees its memory, its VM, wakes a waiting parent.  Does not return if it is the current one. */
+/*
+ * Ends it: frees its memory and its VM, gives its children to init, wakes a waiting parent.
+ * status: 0..255, or ENV_WAIT_KILLED.  Does not return if it is the current one, or init,
+ * whose end is the machine's.
+ */
 void env_destroy(struct env *e, int status);
 struct env *env_find(uint32_t id); /* NULL unless alive or zombie */
+/* Is e the ancestor's child, or its child's, and so on? */
+bool env_descends(const struct env *e, uint32_t ancestor);
+/* Frees a zombie whose status has been read. */
+void env_reap(struct env *e);
+extern unsigned int env_count; /* in use, zombies included */
+/* This CPU's Env does not run on; its ticks are charged. */
+void env_stop(void);
+/* TSC ticks that e has had a CPU, the present turn included. */
+uint64_t env_ticks(const struct env *e);
 /* Switches to e: user mode through trap_return, or guest mode through vcpu_loop.  JOS's env_run. */
 _Noreturn void env_run(struct env *e);
 

@@ -9,8 +9,14 @@
 _Noreturn void sched_yield(void);
 /* Makes e runnable and puts it at the queue's end. */
 void sched_wake(struct env *e);
+/* Puts a new Env into the run queue. */
+void sched_start(struct env *e);
+/* e ends: takes it out of every queue; those that wait to send to it wake and find it gone. */
+void sched_forget(struct env *e);
 /* Blocks e, which must be the current one; the caller then calls sched_yield(). */
 void sched_block(struct env *e, enum env_wait why, uint32_t wait_for);
+/* e polls the console: its vCPU is the one that has it. */
+void sched_console_reader(const struct env *e);
 /* Wakes every Env that waits for console input and kicks the vCPU that has the console. */
 void sched_console_input(void);
 /* The timer interrupt: wakes Envs whose deadline passed, kicks vCPUs, ends the slice. */

@@ -1,0 +1,29 @@
+#ifndef NESTLING_KERN_ELF_H
+#define NESTLING_KERN_ELF_H
+
+#include <stdint.h>
+
+#include "inc/elf.h"
+
+/* What the loader may rely on once elf_check() has passed a file. */
+enum { ELF_LOADS_MAX = 8 };
+struct elf_plan {
+	uint64_t entry;
+	unsigned int count;
+	struct elf_segment load[ELF_LOADS_MAX]; /* rising addresses, no page in two of them */
+};
+
+/*
+ * Checks an executable: head holds its first bytes, in which all program headers must lie.  Pure.
+ * Segments lie in [low, high), in the file, are congruent to it modulo the page size, do not
+ * share pages and are not both writable and executable.  -E_BAD_ELF.
+ */
+int elf_check(const void *head, uint64_t head_size, uint64_t file_size, uint64_t low, uint64_t high,
+	      struct elf_plan *plan);
+
+struct aspace;
+struct file;
+/* Maps an executable's segments into an address space: -E_BAD_ELF, -E_NO_MEM.  The caller drops as on failure. */
+int elf_load(struct aspace *as, const struct file *f, uint64_t *entry);
+
+#endif

@@ -1,0 +1,280 @@
+#include "kern/env.h"
+
+#include "inc/error.h"
+#include "inc/memlayout.h"
+#include "inc/x86.h"
+#include "kern/console.h"
+#include "kern/cpu.h"
+#include "kern/elf.h"
+#include "kern/envqueue.h"
+#include "kern/kernel.h"
+#include "kern/pmap.h"
+#include "kern/sched.h"
+#include "lib/string.h"
+#include "vmm/hv.h"
+
+struct env envs[ENV_MAX];
+unsigned int env_count;
+
+/* First in, first out too: a dead process's id and slot come back as late as can be. */
+static struct env_queue free_envs;
+static uint32_t init_id;
+
+void
+env_init(void)
+{
+	for (unsigned int i = 0; i < ENV_MAX; i++) {
+		envs[i].id = i;
+		queue_push(&free_envs, &envs[i]);
+	}
+}
+
+struct env *
+env_find(uint32_t id)
+{
+	struct env *e = &envs[id % ENV_MAX];
+
+	return e->id == id && e->status != ENV_FREE ? e : NULL;
+}
+
+bool
+env_descends(const struct env *e, uint32_t ancestor)
+{
+	while (e && e->parent != ancestor)
+		e = env_find(e->parent);
+	return e;
+}
+
+/* A free slot under its next id, with an empty address space; it does not run yet. */
+static int
+env_alloc(uint32_t parent, struct env **out)
+{
+	struct env *e = free_envs.head;
+	struct aspace *as;
+	uint32_t id;
+
+	if (!e)
+		return -E_NO_FREE_ENV;
+	as = aspace_create();
+	if (!as)
+		return -E_NO_MEM;
+	queue_leave(e);
+	id = e->id + ENV_MAX;
+	if (id < ENV_MAX) /* generation 0 is for slots that were never used */
+		id += ENV_MAX;
+	*e = (struct env){
+	        .id = id,
+	        .parent = parent,
+	        .status = ENV_BLOCKED,
+	        .as = as,
+	        .deadline = UINT64_MAX,
+	};
+	env_count++;
+	*out = e;
+	return 0;
+}
+
+void
+env_reap(struct env *e)
+{
+	e->status = ENV_FREE;
+	env_count--;
+	queue_push(&free_envs, e);
+}
+
+/* A process that never ran. */
+static void
+env_abandon(struct env *e)
+{
+	aspace_put(e->as);
+	env_reap(e);
+}
+
+/*
+ * Puts argv onto the new stack: the strings, below them the pointers with a closing NULL,
+ * below them, aligned as the ABI wants it at the start, nothing yet.
+ */
+static int
+push_arguments(struct env *e, int argc, const char *const *argv)
+{
+	uint64_t pointers[SPAWN_ARGS_MAX + 1] = {0};
+	uint64_t sp = USTACK_TOP;
+	int err = 0;
+
+	if (argc < 0 || argc > SPAWN_ARGS_MAX)
+		return -E_INVAL;
+	for (int i = argc - 1; !err && i >= 0; i--) {
+		size_t size = strlen(argv[i]) + 1;
+
+		if (size > SPAWN_BYTES_MAX)
+			return -E_INVAL;
+		sp -= size;
+		pointers[i] = sp;
+		err = copy_out(e->as, sp, argv[i], size);
+	}
+	if (err)
+		return err;
+	sp = ROUND_DOWN(sp - (argc + 1) * sizeof *pointers, 16);
+	e->tf.rdi = argc;
+	e->tf.rsi = sp;
+	e->tf.rsp = sp;
+	return copy_out(e->as, sp, pointers, (argc + 1) * sizeof *pointers);
+}
+
+static int
+env_load(struct env *e, const struct file *f, int argc, const char *const *argv)
+{
+	int err = elf_load(e->as, f, &e->tf.rip);
+
+	/* Below the stack nothing is mapped unless the program asks for it: an overflow faults. */
+	if (!err)
+		err = aspace_map_zero(e->as, USTACK_TOP - USTACK_SIZE, USTACK_SIZE, PTE_W | PTE_NX);
+	if (!err)
+		err = push_arguments(e, argc, argv);
+	e->tf.cs = SEL_UCODE;
+	e->tf.ss = SEL_UDATA;
+	e->tf.rflags = RFLAGS_IF | RFLAGS_FIXED;
+	return err;
+}
+
+int
+env_spawn(const char *path, int argc, const char *const *argv, uint32_t parent, struct env **out)
+{
+	const struct file *f = initrd_find(path);
+	struct env *e;
+	int err;
+
+	if (!f)
+		return -E_NOT_FOUND;
+	err = env_alloc(parent, &e);
+	if (err)
+		return err;
+	err = env_load(e, f, argc, argv);
+	if (err) {
+		env_abandon(e);
+		return err;
+	}
+	strlcpy(e->name, path, sizeof e->name);
+	if (!parent)
+		init_id = e->id;
+	sched_start(e);
+	*out = e;
+	return 0;
+}
+
+int
+env_fork(struct env *parent, struct env **out)
+{
+	struct env *e;
+	int err = env_alloc(parent->id, &e);
+
+	if (err)
+		return err;
+	err = aspace_copy(e->as, parent->as);
+	if (err) {
+		env_abandon(e);
+		return err;
+	}
+	e->tf = parent->tf;
+	e->tf.rax = 0;
+	memcpy(e->name, parent->name, sizeof e->name);
+	sched_start(e);
+	*out = e;
+	return 0;
+}
+
+/* Init takes over the children, but does not know them: their ends are nobody's business. */
+static void
+orphan_children(const struct env *e)
+{
+	for (struct env *child = envs; child < envs + ENV_MAX; child++) {
+		if (child->status == ENV_FREE || child->parent != e->id)
+			continue;
+		child->parent = init_id;
+		child->orphan = true;
+		if (child->status == ENV_ZOMBIE)
+			env_reap(child);
+	}
+}
+
+/* Leaves the status for the parent, if that is one that may ask. */
+static void
+leave_status(struct env *e, int status)
+{
+	struct env *parent = env_find(e->parent);
+
+	if (e->orphan || !parent) {
+		env_reap(e);
+		return;
+	}
+	e->status = ENV_ZOMBIE;
+	e->exit_status = status;
+	if (parent->wait == WAIT_CHILD && parent->wait_for == e->id)
+		sched_wake(parent);
+}
+
+void
+env_destroy(struct env *e, int status)
+{
+	bool current = e == this_cpu()->env;
+
+	if (e->id == init_id) {
+		if (status == ENV_WAIT_KILLED)
+			kprintf("nestling: init was killed\n");
+		poweroff(status == ENV_WAIT_KILLED ? 1 : status);
+	}
+	vm_env_exit(e);
+	if (current)
+		env_stop();
+	sched_forget(e);
+	aspace_put(e->as);
+	e->as = NULL;
+	orphan_children(e);
+	leave_status(e, status);
+	if (current)
+		sched_yield();
+}
+
+void
+env_stop(void)
+{
+	struct cpu *cpu = this_cpu();
+
+	if (cpu->env)
+		cpu->env->ticks = env_ticks(cpu->env);
+	cpu->env = NULL;
+}
+
+uint64_t
+env_ticks(const struct env *e)
+{
+	const struct cpu *cpu = this_cpu();
+
+	return e->ticks + (cpu->env == e ? rdtsc() - cpu->env_since : 0);
+}
+
+/* e gets this CPU.  Guest state of another Env leaves it; e's own may have stayed. */
+static void
+env_switch(struct env *e)
+{
+	struct cpu *cpu = this_cpu();
+
+	env_stop();
+	if (cpu->vcpu && cpu->vcpu->env != e)
+		hv_switch_out();
+	aspace_load(e->as);
+	cpu->env = e;
+	cpu->env_since = rdtsc();
+	e->status = ENV_RUNNING;
+	e->runs++;
+}
+
+_Noreturn void
+env_run(struct env *e)
+{
+	if (this_cpu()->env != e)
+		env_switch(e);
+	if (e->guest)
+		vcpu_loop(e);
+	trap_return(&e->tf);
+}

@@ -1,0 +1,200 @@
+#include "kern/sched.h"
+
+#include "inc/x86.h"
+#include "kern/console.h"
+#include "kern/cpu.h"
+#include "kern/deadline.h"
+#include "kern/envqueue.h"
+#include "kern/kernel.h"
+#include "kern/lock.h"
+#include "vmm/hv.h"
+
+/*
+ * Round robin over one queue.  The timer is programmed for what comes first,
+ * the end of the slice or a deadline: a lone Env is not interrupted for nothing.
+ */
+
+enum { SLICES_PER_SECOND = 100 };
+
+static struct env_queue run_queue, console_waiters;
+static uint32_t console_reader; /* who reads the console without waiting for it: a monitor */
+
+static void
+program_timer(void)
+{
+	struct cpu *cpu = this_cpu();
+	const struct env *first = deadline_first();
+	uint64_t at = cpu->slice_end;
+
+	if (first && first->deadline < at)
+		at = first->deadline;
+	if (at != cpu->timer_at)
+		timer_program(at);
+}
+
+/* A slice ends only if somebody waits for the CPU. */
+static void
+start_slice(void)
+{
+	this_cpu()->slice_end = run_queue.head ? rdtsc() + tsc_hz / SLICES_PER_SECOND : UINT64_MAX;
+	program_timer();
+}
+
+static struct env_queue *
+wait_queue(const struct env *e)
+{
+	switch (e->wait) {
+	case WAIT_CONSOLE:
+		return &console_waiters;
+	case WAIT_IPC_SEND:
+		return &env_find(e->wait_for)->senders;
+	default:
+		return NULL;
+	}
+}
+
+void
+sched_block(struct env *e, enum env_wait why, uint32_t wait_for)
+{
+	assert(e == this_cpu()->env);
+	e->status = ENV_BLOCKED;
+	e->wait = why;
+	e->wait_for = wait_for;
+	if (wait_queue(e))
+		queue_push(wait_queue(e), e);
+}
+
+static void
+make_runnable(struct env *e)
+{
+	e->status = ENV_RUNNABLE;
+	queue_push(&run_queue, e);
+	/* The one that runs has had no slice as long as it was alone. */
+	if (this_cpu()->env && this_cpu()->slice_end == UINT64_MAX)
+		start_slice();
+}
+
+void
+sched_wake(struct env *e)
+{
+	if (e->status != ENV_BLOCKED)
+		return;
+	queue_leave(e);
+	if (e->wait == WAIT_SLEEP)
+		deadline_set(e, UINT64_MAX);
+	e->wait = WAIT_NONE;
+	make_runnable(e);
+}
+
+void
+sched_start(struct env *e)
+{
+	make_runnable(e);
+}
+
+void
+sched_forget(struct env *e)
+{
+	struct env *sender;
+
+	queue_leave(e);
+	deadline_set(e, UINT64_MAX);
+	while ((sender = e->senders.head) != NULL)
+		sched_wake(sender);
+}
+
+void
+sched_deadline(struct env *e, uint64_t tsc)
+{
+	deadline_set(e, tsc);
+	program_timer();
+}
+
+void
+sched_console_reader(const struct env *e)
+{
+	console_reader = e->id;
+}
+
+void
+sched_console_input(void)
+{
+	struct env *reader = env_find(console_reader);
+
+	while (console_waiters.head)
+		sched_wake(console_waiters.head);
+	if (reader && reader->guest)
+		vcpu_kick(reader->vcpu);
+}
+
+static void
+deadline_passed(struct env *e)
+{
+	deadline_set(e, UINT64_MAX);
+	if (e->guest)
+		vcpu_kick(e->vcpu);
+	if (e->wait == WAIT_SLEEP || e->wait == WAIT_HALT)
+		sched_wake(e);
+}
+
+void
+sched_tick(void)
+{
+	struct cpu *cpu = this_cpu();
+	uint64_t now = rdtsc();
+	struct env *e;
+
+	cpu->timer_at = UINT64_MAX; /* it has fired */
+	while ((e = deadline_first()) != NULL && e->deadline <= now)
+		deadline_passed(e);
+	if (now >= cpu->slice_end) {
+		cpu->slice_end = UINT64_MAX;
+		cpu->resched = true;
+	}
+	program_timer();
+}
+
+/* Until an interrupt makes an Env runnable.  The lock is free meanwhile. */
+static void
+idle(void)
+{
+	struct cpu *cpu = this_cpu();
+
+	if (!env_count) {
+		kprintf("nestling: no process is left\n");
+		poweroff(1);
+	}
+	cpu->slice_end = UINT64_MAX;
+	program_timer();
+	cpu->idle = true;
+	spin_unlock(&kernel_lock);
+	/* Nothing comes between sti and hlt: sti takes effect one instruction later. */
+	__asm__ volatile("sti; hlt; cli" : : : "memory");
+	spin_lock(&kernel_lock);
+	cpu->idle = false;
+}
+
+static void
+run_next(void)
+{
+	struct env *e;
+
+	while (!(e = queue_pop(&run_queue)))
+		idle();
+	start_slice();
+	env_run(e);
+}
+
+_Noreturn void
+sched_yield(void)
+{
+	struct cpu *cpu = this_cpu();
+	struct env *e = cpu->env;
+
+	env_stop();
+	cpu->resched = false;
+	if (e && e->status == ENV_RUNNING)
+		make_runnable(e);
+	/* Guests may run for ever without user mode, which would empty the stack. */
+	stack_switch((char *)cpu + CPU_KSTACK_TOP, run_next);
+}

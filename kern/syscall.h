@@ -1,0 +1,28 @@
+#ifndef NESTLING_KERN_SYSCALL_H
+#define NESTLING_KERN_SYSCALL_H
+
+#include <stdint.h>
+
+#include "kern/env.h"
+
+/*
+ * System calls, one function each: sys_NAME, with the arguments in arg[] in
+ * the order of inc/syscall.h.  They are in sysconsole.c, sysenv.c, sysmem.c,
+ * sysipc.c and sysvm.c.
+ */
+enum { SYSCALL_ARGS = 5 };
+#define X(name) int64_t sys_##name(struct env *e, const uint64_t arg[SYSCALL_ARGS]);
+SYSCALL_TABLE(X)
+#undef X
+
+/*
+ * Blocks the caller; when it wakes, its system call starts again from the
+ * beginning.  That is how a call waits without a kernel stack of its own.
+ */
+_Noreturn void syscall_restart(struct env *e, enum env_wait why, uint32_t wait_for);
+/* Wakes a caller that waits in syscall_restart; the call does not start again, but has this result. */
+void syscall_finish(struct env *e, int64_t result);
+/* Blocks the caller; whoever wakes it has put the result into e->tf.rax. */
+_Noreturn void syscall_block(struct env *e, enum env_wait why, uint32_t wait_for);
+
+#endif

@@ -1,0 +1,149 @@
+#include "kern/syscall.h"
+
+#include "inc/error.h"
+#include "inc/x86.h"
+#include "kern/kernel.h"
+#include "kern/pmap.h"
+#include "kern/sched.h"
+#include "lib/string.h"
+#include "vmm/hv.h"
+
+/* System calls: processes. */
+
+#define MICROSECONDS    1000000ull
+#define SLEEP_MAX       (365ull * 24 * 3600) /* seconds */
+#define EXIT_STATUS_MAX UINT8_MAX
+
+int64_t
+sys_env_id(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	(void)arg;
+	return e->id;
+}
+
+int64_t
+sys_env_exit(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	env_destroy(e, arg[0] & EXIT_STATUS_MAX);
+	return 0;
+}
+
+int64_t
+sys_env_kill(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	struct env *victim = arg[0] <= UINT32_MAX ? env_find(arg[0]) : NULL;
+
+	if (!victim || victim->status == ENV_ZOMBIE)
+		return -E_BAD_ENV;
+	if (victim != e && !env_descends(victim, e->id))
+		return -E_BAD_ENV;
+	env_destroy(victim, ENV_WAIT_KILLED);
+	return 0;
+}
+
+int64_t
+sys_env_wait(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	struct env *child = arg[0] <= UINT32_MAX ? env_find(arg[0]) : NULL;
+	int status;
+
+	if (!child || child->parent != e->id || child->orphan)
+		return -E_BAD_ENV;
+	if (child->status != ENV_ZOMBIE)
+		syscall_restart(e, WAIT_CHILD, child->id);
+	status = child->exit_status;
+	env_reap(child);
+	return status;
+}
+
+int64_t
+sys_env_yield(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	(void)arg;
+	e->tf.rax = 0;
+	sched_yield();
+}
+
+int64_t
+sys_env_sleep(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	uint64_t seconds = arg[0] / MICROSECONDS, rest = arg[0] % MICROSECONDS;
+
+	if (seconds > SLEEP_MAX)
+		return -E_INVAL;
+	e->tf.rax = 0;
+	sched_deadline(e, rdtsc() + seconds * tsc_hz + rest * tsc_hz / MICROSECONDS);
+	syscall_block(e, WAIT_SLEEP, 0);
+}
+
+int64_t
+sys_env_info(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	uint64_t index = arg[0];
+	struct env_info info = {0};
+
+	for (const struct env *it = envs; it < envs + ENV_MAX; it++) {
+		if (it->status == ENV_FREE || index-- > 0)
+			continue;
+		info.id = it->id;
+		info.parent = it->parent;
+		info.status = it->status;
+		info.vm = it->vcpu ? it->vcpu->vm->id : 0;
+		info.runs = it->runs;
+		info.ticks = env_ticks(it);
+		info.pages = it->as ? it->as->pages : 0;
+		memcpy(info.name, it->name, sizeof info.name);
+		return copy_out(e->as, arg[1], &info, sizeof info);
+	}
+	return -E_NOT_FOUND;
+}
+
+int64_t
+sys_fork(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	struct env *child;
+	int err = env_fork(e, &child);
+
+	(void)arg;
+	return err ? err : (int64_t)child->id;
+}
+
+/* Copies a user's argv into buf and points argv[] there. */
+static int
+copy_in_arguments(struct aspace *as, uint64_t va, uint64_t argc, char *buf, const char **argv)
+{
+	uint64_t used = 0;
+
+	for (uint64_t i = 0; i < argc; i++) {
+		uint64_t string;
+		int err = copy_in(as, &string, va + i * sizeof string, sizeof string);
+
+		if (!err)
+			err = copy_in_string(as, buf + used, string, SPAWN_BYTES_MAX - used);
+		if (err)
+			return err;
+		argv[i] = buf + used;
+		used += strlen(argv[i]) + 1;
+	}
+	return 0;
+}
+
+int64_t
+sys_spawn(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	char path[FILE_NAME_MAX], strings[SPAWN_BYTES_MAX];
+	const char *argv[SPAWN_ARGS_MAX];
+	struct env *child;
+	int err;
+
+	if (arg[2] > SPAWN_ARGS_MAX)
+		return -E_INVAL;
+	err = copy_in_string(e->as, path, arg[0], sizeof path);
+	if (err == -E_INVAL) /* longer than any file's name */
+		err = -E_NOT_FOUND;
+	if (!err)
+		err = copy_in_arguments(e->as, arg[1], arg[2], strings, argv);
+	if (!err)
+		err = env_spawn(path, arg[2], argv, e->id, &child);
+	return err ? err : (int64_t)child->id;
+}

@@ -1,0 +1,65 @@
+#include "kern/syscall.h"
+
+#include "vmm/hv.h"
+
+/* System calls: virtual machines.  Their bodies are in vmm/. */
+
+int64_t
+sys_hv_caps(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	return hv_get_caps(e, arg[0]);
+}
+
+int64_t
+sys_vm_create(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	return vm_create(e, arg[0]);
+}
+
+int64_t
+sys_vm_destroy(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	return vm_destroy(e, arg[0]);
+}
+
+int64_t
+sys_vm_map(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	return vm_map(e, arg[0], arg[1], arg[2], arg[3]);
+}
+
+int64_t
+sys_vcpu_create(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	return vcpu_create(e, arg[0], arg[1]);
+}
+
+int64_t
+sys_vcpu_run(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	return vcpu_run(e, arg[0], arg[1]);
+}
+
+int64_t
+sys_vcpu_get_regs(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	return vcpu_get_regs(e, arg[0], arg[1], arg[2]);
+}
+
+int64_t
+sys_vcpu_set_regs(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	return vcpu_set_regs(e, arg[0], arg[1], arg[2]);
+}
+
+int64_t
+sys_vm_info(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	return vm_info(e, arg[0], arg[1]);
+}
+
+int64_t
+sys_vm_stats(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	return vm_stats(e, arg[0], arg[1]);
+}
