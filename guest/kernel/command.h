@@ -1,0 +1,91 @@
+#ifndef NESTLING_GUEST_KERNEL_COMMAND_H
+#define NESTLING_GUEST_KERNEL_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The commands of the prompt (shell.c runs them).  A command returns its
+ * status, 0 for success; failed checks make it 1.
+ *
+ *   X(name, arguments, help)
+ *
+ * defines the function cmd_NAME.  SELFTEST_TABLE lists those that check
+ * something and need no argument, in the order in which `selftest` runs them.
+ */
+#define COMMAND_TABLE(X)                                                                   \
+	X(help, "", "this list")                                                           \
+	X(cpuid, "[N]", "ticks of CPUID over N runs (1000)")                               \
+	X(leaves, "", "the statistics leaves 4fffffffh to 4ffffffch, profile v2")          \
+	X(leaf, "LEAF [SUBLEAF]", "one CPUID leaf")                                        \
+	X(io, "[N]", "ticks of IN, OUT and rep OUTS over N runs (100)")                    \
+	X(hlt, "[N]", "ticks of N halts that the timer ends (10)")                         \
+	X(touch, "[MIB]", "ticks of the first and the second touch of fresh memory (4)")   \
+	X(msr, "", "check MSRs, those that do not exist too")                              \
+	X(rdmsr, "MSR", "read an MSR")                                                     \
+	X(wrmsr, "MSR VALUE", "write an MSR")                                              \
+	X(in, "PORT [SIZE]", "read a port; SIZE 1, 2 or 4 bytes")                          \
+	X(out, "PORT VALUE [SIZE]", "write a port")                                        \
+	X(vmcall, "NUMBER", "a hypercall")                                                 \
+	X(cr, "", "check control registers and EFER")                                      \
+	X(int, "[TICKS]", "check exceptions and interrupts; count TICKS of the timer (5)") \
+	X(fpu, "", "check that FPU, SSE and AVX registers survive exits")                  \
+	X(dr, "", "check debug registers, breakpoints and single steps")                   \
+	X(xsetbv, "", "check XSETBV with good and bad values")                             \
+	X(string, "", "check string I/O at its edges")                                     \
+	X(ud, "", "check what privileged and absent instructions do")                      \
+	X(mem, "[MIB]", "the CMOS sizes, and a pattern test of fresh memory (1)")          \
+	X(intstack, "", "check interrupts that push onto memory never touched")            \
+	X(user, "", "check ring 3: what it may and may not do")                            \
+	X(selftest, "", "all the checks")                                                  \
+	X(echo, "[WORD...]", "print the words")                                            \
+	X(status, "", "commands run and failed, CPUIDs executed")                          \
+	X(reboot, "", "reset through the keyboard controller")                             \
+	X(poweroff, "[STATUS]", "power off; without STATUS: that of the first failed command")
+
+#define SELFTEST_TABLE(X) \
+	X(cr)             \
+	X(int)            \
+	X(fpu)            \
+	X(dr)             \
+	X(xsetbv)         \
+	X(msr)            \
+	X(io)             \
+	X(string)         \
+	X(ud)             \
+	X(mem)            \
+	X(user)           \
+	X(intstack)
+
+#define X(name, args, help) int cmd_##name(int argc, char **argv);
+COMMAND_TABLE(X)
+#undef X
+
+enum { STATUS_FAILED = 1, STATUS_USAGE = 2, STATUS_UNKNOWN = 127 };
+
+/* The prompt's loop. */
+_Noreturn void shell(void);
+
+/*
+ * Argument number n as a number (0x: hexadecimal), or `fallback` when there
+ * is none.  False, and a line, when it is not a number from min to max.
+ */
+bool arg_number(int argc, char **argv, int n, uint64_t fallback, uint64_t min, uint64_t max,
+                uint64_t *out);
+
+/* One check: prints a PASS or FAIL line and counts it.  Returns ok. */
+bool check(bool ok, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A check that only a VM of Nestling's must pass: emulators are less strict.  Elsewhere: NOTE, not
+ * counted. */
+bool check_in_vm(bool ok, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* fn(arg) must fault with this vector (check_fault), or must not (check_runs). */
+bool check_fault(void (*fn)(void *), void *arg, unsigned int vector, const char *what);
+bool check_runs(void (*fn)(void *), void *arg, const char *what);
+/* Checks since boot. */
+struct check_counts {
+	unsigned int passed, failed;
+};
+struct check_counts check_counts(void);
+
+#endif

@@ -1,0 +1,169 @@
+#include "guest/kernel/command.h"
+#include "guest/kernel/guest.h"
+#include "guest/kernel/probe.h"
+#include "inc/mmu.h"
+
+/* Control registers: what can be toggled keeps its effect; what must not be set gets #GP. */
+
+enum { CR8_MAX = 15 };
+
+static uint64_t
+read_cr(unsigned int cr)
+{
+	return cr == 0 ? read_cr0() : cr == 3 ? read_cr3() : cr == 4 ? read_cr4() : 0;
+}
+
+/* Where the value is taken all the same, the old one is put back. */
+static bool
+gets_gp(unsigned int cr, uint64_t value)
+{
+	uint64_t before = read_cr(cr);
+	struct fault f = {0};
+
+	if (!probe_write_cr(cr, value, &f))
+		return f.vector == X86_GP && f.error == 0 && read_cr(cr) == before;
+	probe_write_cr(cr, before, NULL);
+	return false;
+}
+
+static void
+use_fpu(void *arg)
+{
+	(void)arg;
+	__asm__ volatile("fnop");
+}
+
+static void
+write_byte(void *arg)
+{
+	*(volatile uint8_t *)arg = 1;
+}
+
+static void
+do_lmsw(void *arg)
+{
+	__asm__ volatile("lmsw %w0" : : "r"(*(uint64_t *)arg));
+}
+
+static void
+check_ts(void)
+{
+	uint64_t cr0 = read_cr0(), msw;
+
+	write_cr0(cr0 | CR0_TS);
+	check(read_cr0() == (cr0 | CR0_TS), "cr: CR0.TS reads back");
+	check_fault(use_fpu, NULL, X86_NM, "cr: FPU instruction with CR0.TS");
+	__asm__ volatile("clts");
+	check(read_cr0() == (cr0 & ~(uint64_t)CR0_TS), "cr: CLTS clears CR0.TS");
+	check_runs(use_fpu, NULL, "cr: FPU instruction after CLTS");
+
+	msw = (cr0 & 0xf) | CR0_TS;
+	check_runs(do_lmsw, &msw, "cr: LMSW runs");
+	check(read_cr0() & CR0_TS, "cr: LMSW sets CR0.TS");
+	msw = CR0_TS; /* PE clear: LMSW cannot clear it */
+	check_runs(do_lmsw, &msw, "cr: LMSW without PE runs");
+	check(read_cr0() & CR0_PE, "cr: LMSW does not clear CR0.PE");
+	__asm__ volatile("smsw %0" : "=r"(msw));
+	check((msw & 0xffff) == (read_cr0() & 0xffff), "cr: SMSW agrees with CR0");
+	write_cr0(cr0);
+	check(read_cr0() == cr0, "cr: CR0 is as it was, %lx", cr0);
+}
+
+static void
+check_wp(void)
+{
+	uint64_t cr0 = read_cr0();
+	uint8_t *page = window_map(0, mem_pa(test_pages), PTE_P);
+
+	check_fault(write_byte, page, X86_PF, "cr: write to a read-only page");
+	write_cr0(cr0 & ~(uint64_t)CR0_WP);
+	check_runs(write_byte, page, "cr: the same with CR0.WP clear");
+	write_cr0(cr0);
+	check_fault(write_byte, page, X86_PF, "cr: the same with CR0.WP set again");
+	window_map(0, 0, 0);
+}
+
+static void
+check_cr0_refused(void)
+{
+	uint64_t cr0 = read_cr0();
+
+	if (in_nestling()) /* an emulator that takes it is left in a mode that does not exist */
+		check(gets_gp(0, cr0 & ~(uint64_t)CR0_PE),
+		      "cr: paging without protection gets #GP");
+	check_in_vm(gets_gp(0, (cr0 & ~(uint64_t)CR0_CD) | CR0_NW),
+	            "cr: CR0.NW without CR0.CD gets #GP");
+	check_in_vm(gets_gp(0, cr0 | BIT(32)), "cr: a bit above 31 of CR0 gets #GP");
+	write_cr0(cr0 | CR0_CD);
+	check(read_cr0() == (cr0 | CR0_CD), "cr: CR0.CD reads back");
+	write_cr0(cr0);
+	check(read_cr0() == cr0, "cr: CR0 is as it was, %lx", cr0);
+}
+
+static void
+check_cr4(void)
+{
+	static const struct {
+		const char *name;
+		uint64_t bit;
+	} toggled[] = {{"PGE", CR4_PGE}, {"DE", CR4_DE}, {"TSD", CR4_TSD}, {"OSFXSR", CR4_OSFXSR}};
+	uint64_t cr4 = read_cr4();
+
+	for (size_t i = 0; i < ARRAY_SIZE(toggled); i++) {
+		write_cr4(cr4 ^ toggled[i].bit);
+		check(read_cr4() == (cr4 ^ toggled[i].bit), "cr: CR4.%s can be toggled",
+		      toggled[i].name);
+		write_cr4(cr4);
+	}
+	check_in_vm(gets_gp(4, cr4 | BIT(31)), "cr: a reserved bit of CR4 gets #GP");
+	check_in_vm(gets_gp(4, cr4 | CR4_VMXE), "cr: CR4.VMXE gets #GP: there is no VMX");
+	check_in_vm(gets_gp(4, cr4 & ~(uint64_t)CR4_PAE), "cr: clearing CR4.PAE gets #GP");
+	check(read_cr4() == cr4, "cr: CR4 is as it was, %lx", cr4);
+}
+
+/* A change of a page-table entry must be seen after CR3 is written, and after INVLPG. */
+static void
+check_cr3(void)
+{
+	uint64_t cr3 = read_cr3();
+	volatile uint8_t *page = window_map(0, mem_pa(test_pages), PTE_P | PTE_W);
+
+	test_pages[0] = 1;
+	test_pages[PAGE_SIZE] = 2;
+	check(*page == 1, "cr: a page of WINDOW shows its memory");
+	window_map(0, mem_pa(test_pages) + PAGE_SIZE, PTE_P | PTE_W);
+	check(*page == 2, "cr: INVLPG makes a new mapping visible");
+	write_cr3(cr3);
+	check(read_cr3() == cr3 && *page == 2, "cr: CR3 can be written");
+	check_in_vm(gets_gp(3, cr3 | BIT(62)), "cr: a reserved bit of CR3 gets #GP");
+	window_map(0, 0, 0);
+}
+
+static void
+check_cr2_cr8(void)
+{
+	uint64_t cr8;
+
+	write_cr2(0x123456789abc);
+	provoke_exits();
+	check(read_cr2() == 0x123456789abc, "cr: CR2 survives exits");
+	check(probe_write_cr(8, CR8_MAX, NULL), "cr: CR8 can be written");
+	__asm__ volatile("mov %%cr8, %0" : "=r"(cr8));
+	check(cr8 == CR8_MAX, "cr: CR8 reads back");
+	check_in_vm(gets_gp(8, CR8_MAX + 1), "cr: a reserved bit of CR8 gets #GP");
+	probe_write_cr(8, 0, NULL);
+}
+
+int
+cmd_cr(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	check_ts();
+	check_wp();
+	check_cr0_refused();
+	check_cr4();
+	check_cr3();
+	check_cr2_cr8();
+	return 0;
+}

@@ -1,0 +1,160 @@
+#include "guest/kernel/command.h"
+#include "guest/kernel/guest.h"
+#include "guest/kernel/probe.h"
+#include "inc/mmu.h"
+#include "inc/msr.h"
+
+/* Debug registers, breakpoints, and single steps over instructions that exit. */
+
+enum {
+	DR6_B0 = 0x1,
+	DR7_L0 = 0x1,
+	DR7_WRITE_8 = 0x90000, /* slot 0: data writes of 8 bytes */
+};
+
+static volatile unsigned int hits;
+static volatile uint64_t hit_rip, hit_dr6;
+
+static void
+on_debug(struct trapframe *tf)
+{
+	hits++;
+	hit_rip = tf->rip;
+	hit_dr6 = read_dr6();
+	write_dr6(DR6_FIXED);
+	tf->rflags = (tf->rflags & ~(uint64_t)RFLAGS_TF) | RFLAGS_RF;
+}
+
+static void
+check_values(void)
+{
+	static const uint64_t value[4] = {0x1111222233334444, 0xffff800012345678, 0x3000,
+	                                  0xffffffffc0000001};
+
+	write_dr7(DR7_FIXED);
+	write_dr0(value[0]);
+	write_dr1(value[1]);
+	write_dr2(value[2]);
+	write_dr3(value[3]);
+	write_dr6(DR6_FIXED | DR6_BS);
+	provoke_exits();
+	check(read_dr0() == value[0] && read_dr1() == value[1] && read_dr2() == value[2] &&
+	              read_dr3() == value[3],
+	      "dr: DR0 to DR3 keep their values across exits");
+	check(read_dr6() == (DR6_FIXED | DR6_BS), "dr: DR6 keeps its value across exits, %lx",
+	      read_dr6());
+	check(read_dr7() == DR7_FIXED, "dr: DR7 keeps its value across exits, %lx", read_dr7());
+	write_dr6(0);
+	check(read_dr6() == DR6_FIXED, "dr: the fixed bits of DR6 read as ones");
+}
+
+static void
+read_dr4(void *arg)
+{
+	(void)arg;
+	__asm__ volatile("mov %%dr4, %%rax" : : : "rax");
+}
+
+static void
+write_dr7_high(void *arg)
+{
+	(void)arg;
+	write_dr7(BIT(32) | DR7_FIXED);
+}
+
+static void
+check_refused(void)
+{
+	uint64_t cr4 = read_cr4();
+
+	write_cr4(cr4 | CR4_DE);
+	check_fault(read_dr4, NULL, X86_UD, "dr: DR4 with CR4.DE");
+	write_cr4(cr4);
+	if (in_nestling())
+		check_fault(write_dr7_high, NULL, X86_GP, "dr: a bit above 31 of DR7");
+	write_dr7(DR7_FIXED);
+}
+
+static void
+check_breakpoints(void)
+{
+	static volatile uint64_t watched;
+	uint64_t rip;
+
+	hits = 0;
+	__asm__ volatile("leaq 1f(%%rip), %0\n\t"
+	                 "mov %0, %%dr0\n\t"
+	                 "mov %1, %%dr7\n"
+	                 "1:\tnop"
+	                 : "=&r"(rip)
+	                 : "r"((uint64_t)DR7_FIXED | DR7_L0)
+	                 : "memory");
+	write_dr7(DR7_FIXED);
+	check(hits == 1 && hit_rip == rip && (hit_dr6 & DR6_B0),
+	      "dr: a breakpoint on an instruction hits once, before it");
+
+	hits = 0;
+	write_dr0((uint64_t)&watched);
+	write_dr7(DR7_FIXED | DR7_L0 | DR7_WRITE_8);
+	guest_cpuid(0, 0); /* the breakpoint must survive an exit */
+	watched = 1;
+	write_dr7(DR7_FIXED);
+	check(hits == 1 && (hit_dr6 & DR6_B0),
+	      "dr: a breakpoint on data hits once, after the write");
+	hits = 0;
+	watched = 2;
+	check(hits == 0, "dr: a breakpoint that is off does not hit");
+}
+
+/*
+ * With TF set, the trap comes after the next instruction, also when a
+ * hypervisor executed that one and moved RIP itself.
+ */
+#define STEP(name, operands, instruction)                                       \
+	do {                                                                    \
+		uint64_t rip_;                                                  \
+		hits = 0;                                                       \
+		write_dr6(DR6_FIXED);                                           \
+		__asm__ volatile("leaq 1f(%%rip), %0\n\t" operands "\n\t"       \
+		                 "pushfq\n\t"                                   \
+		                 "orl %1, (%%rsp)\n\t"                          \
+		                 "popfq\n\t" instruction "\n"                   \
+		                 "1:\tnop"                                      \
+		                 : "=&r"(rip_)                                  \
+		                 : "i"(RFLAGS_TF)                               \
+		                 : "rax", "rbx", "rcx", "rdx", "memory", "cc"); \
+		check(hits == 1 && hit_rip == rip_ && (hit_dr6 & DR6_BS),       \
+		      "dr: a single step over " name " traps behind it");       \
+	} while (0)
+
+static void
+check_steps(void)
+{
+	STEP("NOP", "", "nop");
+	STEP("CPUID", "xorl %%eax, %%eax", "cpuid");
+	guest_count_cpuids(1);
+	STEP("IN", "movl $0x3fd, %%edx", "inb %%dx, %%al");
+	STEP("OUT", "movl $0x1234, %%edx", "outb %%al, %%dx");
+	STEP("RDMSR", "movl $0xc0000080, %%ecx", "rdmsr");
+	STEP("MOV to CR3", "movq %%cr3, %%rax", "movq %%rax, %%cr3");
+	STEP("MOV to CR0", "movq %%cr0, %%rax", "movq %%rax, %%cr0");
+	STEP("MOV from DR7", "", "movq %%dr7, %%rax");
+	STEP("WBINVD", "", "wbinvd");
+}
+
+int
+cmd_dr(int argc, char **argv)
+{
+	trap_hook *before = trap_set_hook(X86_DB, on_debug);
+
+	(void)argc;
+	(void)argv;
+	check_values();
+	check_refused();
+	check_breakpoints();
+	check_steps();
+	write_dr7(DR7_FIXED);
+	write_dr6(0);
+	trap_set_hook(X86_DB, before);
+	return 0;
+}

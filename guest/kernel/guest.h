@@ -1,0 +1,90 @@
+#ifndef NESTLING_GUEST_KERNEL_GUEST_H
+#define NESTLING_GUEST_KERNEL_GUEST_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "guest/boot/boot.h"
+#include "inc/cpuid.h"
+#include "inc/x86.h"
+
+/* The guest's kernel: what its files share.  Traps and interrupts: trap.h.  Commands: command.h. */
+
+/* From entry.S, once; never returns. */
+_Noreturn void guest_main(const struct boot_info *info);
+
+/* COM1 (console.c). */
+void console_init(void);
+void putchar(char c);
+/* Sends what printf and putchar still hold back. */
+void console_flush(void);
+/* Waits, but not for ever, until the UART takes a full FIFO. */
+void console_wait(void);
+/* Waits, halted, for a byte. */
+char getchar(void);
+int printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+int vprintf(const char *fmt, va_list ap);
+
+_Noreturn void power_off(uint8_t status);
+
+/* CPUID, counted: nothing else in the kernel executes it. */
+struct cpuid_regs guest_cpuid(uint32_t leaf, uint32_t subleaf);
+uint64_t guest_cpuids(void);
+/* For code that executes n of them by itself. */
+void guest_count_cpuids(uint64_t n);
+/* Is this a VM of Nestling's?  Asked once, at boot. */
+bool in_nestling(void);
+bool cpu_is_amd(void);
+void cpu_init(uint64_t cpuids_so_far);
+/* One CPUID feature bit; used through CPU_HAS. */
+enum cpuid_word { CPUID_1_ECX, CPUID_1_EDX, CPUID_7_EBX, CPUID_X1_ECX, CPUID_X1_EDX, CPUID_WORDS };
+bool cpu_has(enum cpuid_word word, uint32_t bit);
+
+/*
+ * Memory (mem.c): all RAM is mapped at DIRECT, its kernel part read-only or
+ * executable only at its link address.  WINDOW is a range for tests, empty at first.
+ */
+#define DIRECT        0xffffa00000000000
+#define WINDOW        0x0000000040000000 /* below 4 GiB: 32-bit addresses and ring 3 reach it */
+#define WINDOW_PAGES  512
+#define NON_CANONICAL 0x0000900000000000
+
+void mem_init(uint64_t ram);
+uint64_t mem_ram(void);
+static inline void *
+direct(uint64_t pa)
+{
+	return (void *)(DIRECT + pa);
+}
+/* RAM that nobody has touched since power on: fresh pages in one piece, or NULL. */
+void *mem_fresh(uint64_t pages);
+/* One such page in 2 MiB that nobody has touched, while there are some; or like mem_fresh(1). */
+void *mem_fresh_alone(void);
+/* 4 KiB pages that mem_fresh has left. */
+uint64_t mem_fresh_left(void);
+/* Physical address of a DIRECT or kernel address. */
+uint64_t mem_pa(const void *p);
+/* Maps page n of WINDOW to pa with PTE_ flags; flags 0 unmaps.  Returns its address. */
+uint8_t *window_map(unsigned int n, uint64_t pa, uint64_t flags);
+/* RAM for tests, ordinary memory of TEST_PAGES pages. */
+enum { TEST_PAGES = 4 };
+extern uint8_t test_pages[TEST_PAGES * 4096];
+
+/* Statistics over samples of TSC ticks (bench.c). */
+enum { SAMPLES_MAX = 65536 };
+extern uint32_t samples[SAMPLES_MAX];
+struct summary {
+	uint32_t median, min, p95, max;
+};
+/* Sorts samples[0..n), n > 0. */
+struct summary summarize(unsigned int n);
+/* Difference of two TSC values as a sample. */
+static inline uint32_t
+sample_of(uint64_t from, uint64_t to)
+{
+	return to - from > UINT32_MAX ? UINT32_MAX : to - from;
+}
+
+#endif

@@ -1,0 +1,152 @@
+#include "guest/kernel/command.h"
+#include "guest/kernel/guest.h"
+#include "guest/kernel/trap.h"
+#include "guest/kernel/user.h"
+#include "inc/mmu.h"
+
+/*
+ * Interrupts and exceptions whose frame goes to memory that nobody has touched.
+ * In a VM the push causes an EPT or NPT fault in the middle of the delivery; the
+ * hypervisor must deliver the event again, once, with all that belongs to it.
+ */
+
+static struct {
+	volatile unsigned int count;
+	volatile uint64_t frame, rip, error, cr2;
+} seen;
+
+static uint64_t resume; /* where on_event continues after a fault */
+
+static void
+on_event(struct trapframe *tf)
+{
+	seen.count++;
+	seen.frame = (uint64_t)tf;
+	seen.rip = tf->rip;
+	seen.error = tf->error;
+	seen.cr2 = read_cr2();
+	if (tf->vector == X86_PF)
+		tf->rip = resume;
+	if (tf->vector >= T_IRQ && tf->vector < T_SOFT)
+		tf->rflags &= ~(uint64_t)RFLAGS_IF; /* one is enough, however late we are */
+}
+
+enum event { EVENT_INT3, EVENT_INT, EVENT_PF, EVENT_TIMER };
+static const unsigned int vectors[] = {
+        [EVENT_INT3] = X86_BP,
+        [EVENT_INT] = T_SOFT,
+        [EVENT_PF] = X86_PF,
+        [EVENT_TIMER] = T_IRQ + IRQ_TIMER,
+};
+static const char *const event_names[] = {
+        [EVENT_INT3] = "INT3",
+        [EVENT_INT] = "INT n",
+        [EVENT_PF] = "#PF",
+        [EVENT_TIMER] = "the timer's interrupt",
+};
+
+/*
+ * Sets RSP to `stack` (0: leaves it), executes `instruction`, sets RSP back.
+ * The value is the RIP that the frame must show.
+ */
+#define AT_STACK(stack, instruction, label)                                      \
+	({                                                                       \
+		uint64_t rip_;                                                   \
+		__asm__ volatile("leaq " label "(%%rip), %0\n\t"                 \
+		                 "leaq 3f(%%rip), %%rax\n\t"                     \
+		                 "movq %%rax, %1\n\t"                            \
+		                 "movq %%rsp, %%rbx\n\t"                         \
+		                 "testq %2, %2\n\t"                              \
+		                 "cmovnzq %2, %%rsp\n"                           \
+		                 "2:\t" instruction "\n"                         \
+		                 "3:\tmovq %%rbx, %%rsp"                         \
+		                 : "=&r"(rip_), "=m"(resume)                     \
+		                 : "r"((uint64_t)(stack)), "c"((uint64_t)WINDOW) \
+		                 : "rax", "rbx", "memory", "cc");                \
+		rip_;                                                            \
+	})
+
+/* The timer may come anywhere behind STI, so its RIP is not looked at: 0. */
+static uint64_t
+cause(enum event e, uint64_t stack)
+{
+	switch (e) {
+	case EVENT_INT3:
+		return AT_STACK(stack, "int3", "3f");
+	case EVENT_INT:
+		return AT_STACK(stack, "int $0x30", "3f");
+	case EVENT_PF:
+		return AT_STACK(stack, "movb (%%rcx), %%al", "2f");
+	case EVENT_TIMER:
+		AT_STACK(stack, "sti; hlt; cli", "3f");
+		return 0;
+	}
+	return 0;
+}
+_Static_assert(T_SOFT == 0x30, "cause() uses INT T_SOFT");
+
+/* ist: the frame goes to the page by the interrupt stack table, else because RSP points there. */
+static void
+check_event(enum event e, bool ist)
+{
+	uint8_t *page = mem_fresh_alone();
+	unsigned int vector = vectors[e];
+	trap_hook *before;
+	uint64_t rip, top;
+
+	if (!page) {
+		check(false, "intstack: no RAM left that was never touched; give the VM more");
+		return;
+	}
+	top = (uint64_t)page + PAGE_SIZE;
+	seen.count = 0;
+	before = trap_set_hook(vector, on_event);
+	if (ist) {
+		trap_set_stack(IST_TEST, top);
+		trap_set_ist(vector, IST_TEST);
+	}
+	cli();
+	rip = cause(e, ist ? 0 : top);
+	if (ist)
+		trap_set_ist(vector, 0);
+	trap_set_hook(vector, before);
+	sti();
+	check(seen.count == 1 && seen.frame >= (uint64_t)page && seen.frame < top &&
+	              (rip == 0 || seen.rip == rip) && (e != EVENT_PF || seen.cr2 == WINDOW) &&
+	              seen.error == 0,
+	      "intstack: %s on a fresh %s page arrives once", event_names[e], ist ? "IST" : "RSP");
+}
+
+static void
+check_ring3(void)
+{
+	uint8_t *page = mem_fresh_alone();
+	uint64_t before = trap_count(T_SOFT);
+	struct fault f;
+
+	if (!page) {
+		check(false, "intstack: no RAM left that was never touched; give the VM more");
+		return;
+	}
+	f = user_run_on(&user_nothing, (uint64_t)page + PAGE_SIZE);
+	check(f.vector == T_SOFT && trap_count(T_SOFT) == before + 1,
+	      "intstack: INT n from ring 3 on a fresh RSP0 page arrives once");
+}
+
+int
+cmd_intstack(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	for (enum event e = EVENT_INT3; e <= EVENT_PF; e++) {
+		check_event(e, false);
+		check_event(e, true);
+	}
+	check_ring3();
+	if (!timer_start())
+		return STATUS_FAILED;
+	check_event(EVENT_TIMER, false);
+	check_event(EVENT_TIMER, true);
+	timer_stop();
+	return 0;
+}

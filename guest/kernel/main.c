@@ -1,0 +1,36 @@
+#include "guest/kernel/command.h"
+#include "guest/kernel/guest.h"
+#include "guest/kernel/trap.h"
+#include "inc/mmu.h"
+
+/* Where the guest begins, and where it ends. */
+
+void
+guest_main(const struct boot_info *info)
+{
+	struct boot_info boot = *info; /* our own page tables do not map it */
+
+	trap_init();
+	cpu_init(boot.cpuids);
+	mem_init(boot.ram);
+	irq_init();
+	console_init();
+	sti();
+	printf("\nNestling guest: %lu KiB of RAM, %s\n", boot.ram / 1024,
+	       in_nestling() ? "in a VM of Nestling" : "not in a VM of Nestling");
+	printf("Type `help` for the commands.\n");
+	shell();
+}
+
+void
+power_off(uint8_t status)
+{
+	cli();
+	console_flush();
+	outb(POWER_PORT, status);
+	printf("guest: powered off with status %u, but nothing listens at port %02xh: halted\n",
+	       status, POWER_PORT);
+	console_flush();
+	for (;;)
+		__asm__ volatile("cli; hlt");
+}
