@@ -150,11 +150,28 @@ aspace_share(struct aspace *as, uint64_t va, struct page **p, uint64_t *perm)
 	return 0;
 }
 
+static bool
+user_range(uint64_t va, uint64_t size)
+{
+	return va < USER_END && size <= USER_END - va;
+}
+
+int
+aspace_touch(struct aspace *as, uint64_t va, uint64_t size, int access)
+{
+	uint64_t end = va + size;
+	int err = user_range(va, size) ? 0 : -E_FAULT;
+
+	for (; !err && va < end; va = ROUND_DOWN(va, PAGE_SIZE) + PAGE_SIZE)
+		err = aspace_fault(as, va, access);
+	return err;
+}
+
 /* Copies frame by frame, to user memory for ACCESS_WRITE and else from it. */
 static int
 copy_user(struct aspace *as, uint64_t va, char *buf, uint64_t size, int access)
 {
-	if (va >= USER_END || size > USER_END - va)
+	if (!user_range(va, size))
 		return -E_FAULT;
 	while (size) {
 		struct frame f;

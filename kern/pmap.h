@@ -94,6 +94,9 @@ int aspace_frame(struct aspace *as, uint64_t va, int access, struct frame *out);
 void aspace_watch(struct aspace *as, struct aspace_watcher *w);
 void aspace_unwatch(struct aspace *as, struct aspace_watcher *w);
 
+/* Faults in all of [va, va + size), so that a later copy of the same kind does not fail.  -E_FAULT. */
+int aspace_touch(struct aspace *as, uint64_t va, uint64_t size, int access);
+
 /* Checked copies; -E_FAULT.  Through the direct map, so that SMAP stays shut. */
 int copy_in(struct aspace *as, void *dst, uint64_t src_va, uint64_t size);
 int copy_out(struct aspace *as, uint64_t dst_va, const void *src, uint64_t size);

@@ -39,8 +39,10 @@ sys_console_read(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 	uint64_t size = arg[1] < CHUNK ? arg[1] : CHUNK;
 	char buf[CHUNK];
 	uint64_t n = 0;
-	int c, err;
+	int c, err = aspace_touch(e->as, arg[0], size, ACCESS_WRITE);
 
+	if (err) /* before input is taken that nobody would get */
+		return err;
 	while (n < size && (c = console_getc()) >= 0)
 		buf[n++] = c;
 	if (!n && size && arg[2])

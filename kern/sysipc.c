@@ -84,6 +84,9 @@ sys_ipc_recv(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 
 	if (!page_va_valid(arg[1]))
 		return -E_INVAL;
+	err = aspace_touch(e->as, arg[0], sizeof(struct ipc_msg), ACCESS_WRITE);
+	if (err)
+		return err;
 	e->ipc_msg_va = arg[0];
 	e->ipc_va = arg[1];
 	while ((from = e->senders.head) != NULL) {
