@@ -170,6 +170,6 @@ main(int argc, char **argv)
 	if (caps.usable)
 		printf("\nThis CPU can run VMs.\n");
 	else
-		printf("%sThis CPU cannot run VMs: %s\n", caps.words ? "\n" : "", caps.refusal);
+		printf("%sNo VMs: %s\n", caps.words ? "\n" : "", caps.refusal);
 	return 0;
 }

@@ -1,5 +1,6 @@
 #include "user/usertests/tests.h"
 
+#include "inc/memlayout.h"
 #include "inc/mmu.h"
 #include "inc/x86.h"
 
@@ -187,6 +188,8 @@ test_ipc_value(void)
 			CHECK_RESULT(sys_ipc_send(self, ~i, NULL), 0);
 		exit(0);
 	}
+	/* A receiver's bad pointer costs it nothing but the call. */
+	CHECK_RESULT(sys_ipc_recv((struct ipc_msg *)KERNBASE, NULL), -E_FAULT);
 	for (uint64_t i = 0; i < 5; i++) {
 		CHECK_RESULT(sys_ipc_recv(&msg, NULL), 0);
 		CHECK(msg.from == child && msg.value == ~i && !msg.has_page);

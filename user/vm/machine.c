@@ -118,7 +118,7 @@ say_no_hv(void)
 	struct hv_caps caps;
 
 	sys_hv_caps(&caps);
-	printf(VM_NAME ": this CPU cannot run VMs: %s\n", caps.refusal);
+	printf(VM_NAME ": no VMs: %s\n", caps.refusal);
 }
 
 static long

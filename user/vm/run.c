@@ -119,6 +119,7 @@ run_machine(struct machine *m)
 {
 	while (m->state != RUN_OFF) {
 		machine_reset(m);
+		terminal_poll(m); /* from now on, console input makes the vCPU come back */
 		while (m->state == RUN_ON)
 			step(m);
 	}
