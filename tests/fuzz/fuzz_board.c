@@ -1,5 +1,5 @@
 // SOURCES: lib/vdev/bus.c lib/vdev/uart.c lib/vdev/pic.c lib/vdev/pit.c lib/vdev/cmos.c
-// lib/vdev/ide.c lib/vdev/ide_identify.c
+// SOURCES: lib/vdev/ide.c lib/vdev/ide_identify.c
 /*
  * A board with every device, and a guest that does whatever the input says: no
  * access may leave a device's memory (the sanitizers watch), hang, or break

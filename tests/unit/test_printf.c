@@ -45,7 +45,6 @@ test_basics(void **state)
 	     "abc");
 	SAME("%p", (void *)0x1234abcd);
 	SAME("[%20p] [%-20p]", (void *)0x1234, (void *)0x1234);
-	SAME("%hhd %hhu %hd %hu", 300, 300, 70000, 70000);
 	SAME("%ld %lu %lld %llu", LONG_MIN, ULONG_MAX, LLONG_MIN, ULLONG_MAX);
 	SAME("%zu %zx %jd %ju", SIZE_MAX, (size_t)77, INTMAX_MIN, UINTMAX_MAX);
 	SAME("[%*d] [%-*d] [%*d] [%.*d]", 6, 42, 6, 42, -6, 42, 4, 42);
@@ -53,31 +52,30 @@ test_basics(void **state)
 	SAME("Exit %2u: count %10llu cycles %-12llu|", 10u, 2222594ull, 200592032ull);
 }
 
-/* From here on formats are wrong or random on purpose. */
-#pragma GCC diagnostic ignored "-Wformat"
-#pragma GCC diagnostic ignored "-Wformat-overflow"
-#pragma GCC diagnostic ignored "-Wformat-truncation"
+/* For formats that are wrong on purpose: the compiler does not look at them. */
+static int (*const volatile unchecked)(char *, size_t, const char *, ...) = our_snprintf;
 
 /* What C leaves open, and we do not. */
 static void
 test_own_choices(void **state)
 {
 	char buf[64];
-	const char *null = NULL;
 
 	(void)state;
-	our_snprintf(buf, sizeof(buf), "%s", null);
+	unchecked(buf, sizeof(buf), "%s", NULL);
 	assert_string_equal(buf, "(null)");
-	our_snprintf(buf, sizeof(buf), "%p", NULL);
+	unchecked(buf, sizeof(buf), "%p", NULL);
 	assert_string_equal(buf, "0x0");
+	unchecked(buf, sizeof(buf), "%hhd %hhu %hd %hu", 300, 300, 70000, 70000);
+	assert_string_equal(buf, "44 44 4464 4464");
 	/* An unknown conversion shows itself, a lone % ends. */
-	const char *unknown = "%y|%", *huge = "%99999999999999999999d";
-	our_snprintf(buf, sizeof(buf), unknown, 1);
+	unchecked(buf, sizeof(buf), "%y|%", 1);
 	assert_string_equal(buf, "%y|");
-	assert_int_equal(our_snprintf(buf, sizeof(buf), huge, 1), FIELD_MAX);
-	assert_int_equal(our_snprintf(buf, sizeof(buf), "%.*x", INT_MAX, 1), FIELD_MAX);
-	assert_int_equal(our_snprintf(buf, sizeof(buf), "%*d", INT_MIN, 1), FIELD_MAX);
-	assert_int_equal(our_snprintf(NULL, 0, "%d", 12345), 5);
+	/* No field is wider than FIELD_MAX. */
+	assert_int_equal(unchecked(buf, sizeof(buf), "%99999999999999999999d", 1), FIELD_MAX);
+	assert_int_equal(unchecked(buf, sizeof(buf), "%.*x", INT_MAX, 1), FIELD_MAX);
+	assert_int_equal(unchecked(buf, sizeof(buf), "%*d", INT_MIN, 1), FIELD_MAX);
+	assert_int_equal(unchecked(NULL, 0, "%d", 12345), 5);
 }
 
 struct random_spec {
