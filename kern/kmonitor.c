@@ -26,7 +26,7 @@ cmd_backtrace(struct context *c, int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
-	if (c->tf)
+	if (c->tf && !(c->tf->cs & 3)) /* a program's frames are not ours to follow */
 		backtrace(c->tf->rbp, c->tf->rip);
 	else
 		backtrace(c->frame[0], c->frame[1] - 1);
