@@ -7,23 +7,18 @@
 
 enum { CR8_MAX = 15 };
 
-static uint64_t
-read_cr(unsigned int cr)
+/*
+ * The value must get #GP.  Only a VM of Nestling's is asked: emulators take some of
+ * these values, and go on in a mode that does not exist.
+ */
+static void
+check_refused(unsigned int cr, uint64_t value, const char *what)
 {
-	return cr == 0 ? read_cr0() : cr == 3 ? read_cr3() : cr == 4 ? read_cr4() : 0;
-}
-
-/* Where the value is taken all the same, the old one is put back. */
-static bool
-gets_gp(unsigned int cr, uint64_t value)
-{
-	uint64_t before = read_cr(cr);
 	struct fault f = {0};
 
-	if (!probe_write_cr(cr, value, &f))
-		return f.vector == X86_GP && f.error == 0 && read_cr(cr) == before;
-	probe_write_cr(cr, before, NULL);
-	return false;
+	if (in_nestling())
+		check(!probe_write_cr(cr, value, &f) && f.vector == X86_GP && f.error == 0,
+		      "cr: %s gets #GP", what);
 }
 
 static void
@@ -84,16 +79,13 @@ check_wp(void)
 }
 
 static void
-check_cr0_refused(void)
+check_cr0_values(void)
 {
 	uint64_t cr0 = read_cr0();
 
-	if (in_nestling()) /* an emulator that takes it is left in a mode that does not exist */
-		check(gets_gp(0, cr0 & ~(uint64_t)CR0_PE),
-		      "cr: paging without protection gets #GP");
-	check_in_vm(gets_gp(0, (cr0 & ~(uint64_t)CR0_CD) | CR0_NW),
-	            "cr: CR0.NW without CR0.CD gets #GP");
-	check_in_vm(gets_gp(0, cr0 | BIT(32)), "cr: a bit above 31 of CR0 gets #GP");
+	check_refused(0, cr0 & ~(uint64_t)CR0_PE, "paging without protection");
+	check_refused(0, (cr0 & ~(uint64_t)CR0_CD) | CR0_NW, "CR0.NW without CR0.CD");
+	check_refused(0, cr0 | BIT(32), "a bit above 31 of CR0");
 	write_cr0(cr0 | CR0_CD);
 	check(read_cr0() == (cr0 | CR0_CD), "cr: CR0.CD reads back");
 	write_cr0(cr0);
@@ -115,9 +107,9 @@ check_cr4(void)
 		      toggled[i].name);
 		write_cr4(cr4);
 	}
-	check_in_vm(gets_gp(4, cr4 | BIT(31)), "cr: a reserved bit of CR4 gets #GP");
-	check_in_vm(gets_gp(4, cr4 | CR4_VMXE), "cr: CR4.VMXE gets #GP: there is no VMX");
-	check_in_vm(gets_gp(4, cr4 & ~(uint64_t)CR4_PAE), "cr: clearing CR4.PAE gets #GP");
+	check_refused(4, cr4 | BIT(31), "a reserved bit of CR4");
+	check_refused(4, cr4 | CR4_VMXE, "CR4.VMXE");
+	check_refused(4, cr4 & ~(uint64_t)CR4_PAE, "clearing CR4.PAE");
 	check(read_cr4() == cr4, "cr: CR4 is as it was, %lx", cr4);
 }
 
@@ -135,7 +127,7 @@ check_cr3(void)
 	check(*page == 2, "cr: INVLPG makes a new mapping visible");
 	write_cr3(cr3);
 	check(read_cr3() == cr3 && *page == 2, "cr: CR3 can be written");
-	check_in_vm(gets_gp(3, cr3 | BIT(62)), "cr: a reserved bit of CR3 gets #GP");
+	check_refused(3, cr3 | BIT(62), "a reserved bit of CR3");
 	window_map(0, 0, 0);
 }
 
@@ -150,7 +142,7 @@ check_cr2_cr8(void)
 	check(probe_write_cr(8, CR8_MAX, NULL), "cr: CR8 can be written");
 	__asm__ volatile("mov %%cr8, %0" : "=r"(cr8));
 	check(cr8 == CR8_MAX, "cr: CR8 reads back");
-	check_in_vm(gets_gp(8, CR8_MAX + 1), "cr: a reserved bit of CR8 gets #GP");
+	check_refused(8, CR8_MAX + 1, "a reserved bit of CR8");
 	probe_write_cr(8, 0, NULL);
 }
 
@@ -161,7 +153,7 @@ cmd_cr(int argc, char **argv)
 	(void)argv;
 	check_ts();
 	check_wp();
-	check_cr0_refused();
+	check_cr0_values();
 	check_cr4();
 	check_cr3();
 	check_cr2_cr8();
