@@ -19,6 +19,18 @@ void kernel_main(uint64_t info_pa);
 
 enum { BRAND_SIZE = 48 };
 
+/* Drops blanks at both ends and all but one of several between words. */
+static void
+squeeze(char *text)
+{
+	char *out = text;
+
+	for (const char *p = text; *p; p++)
+		if (*p != ' ' || (out > text && p[1] && p[1] != ' '))
+			*out++ = *p;
+	*out = 0;
+}
+
 /* CPUID 80000002h..4: the brand string, or the vendor's name where there is none. */
 static void
 cpu_brand(char brand[BRAND_SIZE + 1])
@@ -35,21 +47,19 @@ cpu_brand(char brand[BRAND_SIZE + 1])
 		r = cpuid(0x80000002 + i, 0);
 		memcpy(brand + 16 * i, &r, sizeof(r));
 	}
+	squeeze(brand);
 }
 
 static void
 banner(void)
 {
 	char brand[BRAND_SIZE + 1];
-	const char *name = brand;
 	struct page_counts pages;
 
 	cpu_brand(brand);
-	while (*name == ' ')
-		name++;
 	page_counts(&pages);
 	kprintf("\nNestling %s, a small hypervisor\n\n", NESTLING_VERSION);
-	kprintf("  CPU     %s, %lu MHz\n", name, (unsigned long)(tsc_hz / 1000000));
+	kprintf("  CPU     %s, %lu MHz\n", brand, (unsigned long)(tsc_hz / 1000000));
 	kprintf("  memory  %lu MiB, %lu MiB free\n", (unsigned long)(pages.total * PAGE_SIZE / MIB),
 	        (unsigned long)(pages.free * PAGE_SIZE / MIB));
 	if (hv)

@@ -178,6 +178,21 @@ cmd_poweroff(struct context *c, int argc, char **argv)
 		poweroff(status);
 }
 
+/* Three ways to fall, to see what each looks like. */
+static void
+cmd_panic(struct context *c, int argc, char **argv)
+{
+	(void)c;
+	if (argc < 2)
+		panic("asked for in the kernel monitor");
+	else if (!strcmp(argv[1], "fault"))
+		*((volatile char *)this_cpu() + CPU_DF_STACK_TOP) = 0; /* a guard page */
+	else if (!strcmp(argv[1], "stack"))
+		__asm__ volatile("1: push %%rax; jmp 1b" : : : "memory");
+	else
+		kprintf("usage: panic [fault|stack]\n");
+}
+
 static void
 cmd_reboot(struct context *c, int argc, char **argv)
 {
@@ -208,6 +223,7 @@ static const struct command {
         {"x", "VA [WORDS]", "memory, in words of 8 bytes", cmd_x},
         {"continue", "", "leave the monitor; after a panic, power off", cmd_continue},
         {"poweroff", "[STATUS]", "end the emulator, status 1 unless given", cmd_poweroff},
+        {"panic", "[fault|stack]", "panic; write to a guard page; overflow the stack", cmd_panic},
         {"reboot", "", "reset the machine", cmd_reboot},
 };
 
