@@ -45,6 +45,10 @@
 #define MSR_KERNEL_GS_BASE	  0xc0000102
 #define MSR_TSC_AUX		  0xc0000103
 
+#define MSR_VM_CR		  0xc0010114
+#define MSR_VM_HSAVE_PA		  0xc0010117
+
+#define VM_CR_SVMDIS		  0x10
 #define FEATURE_CONTROL_LOCKED	  0x1
 #define FEATURE_CONTROL_VMX	  0x4 /* VMXON outside SMX operation */
 #define APIC_BASE_ENABLE	  0x800

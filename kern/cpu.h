@@ -37,7 +37,7 @@ struct cpu {
 	struct env *env;	 /* running here, or NULL when idle */
 	struct vcpu *vcpu;	 /* whose guest state is in the registers, or NULL */
 	bool resched;		 /* the time slice is over */
-	bool idle;
+	bool interruptible;	 /* kernel code that lets interrupts in: idle, or after a guest's exit */
 	uint64_t slice_end;	 /* TSC */
 	uint64_t timer_at;	 /* TSC the LAPIC timer is programmed for; UINT64_MAX: off */
 	uint64_t env_since;	 /* TSC at which env got this CPU */

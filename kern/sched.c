@@ -166,12 +166,12 @@ idle(void)
 	}
 	cpu->slice_end = UINT64_MAX;
 	program_timer();
-	cpu->idle = true;
+	cpu->interruptible = true;
 	spin_unlock(&kernel_lock);
 	/* Nothing comes between sti and hlt: sti takes effect one instruction later. */
 	__asm__ volatile("sti; hlt; cli" : : : "memory");
 	spin_lock(&kernel_lock);
-	cpu->idle = false;
+	cpu->interruptible = false;
 }
 
 static void

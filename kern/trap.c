@@ -264,7 +264,7 @@ kernel_trap(struct trapframe *tf)
 		spin_lock(&kernel_lock);
 		kill_env(this_cpu()->env, tf->vector, tf->error);
 	}
-	if (tf->vector < T_IRQ_BASE || !on_cpu_stack() || !this_cpu()->idle)
+	if (tf->vector < T_IRQ_BASE || !on_cpu_stack() || !this_cpu()->interruptible)
 		kernel_fault(tf);
 	trap_interrupt(tf->vector);
 }

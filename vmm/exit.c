@@ -3,8 +3,6 @@
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "kern/cpu.h"
-#include "kern/lock.h"
-#include "kern/trap.h"
 
 /* The neutral exit handlers, one for each name in inc/exits.def; I/O is in io.c. */
 
@@ -230,9 +228,7 @@ enum hv_action
 exit_exception(struct vcpu *v, struct hv_exit *x)
 {
 	if (x->intr.nmi) {
-		spin_lock(&kernel_lock);
-		trap_nmi();
-		spin_unlock(&kernel_lock);
+		hv->take_interrupt(x);
 		return HV_RESUME;
 	}
 	switch (x->intr.vector) {
@@ -252,13 +248,9 @@ exit_exception(struct vcpu *v, struct hv_exit *x)
 enum hv_action
 exit_external_interrupt(struct vcpu *v, struct hv_exit *x)
 {
-	struct cpu *cpu = this_cpu();
-
 	(void)v;
-	spin_lock(&kernel_lock);
-	trap_interrupt(x->intr.vector);
-	spin_unlock(&kernel_lock);
-	return cpu->resched ? HV_YIELD : HV_RESUME;
+	hv->take_interrupt(x);
+	return this_cpu()->resched ? HV_YIELD : HV_RESUME;
 }
 
 /* The window is open: inject_pending() finds the interrupt deliverable now. */

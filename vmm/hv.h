@@ -156,6 +156,8 @@ struct hv_ops {
 	const char *name; /* "VMX", "SVM" */
 	enum hv_vendor vendor;
 	const struct pt_format *npt_format;
+	/* An entry and an exit switch STAR to FMASK and KERNEL_GS_BASE too. */
+	bool entry_switches_msrs;
 	/* Is it there and complete?  On refusal fills why (one line naming the missing bit). */
 	int (*probe)(struct hv_caps *caps);
 	int (*cpu_on)(void); /* VMXON / EFER.SVME on this CPU */
@@ -185,6 +187,8 @@ struct hv_ops {
 	int (*get_msr)(struct vcpu *v, uint32_t msr, uint64_t *value);
 	int (*set_msr)(struct vcpu *v, uint32_t msr, uint64_t value);
 	void (*set_tsc_offset)(struct vcpu *v, int64_t offset);
+	/* The host's interrupt or NMI that ended guest mode is handled.  Called without the kernel lock. */
+	void (*take_interrupt)(const struct hv_exit *x);
 	bool (*irq_ready)(struct vcpu *v); /* would an interrupt be taken now? */
 	void (*irq_window)(struct vcpu *v, bool on);
 	void (*inject)(struct vcpu *v); /* v->event, at the next entry */

@@ -8,7 +8,7 @@
 
 /*
  * Guest state that an entry does not switch: FPU and XCR0, DR0 to DR3 and DR6,
- * the SYSCALL MSRs.  It is in the hardware from state_load() to state_save():
+ * and the SYSCALL MSRs unless the back end's entry does those.  It is in the hardware from state_load() to state_save():
  * over all entries, exits and runs of the monitor in between, since the host
  * uses none of it (CR0.TS is set, EFER.SCE is clear; see docs/TRICKS.md).
  */
@@ -68,7 +68,7 @@ fpu_close(void)
 void
 state_load(struct vcpu *v)
 {
-	for (unsigned int i = 0; i < ARRAY_SIZE(state_msrs); i++)
+	for (unsigned int i = 0; !hv->entry_switches_msrs && i < ARRAY_SIZE(state_msrs); i++)
 		wrmsr(state_msrs[i].msr, *(uint64_t *)((char *)v + state_msrs[i].offset));
 	write_dr0(v->dr[0]);
 	write_dr1(v->dr[1]);
@@ -89,7 +89,7 @@ state_load(struct vcpu *v)
 void
 state_save(struct vcpu *v)
 {
-	for (unsigned int i = 0; i < ARRAY_SIZE(state_msrs); i++)
+	for (unsigned int i = 0; !hv->entry_switches_msrs && i < ARRAY_SIZE(state_msrs); i++)
 		*(uint64_t *)((char *)v + state_msrs[i].offset) = rdmsr(state_msrs[i].msr);
 	fpu_open();
 	if (state_xcr0_allowed())

@@ -5,6 +5,7 @@
 #include "inc/msr.h"
 #include "inc/x86.h"
 #include "kern/cpu.h"
+#include "kern/trap.h"
 #include "lib/printf.h"
 #include "lib/string.h"
 
@@ -191,6 +192,16 @@ vmx_set_tsc_offset(struct vcpu *v, int64_t offset)
 	vmcs_write(v, VMCS_TSC_OFFSET, (uint64_t)offset);
 }
 
+/* VMX acknowledged the interrupt on the exit: the vector is all that is left of it. */
+static void
+vmx_take_interrupt(const struct hv_exit *x)
+{
+	if (x->intr.nmi)
+		trap_nmi();
+	else
+		trap_interrupt(x->intr.vector);
+}
+
 static bool
 vmx_irq_ready(struct vcpu *v)
 {
@@ -309,6 +320,7 @@ const struct hv_ops hv_vmx = {
         .get_msr = vmx_get_msr,
         .set_msr = vmx_set_msr,
         .set_tsc_offset = vmx_set_tsc_offset,
+        .take_interrupt = vmx_take_interrupt,
         .irq_ready = vmx_irq_ready,
         .irq_window = vmx_irq_window,
         .inject = vmx_inject,
