@@ -4,10 +4,9 @@
  * extended read and jumps to it, the drive's number still in dl.
  */
 #include "boot/image.h"
+#include "inc/uart.h"
 
 #define COM1	     0x3f8
-#define COM1_LSR     0x3fd
-#define LSR_THRE     0x20 /* transmitter holding register empty */
 #define EDD_PRESENT  0xaa55
 #define EDD_PACKETS  0x01 /* extended reads work */
 
@@ -95,10 +94,10 @@ puts:
 	movw	$0x0007, %bx
 	pushw	%ax
 	int	$0x10
-	movw	$COM1_LSR, %dx
+	movw	$COM1 + UART_LSR, %dx
 	xorw	%cx, %cx		/* without a port, go on after 65536 looks */
 5:	inb	%dx, %al
-	testb	$LSR_THRE, %al
+	testb	$UART_LSR_THRE, %al
 	loopz	5b
 	popw	%ax
 	movw	$COM1, %dx
@@ -106,12 +105,12 @@ puts:
 	jmp	puts
 
 uart_setup:				/* 115200 baud, 8 bits, no parity, 1 stop bit */
-	.byte	1, 0x00			/* no interrupts */
-	.byte	3, 0x80			/* divisor latch */
-	.byte	0, 0x01
-	.byte	1, 0x00
-	.byte	3, 0x03
-	.byte	4, 0x03			/* DTR, RTS */
+	.byte	UART_IER, 0
+	.byte	UART_LCR, UART_LCR_DLAB
+	.byte	UART_DLL, 1
+	.byte	UART_DLM, 0
+	.byte	UART_LCR, UART_LCR_WLEN8
+	.byte	UART_MCR, UART_MCR_DTR | UART_MCR_RTS
 uart_setup_end:
 
 packet:					/* disk address packet */

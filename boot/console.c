@@ -2,13 +2,12 @@
 
 #include <stdarg.h>
 
+#include "inc/uart.h"
 #include "inc/x86.h"
 
 /* Messages go to the screen by INT 10h and to COM1, which the boot sector has set up. */
 
-#define COM1     0x3f8
-#define COM1_LSR 0x3fd
-#define LSR_THRE 0x20
+#define COM1 0x3f8
 
 enum { PORT_POLLS = 100000 }; /* then there is no serial port */
 
@@ -18,9 +17,9 @@ put_char(char c)
 	struct bios_regs regs = {.eax = 0x0e00 | (uint8_t)c, .ebx = 7}; /* teletype output */
 
 	bios_call(0x10, &regs);
-	for (int i = 0; i < PORT_POLLS && !(inb(COM1_LSR) & LSR_THRE); i++)
+	for (int i = 0; i < PORT_POLLS && !(inb(COM1 + UART_LSR) & UART_LSR_THRE); i++)
 		;
-	outb(COM1, c);
+	outb(COM1 + UART_TX, c);
 }
 
 static void

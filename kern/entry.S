@@ -1,10 +1,9 @@
-#include <linux/serial_reg.h>
-
 #include "inc/cpuid.h"
 #include "inc/memlayout.h"
 #include "inc/mmu.h"
 #include "inc/msr.h"
 #include "inc/multiboot2.h"
+#include "inc/uart.h"
 
 /*
  * The way in: a Multiboot2 loader jumps to `start` in 32-bit protected mode,

@@ -1,5 +1,4 @@
-#include <linux/serial_reg.h>
-
+#include "inc/uart.h"
 #include "inc/x86.h"
 #include "kern/dev.h"
 

@@ -37,10 +37,8 @@ compiler_need() {
 		return
 	elif [ "$(uname -m)" = x86_64 ]; then
 		echo build command:gcc gcc
-		echo build file:/usr/include/linux/serial_reg.h linux-libc-dev
 	else
 		echo build command:x86_64-linux-gnu-gcc gcc-x86-64-linux-gnu
-		echo build file:/usr/x86_64-linux-gnu/include/linux/serial_reg.h linux-libc-dev-amd64-cross
 	fi
 }
 

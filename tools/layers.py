@@ -18,8 +18,8 @@ SOURCES = {".c", ".h", ".S", ".def"}
 SKIPPED = {"obj", ".git"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
-# Headers that a freestanding compiler brings, and the names of the 16550's registers.
-SYSTEM = {"limits.h", "linux/serial_reg.h", "stdarg.h", "stdbool.h", "stddef.h", "stdint.h"}
+# Headers that a freestanding compiler brings.
+SYSTEM = {"limits.h", "stdarg.h", "stdbool.h", "stddef.h", "stdint.h"}
 
 # allow: patterns of what any file of the directory may include; a * stays within a directory.
 # only: pattern of a header -> patterns of the files that alone may include it.

@@ -1,6 +1,6 @@
 #include "lib/vdev/uart.h"
 
-#include <linux/serial_reg.h>
+#include "inc/uart.h"
 
 /* A guest that reads the status this often in a row, and nothing else, polls for input. */
 enum { POLLS = 8 };

@@ -5,8 +5,7 @@
 
 /*
  * A 16550A serial port.  It sends at once, so the transmitter is always empty.
- * (National Semiconductor PC16550D data sheet; register names as in
- * <linux/serial_reg.h>.)
+ * (National Semiconductor PC16550D data sheet; registers: inc/uart.h.)
  */
 
 enum { UART_PORTS = 8, UART_FIFO = 16, UART_COM1 = 0x3f8, UART_COM1_IRQ = 4 };

@@ -1,7 +1,7 @@
 // SOURCES: lib/vdev/bus.c lib/vdev/uart.c
-#include <linux/serial_reg.h>
 #include <string.h>
 
+#include "inc/uart.h"
 #include "lib/vdev/uart.h"
 #include "tests/unit/unit.h"
 
