@@ -37,9 +37,7 @@ enum {
 
 enum {
 	CMD_READ_SECTORS = 0x20,
-	CMD_READ_SECTORS_NO_RETRY = 0x21,
 	CMD_WRITE_SECTORS = 0x30,
-	CMD_WRITE_SECTORS_NO_RETRY = 0x31,
 	CMD_DIAGNOSTIC = 0x90,
 	CMD_READ_MULTIPLE = 0xc4,
 	CMD_WRITE_MULTIPLE = 0xc5,
@@ -118,11 +116,10 @@ locate(const struct ide *d, uint8_t **where)
 static void
 start_sector(struct ide *d)
 {
-	uint8_t *from;
-
 	d->pos = 0;
 	d->status = STATUS_READY | STATUS_DRQ;
 	if (d->phase == IDE_READ) {
+		uint8_t *from;
 		size_t bytes = locate(d, &from);
 		memcpy(d->buffer, from, bytes);
 		memset(d->buffer + bytes, 0, IDE_SECTOR - bytes);
@@ -133,9 +130,8 @@ start_sector(struct ide *d)
 static void
 end_sector(struct ide *d)
 {
-	uint8_t *to;
-
 	if (d->phase == IDE_WRITE) {
+		uint8_t *to;
 		size_t bytes = locate(d, &to);
 		memcpy(to, d->buffer, bytes);
 	}
@@ -254,11 +250,8 @@ nothing(struct ide *d)
 	interrupt(d);
 }
 
-typedef void (*command_t)(struct ide *d);
-
-static const command_t commands[256] = {
-        [CMD_READ_SECTORS] = read_sectors,     [CMD_READ_SECTORS_NO_RETRY] = read_sectors,
-        [CMD_WRITE_SECTORS] = write_sectors,   [CMD_WRITE_SECTORS_NO_RETRY] = write_sectors,
+static void (*const commands[256])(struct ide *d) = {
+        [CMD_READ_SECTORS] = read_sectors,     [CMD_WRITE_SECTORS] = write_sectors,
         [CMD_DIAGNOSTIC] = diagnostic,         [CMD_READ_MULTIPLE] = read_multiple,
         [CMD_WRITE_MULTIPLE] = write_multiple, [CMD_SET_MULTIPLE] = set_multiple,
         [CMD_FLUSH_CACHE] = nothing,           [CMD_IDENTIFY] = identify,
