@@ -1,0 +1,406 @@
+// SOURCES: kern/pt.c
+#include <stdlib.h>
+#include <string.h>
+
+#include "inc/error.h"
+#include "inc/x86.h"
+#include "kern/page.h"
+#include "kern/pt.h"
+#include "tests/unit/unit.h"
+
+/*
+ * A page allocator over the heap.  kva() adds DIRECT_BASE, so a page's physical
+ * address is its real one less that: the sum wraps round to it.
+ */
+enum { PAGES = 4096 };
+
+static struct {
+	struct page page;
+	void *memory;
+} pages[PAGES];
+static unsigned int pages_used, pages_max = PAGES;
+
+struct page *
+page_alloc(int flags)
+{
+	assert_int_equal(flags, PAGE_ZERO | PAGE_KERNEL);
+	for (int i = 0; i < PAGES && pages_used < pages_max; i++) {
+		if (pages[i].memory)
+			continue;
+		pages[i].memory = aligned_alloc(PAGE_SIZE, PAGE_SIZE);
+		memset(pages[i].memory, 0, PAGE_SIZE);
+		pages_used++;
+		return &pages[i].page;
+	}
+	return NULL;
+}
+
+uint64_t
+page_pa(const struct page *p)
+{
+	return (uintptr_t)pages[(const typeof(pages[0]) *)p - pages].memory - DIRECT_BASE;
+}
+
+struct page *
+pa_page(uint64_t pa)
+{
+	for (int i = 0; i < PAGES; i++)
+		if (pages[i].memory == kva(pa))
+			return &pages[i].page;
+	fail_msg("%#lx is not a page", pa);
+	return NULL;
+}
+
+void
+page_unref(struct page *p)
+{
+	free(pages[(typeof(pages[0]) *)p - pages].memory);
+	pages[(typeof(pages[0]) *)p - pages].memory = NULL;
+	pages_used--;
+}
+
+/* A format with software markers: what is neither present nor zero. */
+static const struct pt_format format = {
+        .name = "test",
+        .present = PTE_P,
+        .table = PTE_P | PTE_W | PTE_U,
+        .large = PTE_PS,
+};
+enum { MARKER = 0x800, LEAF = PTE_P | PTE_W | PTE_A };
+
+static struct pt pt;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	pages_max = PAGES;
+	assert_int_equal(pt_init(&pt, &format), 0);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	pt_free(&pt, 0, PT_ENTRIES - 1, true);
+	assert_int_equal(pages_used, 0);
+	assert_int_equal(pt.tables, 0);
+	return 0;
+}
+
+static pte_t *
+ensure(uint64_t va, int level)
+{
+	pte_t *entry = NULL;
+
+	assert_int_equal(pt_ensure(&pt, va, level, &entry), 0);
+	assert_non_null(entry);
+	return entry;
+}
+
+static void
+test_geometry(void **state)
+{
+	(void)state;
+	assert_int_equal(pt_span(1), 4096);
+	assert_int_equal(pt_span(2), 2 << 20);
+	assert_int_equal(pt_span(4), 512ull << 30);
+	assert_int_equal(pt_index(0x7fffffffffff, 4), 255);
+	assert_int_equal(pt_index(0xffff800000000000, 4), 256);
+	assert_int_equal(pt_index(0x201000, 1), 1);
+	assert_int_equal(pt_index(0x201000, 2), 1);
+}
+
+static void
+test_lookup_and_ensure(void **state)
+{
+	int level;
+
+	(void)state;
+	assert_int_equal(pt.tables, 1);
+	assert_int_equal(*pt_lookup(&pt, 0x123456789000, &level), 0);
+	assert_int_equal(level, 4);
+	*ensure(0x123456789000, 1) = 0xabc000 | LEAF;
+	assert_int_equal(pt.tables, 4);
+	assert_int_equal(*pt_lookup(&pt, 0x123456789fff, &level), 0xabc000 | LEAF);
+	assert_int_equal(level, 1);
+	assert_int_equal(*pt_lookup(&pt, 0x12345678a000, &level), 0);
+	assert_int_equal(level, 1);
+	*ensure(0x123456a00000, 2) = 0x600000 | LEAF | PTE_PS;
+	assert_int_equal(pt.tables, 4); /* all there already */
+	assert_int_equal(*pt_lookup(&pt, 0x123456bff000, &level), 0x600000 | LEAF | PTE_PS);
+	assert_int_equal(level, 2);
+	/* At level 1 the bit that means "large" above is the memory type's. */
+	*ensure(0x12345678b000, 1) = 0xabc000 | LEAF | PTE_PS;
+	pt_lookup(&pt, 0x12345678b000, &level);
+	assert_int_equal(level, 1);
+}
+
+static void
+test_ensure_in_the_way(void **state)
+{
+	pte_t *entry;
+
+	(void)state;
+	*ensure(0x200000, 2) = 0x600000 | LEAF | PTE_PS;
+	assert_int_equal(pt_ensure(&pt, 0x201000, 1, &entry), -E_EXISTS);
+	*ensure(0x400000, 2) = MARKER;
+	assert_int_equal(pt_ensure(&pt, 0x401000, 1, &entry), -E_EXISTS);
+	assert_ptr_equal(ensure(0x401000, 2), ensure(0x400000, 2));
+}
+
+/* Out of memory at every step; what was made stays usable. */
+static void
+test_no_memory(void **state)
+{
+	pte_t *entry;
+	struct pt other;
+
+	(void)state;
+	for (pages_max = 1; pages_max < 4; pages_max++)
+		assert_int_equal(pt_ensure(&pt, 0x1000, 1, &entry), -E_NO_MEM);
+	*ensure(0x1000, 1) = LEAF;
+	*ensure(0x200000, 2) = LEAF | PTE_PS;
+	assert_int_equal(pt_split(&pt, ensure(0x200000, 2)), -E_NO_MEM);
+	assert_int_equal(*ensure(0x200000, 2), LEAF | PTE_PS);
+	assert_int_equal(pt_init(&other, &format), -E_NO_MEM);
+}
+
+static void
+test_split(void **state)
+{
+	int level;
+
+	(void)state;
+	*ensure(0x200000, 2) = 0x40000000 | LEAF | PTE_PS | PTE_NX;
+	*ensure(0x400000, 2) = MARKER | PTE_W;
+	assert_int_equal(pt_split(&pt, ensure(0x200000, 2)), 0);
+	assert_int_equal(pt_split(&pt, ensure(0x400000, 2)), 0);
+	for (uint64_t i = 0; i < PT_ENTRIES; i++) {
+		assert_int_equal(*pt_lookup(&pt, 0x200000 + i * PAGE_SIZE, &level),
+		                 (0x40000000 + i * PAGE_SIZE) | LEAF | PTE_NX);
+		assert_int_equal(level, 1);
+		assert_int_equal(*pt_lookup(&pt, 0x400000 + i * PAGE_SIZE, &level), MARKER | PTE_W);
+		assert_int_equal(level, 1);
+	}
+}
+
+struct visits {
+	uint64_t va[2048];
+	int level[2048];
+	pte_t entry[2048];
+	unsigned int count, stop_at;
+};
+
+static int
+record(void *arg, uint64_t va, int level, pte_t *entry)
+{
+	struct visits *v = arg;
+
+	assert_true(v->count < ARRAY_SIZE(v->va));
+	v->va[v->count] = va;
+	v->level[v->count] = level;
+	v->entry[v->count] = *entry;
+	return ++v->count == v->stop_at ? 77 : 0;
+}
+
+static void
+test_visit(void **state)
+{
+	static struct visits v;
+
+	(void)state;
+	*ensure(0x1000, 1) = 0xa000 | LEAF;
+	*ensure(0x3000, 1) = MARKER;
+	*ensure(0x200000, 2) = MARKER;
+	*ensure(0x40000000, 2) = 0x600000 | LEAF | PTE_PS;
+	memset(&v, 0, sizeof(v));
+	assert_int_equal(pt_visit(&pt, 0, 0x800000000000, record, &v), 0);
+	assert_int_equal(v.count, 4);
+	assert_int_equal(v.va[0], 0x1000);
+	assert_int_equal(v.va[1], 0x3000);
+	assert_int_equal(v.va[2], 0x200000);
+	assert_int_equal(v.level[2], 2);
+	assert_int_equal(v.entry[3], 0x600000 | LEAF | PTE_PS);
+	/* A range within a large entry visits it, from its start. */
+	memset(&v, 0, sizeof(v));
+	assert_int_equal(pt_visit(&pt, 0x2000, 0x201000, record, &v), 0);
+	assert_int_equal(v.count, 2);
+	assert_int_equal(v.va[1], 0x200000);
+	memset(&v, 0, sizeof(v));
+	v.stop_at = 2;
+	assert_int_equal(pt_visit(&pt, 0, 0x800000000000, record, &v), 77);
+	assert_int_equal(v.count, 2);
+	memset(&v, 0, sizeof(v));
+	assert_int_equal(pt_visit(&pt, 0x1000, 0x1000, record, &v), 0);
+	assert_int_equal(v.count, 0);
+	/* Up to the top of the address space. */
+	*ensure(0xfffffffffffff000, 1) = 0xb000 | LEAF;
+	assert_int_equal(pt_visit(&pt, 0xffff800000000000, UINT64_MAX, record, &v), 0);
+	assert_int_equal(v.count, 1);
+	assert_int_equal(v.va[0], 0xfffffffffffff000);
+}
+
+static int
+split_and_clear(void *arg, uint64_t va, int level, pte_t *entry)
+{
+	unsigned int *calls = arg;
+
+	(void)va;
+	++*calls;
+	if (level == 2)
+		return pt_split(&pt, entry);
+	*entry = 0;
+	return 0;
+}
+
+/* The visitor may split what it visits: the walk goes on behind it. */
+static void
+test_visit_splits(void **state)
+{
+	unsigned int calls = 0;
+
+	(void)state;
+	*ensure(0x200000, 2) = MARKER;
+	*ensure(0x400000, 1) = LEAF;
+	assert_int_equal(pt_visit(&pt, 0, 1 << 30, split_and_clear, &calls), 0);
+	assert_int_equal(calls, 2);
+	assert_int_equal(pt_visit(&pt, 0, 1 << 30, split_and_clear, &calls), 0);
+	assert_int_equal(calls, 2 + PT_ENTRIES);
+	pt_prune(&pt, 0, 1 << 30);
+	assert_int_equal(pt.tables, 1);
+}
+
+static void
+test_prune(void **state)
+{
+	(void)state;
+	*ensure(0x1000, 1) = LEAF;
+	ensure(0x200000, 1); /* a table without entries */
+	*ensure(0x8000000000, 2) = MARKER;
+	assert_int_equal(pt.tables, 7);
+	pt_prune(&pt, 0, 0x200000);
+	assert_int_equal(pt.tables, 7); /* the empty one lies outside */
+	pt_prune(&pt, 0, 0x800000000000);
+	assert_int_equal(pt.tables, 6);
+	*ensure(0x1000, 1) = 0;
+	pt_prune(&pt, 0x1000, 0x2000);
+	assert_int_equal(pt.tables, 3);
+	*ensure(0x8000000000, 2) = 0;
+	pt_prune(&pt, 0x8000000000, 0x8000001000);
+	assert_int_equal(pt.tables, 1);
+}
+
+static void
+test_free_range(void **state)
+{
+	int level;
+
+	(void)state;
+	*ensure(0x1000, 1) = LEAF;
+	*ensure(0xffff800000000000, 1) = LEAF;
+	pt_free(&pt, 0, 255, false);
+	assert_int_equal(pt.tables, 4);
+	pt_lookup(&pt, 0x1000, &level);
+	assert_int_equal(level, 4);
+	pt_lookup(&pt, 0xffff800000000000, &level);
+	assert_int_equal(level, 1);
+}
+
+/*
+ * Random operations against a model: an array of what each page of a small
+ * part of the address space maps.
+ */
+enum { MODEL_PAGES = 4 * PT_ENTRIES };
+static pte_t model[MODEL_PAGES];
+
+/* Half below and half above the border of two entries of the root. */
+static uint64_t
+model_va(unsigned int page)
+{
+	return pt_span(PT_LEVELS) + ((int64_t)page - MODEL_PAGES / 2) * PAGE_SIZE;
+}
+
+static void
+check_model(void)
+{
+	int level;
+
+	for (unsigned int page = 0; page < MODEL_PAGES; page++) {
+		uint64_t va = model_va(page);
+		pte_t e = *pt_lookup(&pt, va, &level);
+
+		if (level == 2 && e & PTE_P)
+			e = (e & ~(pte_t)PTE_PS) + (va & (LARGE_PAGE_SIZE - 1));
+		assert_int_equal(level <= 2 ? e : 0, model[page]);
+	}
+}
+
+static void
+map_large(unsigned int page, pte_t e)
+{
+	unsigned int first = ROUND_DOWN(page, PT_ENTRIES);
+	int level;
+	pte_t *entry = pt_lookup(&pt, model_va(first), &level);
+
+	if (level == 1)
+		return;
+	if (level > 2)
+		entry = ensure(model_va(first), 2);
+	*entry = e & PTE_P ? e | PTE_PS : e;
+	for (unsigned int i = 0; i < PT_ENTRIES; i++)
+		model[first + i] = e & PTE_P ? e + i * PAGE_SIZE : e;
+}
+
+static void
+map_small(unsigned int page, pte_t e)
+{
+	int level;
+	pte_t *entry = pt_lookup(&pt, model_va(page), &level);
+
+	if (level == 2 && *entry)
+		assert_int_equal(pt_split(&pt, entry), 0);
+	*ensure(model_va(page), 1) = e;
+	model[page] = e;
+}
+
+static void
+test_random(void **state)
+{
+	uint64_t seed = 6;
+
+	(void)state;
+	memset(model, 0, sizeof(model));
+	for (int round = 0; round < 3000; round++) {
+		unsigned int page = random32(&seed) % MODEL_PAGES;
+		pte_t leaf = (pte_t)(random32(&seed) % 1024) * LARGE_PAGE_SIZE | LEAF;
+		unsigned int op = random32(&seed) % 8;
+
+		if (op == 0)
+			map_large(page, leaf);
+		else if (op == 1)
+			map_large(page, MARKER);
+		else if (op < 4)
+			map_small(page, leaf);
+		else if (op == 4)
+			map_small(page, MARKER);
+		else if (op == 5)
+			map_small(page, 0);
+		else if (op == 6)
+			map_large(page, 0);
+		else
+			for (unsigned int i = ROUND_DOWN(page, 512u); i < page; i++)
+				map_small(i, 0);
+		if (random32(&seed) % 4 == 0)
+			pt_prune(&pt, model_va(0), model_va(MODEL_PAGES - 1) + PAGE_SIZE);
+		if (round % 16 == 0)
+			check_model();
+	}
+	check_model();
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+UNIT_MAIN(T(test_geometry), T(test_lookup_and_ensure), T(test_ensure_in_the_way), T(test_no_memory),
+          T(test_split), T(test_visit), T(test_visit_splits), T(test_prune), T(test_free_range),
+          T(test_random))
