@@ -62,6 +62,15 @@ void trap_set_stack(unsigned int ist, uint64_t top);
 
 /* Runs fn(arg).  True when it faulted; *f, unless NULL, then says how. */
 bool try_run(void (*fn)(void *), void *arg, struct fault *f);
+/*
+ * The error code of a fault while vector n was delivered: n * 8 + 2 (SDM vol. 3,
+ * "Error Code").  QEMU 7.2 shifts by one more in long mode; that passes too.
+ */
+static inline bool
+trap_error_names(uint64_t error, unsigned int vector)
+{
+	return error == vector * 8 + 2 || error == vector * 16 + 2;
+}
 /* A short name: "#GP". */
 const char *trap_name(unsigned int vector);
 
