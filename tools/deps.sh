@@ -37,8 +37,10 @@ compiler_need() {
 		return
 	elif [ "$(uname -m)" = x86_64 ]; then
 		echo build command:gcc gcc
+		echo build file:/usr/include/limits.h libc6-dev # which gcc's own limits.h includes
 	else
 		echo build command:x86_64-linux-gnu-gcc gcc-x86-64-linux-gnu
+		echo build file:/usr/x86_64-linux-gnu/include/limits.h libc6-dev-amd64-cross
 	fi
 }
 
