@@ -82,7 +82,7 @@ fi
 
 echo "deps: installing with apt-get: $packages"
 $as_root apt-get -qq update
-$as_root env DEBIAN_FRONTEND=noninteractive \
+$as_root env DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes \
 	apt-get -qq install -y --no-install-recommends $packages >/dev/null
 still=$(missing "$@")
 if [ -n "$still" ]; then
