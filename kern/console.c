@@ -1,12 +1,15 @@
 #include "kern/console.h"
 
-#include <stdbool.h>
-
 #include "kern/dev.h"
 #include "lib/printf.h"
 
 enum {
-	INPUT_SIZE = 1024, /* a power of two */
+	INPUT_SIZE = 4096, /* a power of two */
+	/*
+	 * Polls before a byte is given up: seconds, since a terminal that stopped
+	 * its output holds us up rightly, but not for ever.
+	 */
+	TX_WAIT = 10 * 1000 * 1000,
 	CTRL_C = 'C' & 0x1f,
 	CTRL_U = 'U' & 0x1f,
 	DEL = 0x7f,
@@ -15,6 +18,7 @@ enum {
 static struct {
 	uint8_t buf[INPUT_SIZE];
 	unsigned int head, tail; /* free-running; head is where the next byte goes */
+	bool news;
 } input;
 
 void
@@ -27,6 +31,24 @@ console_init(void)
 	pic_unmask(IRQ_KBD);
 }
 
+/*
+ * A line's output takes longer than the UART's FIFO lasts, and the kernel takes
+ * no interrupts: what is typed meanwhile is taken here.
+ */
+static void
+serial_putc(char c)
+{
+	if (!uart_present())
+		return;
+	for (unsigned int i = 0; i < TX_WAIT; i++) {
+		if (uart_tx_ready()) {
+			uart_putc(c);
+			return;
+		}
+		console_poll();
+	}
+}
+
 static bool line_begun;
 
 /* One byte to both; a newline is both characters on a terminal. */
@@ -34,8 +56,8 @@ static void
 emit(char c)
 {
 	if (c == '\n')
-		uart_putc('\r');
-	uart_putc(c);
+		serial_putc('\r');
+	serial_putc(c);
 	vga_putc(c);
 	line_begun = c != '\n';
 }
@@ -77,7 +99,17 @@ console_poll(void)
 		if (c < 0)
 			return;
 		input.buf[input.head++ % INPUT_SIZE] = c;
+		input.news = true;
 	}
+}
+
+bool
+console_has_news(void)
+{
+	bool news = input.news;
+
+	input.news = false;
+	return news;
 }
 
 int

@@ -2,6 +2,7 @@
 #define NESTLING_KERN_CONSOLE_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,6 +14,8 @@ void console_write(const char *s, size_t n);
 void console_fresh_line(void);
 /* Takes what the serial port and keyboard hold into the input buffer: interrupt, or polling. */
 void console_poll(void);
+/* Has input come since the last call?  Then those who wait for it must hear. */
+bool console_has_news(void);
 /* The next input byte, or -1. */
 int console_getc(void);
 /* A line with editing (backspace, ^U, ^C), without newline, for the kernel monitor. */

@@ -7,10 +7,11 @@
 
 /* The devices behind the console, each in a file of its own. */
 
-/* COM1 at 115200 baud, 8N1 (kern/uart.c).  Without a UART every call does nothing. */
+/* COM1 at 115200 baud, 8N1 (kern/uart.c). */
 void uart_init(void);
 bool uart_present(void);
-void uart_putc(char c);
+bool uart_tx_ready(void);
+void uart_putc(char c); /* when uart_tx_ready */
 int uart_getc(void);  /* a received byte, or -1 */
 void uart_drain(void); /* waits until the last byte is on the wire */
 

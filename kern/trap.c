@@ -158,6 +158,14 @@ kernel_fault(struct trapframe *tf)
 	           (unsigned long)tf->vector, (unsigned long)tf->error);
 }
 
+/* Input came in by this interrupt, or while the kernel was printing. */
+static void
+wake_readers(void)
+{
+	if (console_has_news())
+		sched_console_input();
+}
+
 /* One line, and the process is gone. */
 static _Noreturn void
 kill_env(struct env *e, unsigned int vector, uint64_t error)
@@ -167,6 +175,7 @@ kill_env(struct env *e, unsigned int vector, uint64_t error)
 	if (vector == X86_PF)
 		kprintf(" %s %#lx", access_name(error), (unsigned long)read_cr2());
 	kprintf(" at rip %#lx: killed\n", (unsigned long)e->tf.rip);
+	wake_readers();
 	env_destroy(e, ENV_WAIT_KILLED);
 	sched_yield();
 }
@@ -194,15 +203,6 @@ timer_interrupt(void)
 		sched_tick();
 }
 
-static void
-legacy_interrupt(unsigned int irq)
-{
-	if (!pic_ack(irq))
-		return;
-	console_poll();
-	sched_console_input();
-}
-
 void
 trap_interrupt(unsigned int vector)
 {
@@ -211,12 +211,15 @@ trap_interrupt(unsigned int vector)
 
 	if (!held)
 		spin_lock(&kernel_lock);
-	if (vector == T_TIMER)
+	if (vector == T_TIMER) {
 		timer_interrupt();
-	else if (vector >= T_IRQ_BASE && vector < T_IRQ_BASE + IRQ_COUNT)
-		legacy_interrupt(vector - T_IRQ_BASE);
-	else if (vector != T_SPURIOUS) /* which has no end-of-interrupt */
+	} else if (vector >= T_IRQ_BASE && vector < T_IRQ_BASE + IRQ_COUNT) {
+		if (pic_ack(vector - T_IRQ_BASE))
+			console_poll();
+	} else if (vector != T_SPURIOUS) { /* which has no end-of-interrupt */
 		kprintf("nestling: unexpected interrupt, vector %u, ignored\n", vector);
+	}
+	wake_readers();
 	if (!held)
 		spin_unlock(&kernel_lock);
 }
@@ -250,6 +253,7 @@ user_trap(const struct trapframe *tf)
 		user_exception(e);
 	else
 		trap_interrupt(tf->vector);
+	wake_readers();
 
 	if (cpu->resched)
 		sched_yield();

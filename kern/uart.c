@@ -6,11 +6,7 @@ enum {
 	COM1 = 0x3f8,
 	UART_CLOCK_BAUD = 115200, /* at divisor 1 */
 	BAUD = 115200,
-	/*
-	 * Polls of the line status before a byte is given up: seconds, since a
-	 * terminal that stopped its output holds us up rightly, but not for ever.
-	 */
-	TX_WAIT = 10 * 1000 * 1000,
+	DRAIN_WAIT = 1000 * 1000, /* polls of the line status; a broken UART must not hold us */
 };
 
 static bool present;
@@ -65,23 +61,16 @@ uart_present(void)
 	return present;
 }
 
-/* Waits for these line-status bits; false when they do not come. */
-static bool
-wait_for(uint8_t bits)
+bool
+uart_tx_ready(void)
 {
-	for (unsigned int i = 0; i < TX_WAIT; i++) {
-		if ((reg_in(UART_LSR) & bits) == bits)
-			return true;
-		pause_cpu();
-	}
-	return false;
+	return reg_in(UART_LSR) & UART_LSR_THRE;
 }
 
 void
 uart_putc(char c)
 {
-	if (present && wait_for(UART_LSR_THRE))
-		reg_out(UART_TX, c);
+	reg_out(UART_TX, c);
 }
 
 int
@@ -95,6 +84,7 @@ uart_getc(void)
 void
 uart_drain(void)
 {
-	if (present)
-		wait_for(UART_LSR_TEMT);
+	for (unsigned int i = 0; i < DRAIN_WAIT && present; i++)
+		if (reg_in(UART_LSR) & UART_LSR_TEMT)
+			return;
 }
