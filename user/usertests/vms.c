@@ -100,7 +100,7 @@ check_vcpu(uint32_t vm)
 void
 test_vm_arguments(void)
 {
-	struct vm_config config = {.name = "second"};
+	struct vm_config config = {.name = "second", .leaves = 2};
 	uint32_t vm;
 
 	CHECK(sys_vm_create((void *)KERNBASE) < 0);
@@ -155,19 +155,15 @@ test_vm_memory(void)
 	CHECK(sys_vcpu_run(vm, 0) <= 0);
 }
 
-void
-test_vm_cleanup(void)
+/* A monitor whose guest only spins is killed after a while. */
+static void
+kill_spinning(const uint8_t *code, size_t size)
 {
-	static const uint8_t spin[] = {0xeb, 0xfe};
-	uint64_t before;
-	long child;
+	uint64_t before = pages_available();
+	long child = must_fork();
 
-	if (!have_vms())
-		return;
-	before = pages_available();
-	child = must_fork();
 	if (child == 0) {
-		uint32_t vm = new_guest(spin, sizeof spin);
+		uint32_t vm = new_guest(code, size);
 
 		for (;;)
 			sys_vcpu_run(vm, 0);
@@ -176,4 +172,13 @@ test_vm_cleanup(void)
 	CHECK_RESULT(sys_env_kill(child), 0);
 	CHECK_RESULT(sys_env_wait(child), ENV_WAIT_KILLED);
 	CHECK_RESULT(pages_available(), before);
+}
+
+void
+test_vm_cleanup(void)
+{
+	static const uint8_t code[] = {0xfb, 0xeb, 0xfe}; /* sti; jmp . */
+
+	if (have_vms())
+		kill_spinning(code, sizeof code);
 }
