@@ -152,7 +152,7 @@ kernel_fault(struct trapframe *tf)
 	if (tf->vector == X86_DF && on_cpu_stack() && va - (uint64_t)this_cpu() < CPU_KSTACK_BOTTOM)
 		panic_trap(tf, "kernel stack overflow");
 	if (tf->vector == X86_PF)
-		panic_trap(tf, "page fault in %s: %s %#lx", where, access_name(tf->error),
+		panic_trap(tf, "page fault in %s: %s 0x%lx", where, access_name(tf->error),
 		           (unsigned long)va);
 	panic_trap(tf, "%s in %s (vector %lu, error %#lx)", trap_name(tf->vector), where,
 	           (unsigned long)tf->vector, (unsigned long)tf->error);
@@ -173,8 +173,8 @@ kill_env(struct env *e, unsigned int vector, uint64_t error)
 	console_fresh_line();
 	kprintf("%s (process %#x): %s", e->name, e->id, trap_name(vector));
 	if (vector == X86_PF)
-		kprintf(" %s %#lx", access_name(error), (unsigned long)read_cr2());
-	kprintf(" at rip %#lx: killed\n", (unsigned long)e->tf.rip);
+		kprintf(" %s 0x%lx", access_name(error), (unsigned long)read_cr2());
+	kprintf(" at rip 0x%lx: killed\n", (unsigned long)e->tf.rip);
 	wake_readers();
 	env_destroy(e, ENV_WAIT_KILLED);
 	sched_yield();
