@@ -123,7 +123,8 @@ sched_console_input(void)
 
 	while (console_waiters.head)
 		sched_wake(console_waiters.head);
-	if (reader && reader->guest)
+	/* Also while the monitor itself runs: its next sys_vcpu_run comes back at once. */
+	if (reader && reader->vcpu)
 		vcpu_kick(reader->vcpu);
 }
 
