@@ -9,8 +9,8 @@
 /*
  * Address spaces: mapping, unmapping, copying.  Faults are in kern/fault.c.
  *
- * Promises are kept per entry, so that dropping an entry gives back exactly
- * what it holds:
+ * Promises are counted by entry.  Dropping one gives back exactly what nobody
+ * needs any more:
  *   zero marker, 4 KiB          1, for its page
  *   zero marker, 2 MiB          FRAME_PAGES, and 1 for the table it may split into
  *   copy-on-write, 4 KiB        1 if somebody else refers to the page
