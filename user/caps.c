@@ -123,8 +123,8 @@ print_controls(const struct control_word *w)
 		printf("%4u  %-40s %9s %9s\n", bits[i].bit, bits[i].text, yes_no(!(must & mask)),
 		       yes_no(can & mask));
 	}
-	printf("      Reserved bits that must be 1: %08x; bits without a name that can be: %08x\n",
-	       must & ~named, can & ~must & ~named);
+	printf("      Bits without a name: %08x must be 1, %08x more can be 1\n", must & ~named,
+	       can & ~must & ~named);
 }
 
 static void

@@ -108,8 +108,8 @@ say_no_memory(const struct options *o)
 	struct sys_info info;
 
 	sys_sys_info(&info);
-	printf(VM_NAME ": -m: %lu KiB are more than the host has free, %lu KiB\n",
-	       o->ram >> 10, (info.pages_free - info.pages_reserved) * 4);
+	printf(VM_NAME ": -m: %lu KiB are more than the host has free, %lu KiB\n", o->ram >> 10,
+	       (info.pages_free - info.pages_reserved) * 4);
 }
 
 static void

@@ -106,18 +106,17 @@ prompt(struct machine *m)
 	}
 }
 
+/* One key at a time: what follows Ctrl-] is for the prompt, which reads the console itself. */
 void
 terminal_poll(struct machine *m)
 {
 	struct terminal *t = &m->term;
-	uint8_t keys[64];
-	size_t space = sizeof t->queue - t->count;
-	long n = sys_console_read(keys, space < sizeof keys ? space : sizeof keys, false);
+	uint8_t key;
 
-	for (long i = 0; i < n; i++) {
-		if (keys[i] == KEY_PROMPT)
+	while (t->count < sizeof t->queue && sys_console_read(&key, 1, false) == 1) {
+		if (key == KEY_PROMPT)
 			prompt(m);
 		else
-			enqueue(t, keys[i]);
+			enqueue(t, key);
 	}
 }
