@@ -1,3 +1,4 @@
+#include "inc/cpuid.h"
 #include "inc/msr.h"
 #include "inc/x86.h"
 #include "kern/console.h"
@@ -74,6 +75,12 @@ lapic_enable(void)
 {
 	uint64_t base = rdmsr(MSR_APIC_BASE);
 
+	if (!(cpuid(1, 0).edx & CPUID1_EDX_APIC))
+		panic("the CPU has no local APIC (CPUID 1, EDX bit 9), or it is switched off");
+	if (base & APIC_BASE_X2APIC) { /* as firmware left it; the way back leads through off */
+		base &= ~(uint64_t)(APIC_BASE_X2APIC | APIC_BASE_ENABLE);
+		wrmsr(MSR_APIC_BASE, base);
+	}
 	wrmsr(MSR_APIC_BASE, base | APIC_BASE_ENABLE);
 	lapic = mmio_map(base & PTE_ADDR, LAPIC_SIZE);
 	lapic_write(LAPIC_TPR, 0);

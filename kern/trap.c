@@ -232,7 +232,7 @@ user_exception(struct env *e)
 	int access = tf->error & PF_I ? ACCESS_EXEC : tf->error & PF_W ? ACCESS_WRITE : ACCESS_READ;
 
 	if (tf->vector == X86_PF && (tf->error & PF_RSVD))
-		panic_trap(tf, "reserved bit in a page table of %s, address %#lx", e->name,
+		panic_trap(tf, "reserved bit in a page table of %s, address 0x%lx", e->name,
 		           (unsigned long)read_cr2());
 	if (tf->vector == X86_PF && aspace_fault(e->as, read_cr2(), access) == 0)
 		return;
@@ -263,7 +263,7 @@ user_trap(const struct trapframe *tf)
 static void
 kernel_trap(struct trapframe *tf)
 {
-	if (tf->rip == (uint64_t)trap_iretq && tf->vector < T_IRQ_BASE && on_cpu_stack()) {
+	if (tf->rip == (uint64_t)trap_iretq && tf->vector == X86_GP && on_cpu_stack()) {
 		/* The user's frame is at fault: an address that is not canonical. */
 		spin_lock(&kernel_lock);
 		kill_env(this_cpu()->env, tf->vector, tf->error);
