@@ -15,7 +15,7 @@
 	X(console_read)  /* (buf, len, block): bytes read; 0 when nothing waits and !block */      \
 	X(env_id)        /* () -> own id */                                                        \
 	X(env_exit)      /* (status): does not return */                                           \
-	X(env_kill)      /* (envid): only a child or oneself */                                    \
+	X(env_kill)      /* (envid): only oneself, or a descendant */                              \
 	X(env_wait)      /* (envid) -> exit status (0..255), or 256 when it was killed */          \
 	X(env_yield)     /* () */                                                                  \
 	X(env_sleep)     /* (microseconds) */                                                      \
@@ -30,7 +30,7 @@
 	X(file_map)      /* (path, va) -> size; private, copy-on-write, page-rounded */            \
 	X(sys_info)      /* (struct sys_info *) */                                                 \
 	X(cmdline)       /* (buf, len) -> length of the kernel's command line */                   \
-	X(poweroff)      /* (status): ends the emulator; only init and its children */            \
+	X(poweroff)      /* (status, 0..255): ends the emulator */                                \
 	X(kmonitor)      /* (): drops into the kernel monitor K> */                                \
 	X(hv_caps)       /* (struct hv_caps *) */                                                  \
 	X(vm_create)     /* (struct vm_config *) -> VM id; one VM per address space */             \

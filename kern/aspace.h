@@ -5,7 +5,10 @@
 
 /* Between kern/aspace.c and kern/fault.c. */
 
-/* Makes a 2 MiB entry, a frame or a marker, a table of 4 KiB ones.  Only a private writable frame's can fail: -E_NO_MEM. */
+/*
+ * Makes a 2 MiB entry, a frame or a marker, a table of 4 KiB ones.  -E_NO_MEM, but not for those
+ * that hold a promise for the table: markers and copy-on-write frames.
+ */
 int aspace_split(struct aspace *as, pte_t *entry);
 /* Tells the watchers.  Comes before the change. */
 void aspace_narrow(struct aspace *as, uint64_t va, uint64_t size);

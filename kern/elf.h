@@ -19,11 +19,11 @@ struct elf_plan {
  * share pages and are not both writable and executable.  -E_BAD_ELF.
  */
 int elf_check(const void *head, uint64_t head_size, uint64_t file_size, uint64_t low, uint64_t high,
-	      struct elf_plan *plan);
+              struct elf_plan *plan);
 
 struct aspace;
 struct file;
-/* Maps an executable's segments into an address space: -E_BAD_ELF, -E_NO_MEM.  The caller drops as on failure. */
+/* Maps a program's segments.  -E_BAD_ELF, -E_NO_MEM: the caller then drops the address space. */
 int elf_load(struct aspace *as, const struct file *f, uint64_t *entry);
 
 #endif

@@ -13,7 +13,15 @@ struct vcpu;
 enum { ENV_SLOT_BITS = 10, ENV_MAX = 1 << ENV_SLOT_BITS };
 
 /* What a blocked Env waits for. */
-enum env_wait { WAIT_NONE, WAIT_CONSOLE, WAIT_CHILD, WAIT_IPC_SEND, WAIT_IPC_RECV, WAIT_SLEEP, WAIT_HALT };
+enum env_wait {
+	WAIT_NONE,
+	WAIT_CONSOLE,
+	WAIT_CHILD,
+	WAIT_IPC_SEND,
+	WAIT_IPC_RECV,
+	WAIT_SLEEP,
+	WAIT_HALT
+};
 
 /* First in, first out; an Env is in one queue at most. */
 struct env_queue {
@@ -27,22 +35,22 @@ struct env_queue {
  */
 struct env {
 	struct trapframe tf; /* user registers */
-	uint32_t id;	     /* generation << 10 | slot; never 0 */
+	uint32_t id;         /* generation << 10 | slot; never 0 */
 	uint32_t parent;
 	enum env_status status;
 	enum env_wait wait;
-	uint32_t wait_for;   /* the child's or peer's id */
-	int exit_status;     /* of a zombie */
-	bool orphan;	     /* given to init, which does not wait for it: leaves no zombie */
+	uint32_t wait_for; /* the child's or peer's id */
+	int exit_status;   /* of a zombie */
+	bool orphan;       /* given to init, which does not wait for it: leaves no zombie */
 	char name[ENV_NAME_MAX];
 	struct aspace *as;
-	struct vcpu *vcpu;   /* the vCPU it drives, or NULL */
-	bool guest;	     /* env_run enters the guest */
-	uint64_t deadline;   /* TSC at which to wake or kick it; UINT64_MAX: never */
+	struct vcpu *vcpu; /* the vCPU it drives, or NULL */
+	bool guest;        /* env_run enters the guest */
+	uint64_t deadline; /* TSC at which to wake or kick it; UINT64_MAX: never */
 	uint64_t runs, ticks;
 	struct env_queue *queue; /* the one it is in, or NULL */
 	struct env *next, *prev;
-	unsigned int timer;  /* 1 + its place in the heap of deadlines; 0: none */
+	unsigned int timer; /* 1 + its place in the heap of deadlines; 0: none */
 	/* IPC, while blocked */
 	uint64_t ipc_value, ipc_va, ipc_msg_va;
 	struct env_queue senders; /* blocked in ipc_send to this one */
@@ -52,7 +60,8 @@ extern struct env envs[ENV_MAX];
 
 void env_init(void);
 /* A new Env from an ELF file of the initrd.  argv strings are in kernel memory. */
-int env_spawn(const char *path, int argc, const char *const *argv, uint32_t parent, struct env **out);
+int env_spawn(const char *path, int argc, const char *const *argv, uint32_t parent,
+              struct env **out);
 int env_fork(struct env *parent, struct env **out);
 /*
  * Ends it: frees its memory and its VM, gives its children to init, wakes a waiting parent.

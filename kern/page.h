@@ -14,13 +14,13 @@
  * each page.  When the last whole reference goes, it falls apart into pages.
  */
 struct page {
-	uint32_t refs;		  /* references to this 4 KiB page alone */
-	uint32_t large;		  /* head of a 2 MiB frame: references to the whole */
+	uint32_t refs;            /* references to this 4 KiB page alone */
+	uint32_t large;           /* head of a 2 MiB frame: references to the whole */
 	struct page *next, *prev; /* in a free list */
-	uint16_t used;		  /* head of a 2 MiB frame: how many of its pages are not free, or not there */
-	uint8_t free;		  /* in a free list: a page, or the head of a whole frame */
-	uint8_t compound;	  /* head of a 2 MiB frame that is whole, allocated or free */
-	uint8_t kernel;		  /* belongs to the host: tables, image, kernel data */
+	uint16_t used;            /* head: how many pages of the frame are not free, or no RAM */
+	uint8_t compound;         /* head: the frame is whole, allocated or free */
+	uint8_t free;             /* in a free list */
+	uint8_t kernel;           /* belongs to the host: tables, image, kernel data */
 	uint8_t ram;
 };
 
@@ -33,10 +33,14 @@ enum { FRAME_PAGES = LARGE_PAGE_SIZE / PAGE_SIZE };
  */
 #define PAGE_RAM_LIMIT (32ull << 30)
 
-/* Boot: a stretch of physical memory.  Where stretches overlap, hole beats busy and busy beats RAM. */
+/*
+ * Boot: a stretch of physical memory.  Busy is RAM in use, which page_unref
+ * frees.  Where stretches overlap, the later kind counts.
+ */
+enum mem_kind { MEM_RAM, MEM_BUSY, MEM_HOLE };
 struct mem_range {
 	uint64_t base, size;
-	enum mem_kind { MEM_RAM, MEM_BUSY, MEM_HOLE } kind; /* busy: RAM in use, page_unref frees it */
+	enum mem_kind kind;
 };
 
 /*
@@ -66,7 +70,7 @@ uint64_t page_pa(const struct page *p);
 
 /* A 4 KiB page with refs 1, or NULL. */
 struct page *page_alloc(int flags);
-/* A whole 2 MiB frame with large 1, or NULL; zeroed with PAGE_ZERO.  Its pages are neighbours in the array. */
+/* A whole 2 MiB frame with large 1, or NULL.  head[0] to head[FRAME_PAGES - 1] are its pages. */
 struct page *page_alloc_large(int flags);
 void page_ref(struct page *p);
 void page_unref(struct page *p); /* frees at 0 */
@@ -94,7 +98,7 @@ struct page_counts {
 };
 void page_counts(struct page_counts *c);
 
-/* Boot: allocates, splits, joins and frees, and checks the counts.  Panics when they do not agree. */
+/* Boot: allocates, splits, joins and frees.  Panics when the counts do not agree afterwards. */
 void page_check(void);
 
 #endif

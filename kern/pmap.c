@@ -3,6 +3,7 @@
 #include "inc/cpuid.h"
 #include "inc/error.h"
 #include "inc/x86.h"
+#include "kern/console.h"
 #include "kern/kernel.h"
 
 /*
@@ -36,6 +37,9 @@ pages_init(void)
 		ranges[n].base = boot_info.mmap[n].base;
 		ranges[n].size = boot_info.mmap[n].size;
 		ranges[n].kind = boot_info.mmap[n].usable ? MEM_RAM : MEM_HOLE;
+		if (ranges[n].kind == MEM_RAM && ranges[n].base + ranges[n].size > PAGE_RAM_LIMIT)
+			kprintf("nestling: the memory at %#llx is not used above %llu GiB\n",
+			        (unsigned long long)ranges[n].base, PAGE_RAM_LIMIT >> 30);
 	}
 	ranges[n++] = (struct mem_range){KERN_PHYS, image_pa(kernel_end) - KERN_PHYS, MEM_BUSY};
 	ranges[n++] = (struct mem_range){boot_info.initrd_pa, boot_info.initrd_size, MEM_BUSY};

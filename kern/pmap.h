@@ -15,7 +15,7 @@
  * stands in a level-1 entry, or in a level-2 entry for a whole 2 MiB, which then
  * gets a 2 MiB frame where there is one.
  */
-#define PTE_COW	  0x200
+#define PTE_COW   0x200
 #define PTE_SHARE 0x400
 #define PTE_ZERO  0x800
 
@@ -34,20 +34,21 @@ struct aspace_watcher {
 
 struct aspace {
 	struct pt pt;
-	uint32_t refs;	/* Envs */
+	uint32_t refs;  /* Envs */
 	uint64_t pages; /* 4 KiB pages present */
 	struct aspace_watcher *watchers;
 };
 
 struct frame {
-	uint64_t pa;	/* of the frame that holds the address, its start */
-	uint64_t size;	/* PAGE_SIZE or LARGE_PAGE_SIZE */
-	bool writable;	/* may be written without another fault */
+	uint64_t pa;   /* of the frame that holds the address, its start */
+	uint64_t size; /* PAGE_SIZE or LARGE_PAGE_SIZE */
+	bool writable; /* may be written without another fault */
 };
 
 /*
- * Boot: builds the page allocator from the memory map and the kernel's own tables.  See kern/init.c.
- * The direct map holds the first 1 MiB too, whatever the memory map says: the VGA text buffer is there.
+ * Boot: builds the page allocator from the memory map and the kernel's own tables.  See
+ * kern/init.c.  The direct map holds the first 1 MiB too, whatever the memory map says: the VGA
+ * text buffer is there.
  */
 void pmap_init(void);
 
@@ -59,7 +60,7 @@ void pmap_map_kernel(uint64_t va, uint64_t perm);
 
 struct aspace *aspace_create(void); /* refs 1; NULL without memory */
 void aspace_get(struct aspace *as);
-void aspace_put(struct aspace *as); /* frees everything with the last reference */
+void aspace_put(struct aspace *as);  /* frees everything with the last reference */
 void aspace_load(struct aspace *as); /* CR3 */
 void aspace_load_kernel(void);
 
@@ -94,7 +95,7 @@ int aspace_frame(struct aspace *as, uint64_t va, int access, struct frame *out);
 void aspace_watch(struct aspace *as, struct aspace_watcher *w);
 void aspace_unwatch(struct aspace *as, struct aspace_watcher *w);
 
-/* Faults in all of [va, va + size), so that a later copy of the same kind does not fail.  -E_FAULT. */
+/* Faults in all of [va, va + size): a copy of this kind does not fail then.  -E_FAULT. */
 int aspace_touch(struct aspace *as, uint64_t va, uint64_t size, int access);
 
 /* Checked copies; -E_FAULT.  Through the direct map, so that SMAP stays shut. */
@@ -106,8 +107,9 @@ int copy_in_string(struct aspace *as, char *dst, uint64_t src_va, uint64_t size)
 /* Maps device registers uncached for the kernel; returns their address.  Panics without memory. */
 volatile void *mmio_map(uint64_t pa, uint64_t size);
 
-/* Boot: checks the kernel's tables (W^X, no user bit) and exercises an address space.  Panics on a mismatch. */
+/* The kernel's own tables; every root shares their upper half. */
+extern struct pt kernel_pt;
+/* Boot: checks that they are W^X and closed to users, and exercises address spaces.  Panics. */
 void pmap_check(void);
-extern struct pt kernel_pt; /* the kernel's own tables; every root shares its upper half */
 
 #endif

@@ -16,15 +16,15 @@ typedef uint64_t pte_t;
 struct pt_format {
 	const char *name;
 	uint64_t present; /* an entry is present when any of these bits is set */
-	uint64_t table;	  /* bits of an entry that points to a table */
-	uint64_t large;	  /* set in a leaf above level 1 */
+	uint64_t table;   /* bits of an entry that points to a table */
+	uint64_t large;   /* set in a leaf above level 1 */
 };
 
 extern const struct pt_format pt_host; /* the CPU's own tables */
 
 struct pt {
 	const struct pt_format *fmt;
-	uint64_t root;	 /* hpa */
+	uint64_t root;   /* hpa */
 	uint64_t tables; /* table pages, the root included */
 };
 
@@ -76,7 +76,10 @@ int pt_visit(const struct pt *pt, uint64_t start, uint64_t end, pt_visit_t fn, v
 /* Frees tables below [start, end) that have become empty. */
 void pt_prune(struct pt *pt, uint64_t start, uint64_t end);
 
-/* Frees all tables under root entries [first, last] and, with free_root, the root.  Leaves are the caller's. */
+/*
+ * Frees all tables under root entries [first, last] and, with free_root, the root.
+ * Leaves are the caller's.
+ */
 void pt_free(struct pt *pt, unsigned int first, unsigned int last, bool free_root);
 
 #endif

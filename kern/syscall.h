@@ -20,7 +20,7 @@ SYSCALL_TABLE(X)
  * beginning.  That is how a call waits without a kernel stack of its own.
  */
 _Noreturn void syscall_restart(struct env *e, enum env_wait why, uint32_t wait_for);
-/* Wakes a caller that waits in syscall_restart; the call does not start again, but has this result. */
+/* Wakes a caller that waits in syscall_restart with this result: the call does not start again. */
 void syscall_finish(struct env *e, int64_t result);
 /* Blocks the caller; whoever wakes it has put the result into e->tf.rax. */
 _Noreturn void syscall_block(struct env *e, enum env_wait why, uint32_t wait_for);
