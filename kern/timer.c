@@ -39,13 +39,22 @@ enum {
 	PIT_CHANNEL2 = 0x42,
 	PIT_COMMAND = 0x43,
 	PIT_CH2_MODE0 = 0xb0, /* both bytes, interrupt on terminal count */
+	PIT_CH2_LATCH = 0x80,
 	PORT61 = 0x61,
 	PORT61_GATE2 = 0x01,
 	PORT61_SPEAKER = 0x02,
 	PORT61_OUT2 = 0x20,
-	CALIBRATE_COUNT = PIT_HZ / 100,     /* 10 ms */
-	CALIBRATE_POLLS = 50 * 1000 * 1000, /* then there is no PIT */
+	CALIBRATE_TICKS = PIT_HZ / 100, /* 10 ms of the 55 that channel 2 can count */
+	CALIBRATE_POLLS = 100 * 1000,   /* then there is no PIT */
+	CALIBRATE_TRIES = 3,
+	SAMPLE_TRIES = 5,
 	FALLBACK_HZ = 1000 * 1000 * 1000,
+};
+
+struct sample {
+	uint64_t tsc;
+	uint32_t lapic;
+	uint16_t pit; /* both count down */
 };
 
 uint64_t tsc_hz;
@@ -94,41 +103,78 @@ lapic_enable(void)
 	this_cpu()->apic_id = lapic_read(LAPIC_ID) >> 24;
 }
 
-/* Counts CALIBRATE_COUNT down from the call on; false when the end never comes. */
-static bool
-pit_start_and_wait(uint64_t *tsc, uint32_t *count)
+/*
+ * All three clocks at one moment, or as nearly as can be: an emulator's own CPU
+ * may be taken away between two readings, so the quickest of several tries counts.
+ */
+static struct sample
+sample(void)
 {
-	uint8_t gate = (inb(PORT61) & ~PORT61_SPEAKER) | PORT61_GATE2;
+	struct sample s = {0};
+	uint64_t shortest = UINT64_MAX;
 
-	outb(PORT61, gate);
+	for (unsigned int i = 0; i < SAMPLE_TRIES; i++) {
+		uint64_t before = rdtsc(), after;
+		uint32_t count;
+		uint16_t pit;
+
+		outb(PIT_COMMAND, PIT_CH2_LATCH);
+		count = lapic_read(LAPIC_TIMER_NOW);
+		after = rdtsc();
+		pit = inb(PIT_CHANNEL2);
+		pit |= inb(PIT_CHANNEL2) << 8;
+		if (after - before < shortest) {
+			shortest = after - before;
+			s = (struct sample){before, count, pit};
+		}
+	}
+	return s;
+}
+
+/* Channel 2 counts down from its largest value, and its output stays low until it is through. */
+static void
+pit_start(void)
+{
+	outb(PORT61, (inb(PORT61) & ~PORT61_SPEAKER) | PORT61_GATE2);
 	outb(PIT_COMMAND, PIT_CH2_MODE0);
-	outb(PIT_CHANNEL2, CALIBRATE_COUNT & 0xff);
+	outb(PIT_CHANNEL2, 0xff);
+	outb(PIT_CHANNEL2, 0xff);
 	lapic_write(LAPIC_TIMER_COUNT, UINT32_MAX);
-	outb(PIT_CHANNEL2, CALIBRATE_COUNT >> 8); /* starts */
-	*tsc = rdtsc();
-	*count = lapic_read(LAPIC_TIMER_NOW);
-	for (unsigned int i = 0; i < CALIBRATE_POLLS; i++)
-		if (inb(PORT61) & PORT61_OUT2)
-			return true;
-	return false;
+}
+
+/* Sets both frequencies; false when the PIT does not count, or ran through while we were away. */
+static bool
+measure(void)
+{
+	struct sample start, now;
+	uint16_t ticks = 0;
+
+	pit_start();
+	start = sample();
+	for (unsigned int i = 0; i < CALIBRATE_POLLS && ticks < CALIBRATE_TICKS; i++) {
+		now = sample();
+		ticks = start.pit - now.pit;
+	}
+	if (ticks < CALIBRATE_TICKS || (inb(PORT61) & PORT61_OUT2))
+		return false;
+	tsc_hz = (now.tsc - start.tsc) * PIT_HZ / ticks;
+	lapic_hz = (uint64_t)(start.lapic - now.lapic) * PIT_HZ / ticks;
+	return tsc_hz && lapic_hz;
 }
 
 static void
 calibrate(void)
 {
-	uint64_t tsc;
-	uint32_t count;
+	unsigned int tries = 0;
 
 	lapic_write(LAPIC_LVT_TIMER, LVT_MASKED | T_TIMER);
-	if (pit_start_and_wait(&tsc, &count)) {
-		lapic_hz =
-		        (uint64_t)(count - lapic_read(LAPIC_TIMER_NOW)) * PIT_HZ / CALIBRATE_COUNT;
-		tsc_hz = (rdtsc() - tsc) * PIT_HZ / CALIBRATE_COUNT;
-	}
-	if (!lapic_hz || !tsc_hz) {
-		kprintf("nestling: PIT channel 2 does not count; times are guessed at 1 GHz\n");
-		lapic_hz = tsc_hz = FALLBACK_HZ;
-	}
+	while (!measure())
+		if (++tries == CALIBRATE_TRIES) {
+			kprintf("nestling: PIT channel 2 does not count; times are guessed at 1 "
+			        "GHz\n");
+			lapic_hz = tsc_hz = FALLBACK_HZ;
+			break;
+		}
 	lapic_write(LAPIC_TIMER_COUNT, 0);
 	lapic_write(LAPIC_LVT_TIMER, T_TIMER);
 }
