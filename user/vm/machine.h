@@ -70,6 +70,7 @@ struct machine {
 	enum run_state state;
 	int status; /* when RUN_OFF */
 	struct clock clock;
+	bool timer_moved; /* ask the timer when it wants to be called next */
 	struct terminal term;
 	struct control control;
 	struct vdev_bus ports;

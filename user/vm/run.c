@@ -4,6 +4,8 @@
 
 /* The loop of the monitor: devices, the vCPU, and what the vCPU came back for. */
 
+enum { PIT_PORT_FIRST = 0x40, PIT_PORT_LAST = 0x43, PIT_PORT_GATE = 0x61 };
+
 /* An exit that ends the VM: what happened, and where. */
 static void
 give_up(struct machine *m)
@@ -26,12 +28,20 @@ on_irq_window(struct machine *m)
 	(void)m;
 }
 
+/* The timer's next event moves only when its time has come or by one of its ports. */
+static bool
+is_timer_port(uint16_t port)
+{
+	return (port >= PIT_PORT_FIRST && port <= PIT_PORT_LAST) || port == PIT_PORT_GATE;
+}
+
 static void
 on_io(struct machine *m)
 {
 	struct vm_run *run = m->run;
 	uint32_t value = 0;
 
+	m->timer_moved = is_timer_port(run->io.port);
 	if (run->io.count > 1 && run->io.in) {
 		vdev_bus_read_string(&m->ports, run->io.port, run->io.size, run->data,
 		                     run->io.count);
@@ -88,7 +98,10 @@ prepare(struct machine *m)
 	struct vm_run *run = m->run;
 
 	terminal_feed(m);
-	run->deadline = clock_tsc(&m->clock, pit_tick(&m->pit));
+	/* Not only on VM_EXIT_EVENT: a guest that exits all the time is not to wait for that. */
+	if (m->timer_moved || rdtsc() >= run->deadline)
+		run->deadline = clock_tsc(&m->clock, pit_tick(&m->pit));
+	m->timer_moved = false;
 	run->inject = 0;
 	/* The acknowledge cycle takes the interrupt from the PIC, so it waits until the guest can.
 	 */
