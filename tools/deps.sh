@@ -26,6 +26,7 @@ needs() {
 	tests command:gcc                gcc
 	tests file:/usr/include/stdio.h  libc6-dev
 	tests file:/usr/include/cmocka.h libcmocka-dev
+	tests file:/usr/include/Zydis/Zydis.h libzydis-dev
 	tests module:pytest              python3-pytest
 	tests module:pexpect             python3-pexpect
 	EOF
