@@ -34,26 +34,26 @@ _Static_assert(sizeof(struct tss) == 104, "the TSS has 104 bytes");
 struct cpu {
 	uint32_t index;
 	uint32_t apic_id;
-	struct env *env;	 /* running here, or NULL when idle */
-	struct vcpu *vcpu;	 /* whose guest state is in the registers, or NULL */
-	bool resched;		 /* the time slice is over */
-	bool interruptible;	 /* kernel code that lets interrupts in: idle, or after a guest's exit */
-	uint64_t slice_end;	 /* TSC */
-	uint64_t timer_at;	 /* TSC the LAPIC timer is programmed for; UINT64_MAX: off */
-	uint64_t env_since;	 /* TSC at which env got this CPU */
+	struct env *env;    /* running here, or NULL when idle */
+	struct vcpu *vcpu;  /* whose guest state is in the registers, or NULL */
+	bool resched;       /* the time slice is over */
+	bool interruptible; /* kernel code that lets interrupts in: idle, or after a guest's exit */
+	uint64_t slice_end; /* TSC */
+	uint64_t timer_at;  /* TSC the LAPIC timer is programmed for; UINT64_MAX: off */
+	uint64_t env_since; /* TSC at which env got this CPU */
 	struct tss tss;
 	uint64_t gdt[7] __attribute__((aligned(16)));
 };
 _Static_assert(sizeof(struct cpu) <= 0x2000, "struct cpu has two pages");
 
-#define CPU_DF_STACK_TOP   0x4000
-#define CPU_NMI_STACK_TOP  0x6000
-#define CPU_MC_STACK_TOP   0x8000
-#define CPU_KSTACK_BOTTOM  0x9000
-#define CPU_KSTACK_TOP	   0x10000
-#define IST_DF	1
-#define IST_NMI 2
-#define IST_MC	3
+#define CPU_DF_STACK_TOP  0x4000
+#define CPU_NMI_STACK_TOP 0x6000
+#define CPU_MC_STACK_TOP  0x8000
+#define CPU_KSTACK_BOTTOM 0x9000
+#define CPU_KSTACK_TOP    0x10000
+#define IST_DF            1
+#define IST_NMI           2
+#define IST_MC            3
 
 /* The CPU that runs this code.  Needs no segment base: see docs/TRICKS.md. */
 static inline struct cpu *

@@ -12,8 +12,8 @@ void uart_init(void);
 bool uart_present(void);
 bool uart_tx_ready(void);
 void uart_putc(char c); /* when uart_tx_ready */
-int uart_getc(void);  /* a received byte, or -1 */
-void uart_drain(void); /* waits until the last byte is on the wire */
+int uart_getc(void);    /* a received byte, or -1 */
+void uart_drain(void);  /* waits until the last byte is on the wire */
 
 /* VGA text mode, 80 by 25 (kern/vga.c). */
 void vga_init(void);

@@ -37,7 +37,7 @@ const char *ksym_find(uint64_t addr, uint64_t *offset);
 void backtrace(uint64_t rbp, uint64_t rip);
 /* A panic about the host's own trap: message, registers and the backtrace from there. */
 _Noreturn void panic_trap(struct trapframe *tf, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+        __attribute__((format(printf, 2, 3)));
 
 /* Files of the initrd, unpacked to whole pages at boot (kern/initrd.c). */
 struct page;
@@ -60,6 +60,6 @@ void lapic_eoi(void);
 
 struct env;
 int64_t syscall(struct env *e, uint64_t nr, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
-		uint64_t a5);
+                uint64_t a5);
 
 #endif

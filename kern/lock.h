@@ -4,7 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A ticket-free spin lock.  `taken` counts acquisitions, so that tests can prove a path lock-free. */
+/* A ticket-free spin lock.  `taken` counts acquisitions, so that tests can prove a path lock-free.
+ */
 struct spinlock {
 	volatile uint32_t locked;
 	uint32_t cpu; /* holder */
@@ -12,7 +13,8 @@ struct spinlock {
 	const char *name;
 };
 
-/* JOS's big kernel lock: held in the kernel, not in user mode, not in guest mode, not on fast exits. */
+/* JOS's big kernel lock: held in the kernel, not in user mode, not in guest mode, not on fast
+ * exits. */
 extern struct spinlock kernel_lock;
 
 void spin_lock(struct spinlock *l);

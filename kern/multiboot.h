@@ -3,7 +3,8 @@
 
 #include <stdint.h>
 
-/* Fills boot_info from the Multiboot2 information at this hpa.  Panics on one that makes no sense. */
+/* Fills boot_info from the Multiboot2 information at this hpa.  Panics on one that makes no sense.
+ */
 void multiboot_init(uint64_t info_pa);
 
 #endif
