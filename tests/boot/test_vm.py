@@ -162,7 +162,6 @@ def test_reboot(machine):
     m.expect("guest> ")
     m.sendline("reboot")
     m.expect("guest> ")
-    m.expect("guest> ")
     m.sendline("poweroff")
     assert m.finish() == 0
 
