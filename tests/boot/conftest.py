@@ -59,12 +59,9 @@ class Machine:
 
     def expect(self, pattern, timeout=-1):
         """Waits for a regular expression; returns the match.  Fails the test without it."""
-        try:
-            self._child.expect(pattern, timeout=timeout)
-        except pexpect.TIMEOUT:
-            self._fail(f"no {pattern!r} in time")
-        except pexpect.EOF:
-            self._fail(f"the machine ended without {pattern!r}")
+        found = self._child.expect([pattern, pexpect.TIMEOUT, pexpect.EOF], timeout=timeout)
+        if found:
+            self._fail(f"{'no' if found == 1 else 'it ended without'} {pattern!r}")
         return self._child.match
 
     def send(self, text):
@@ -75,9 +72,7 @@ class Machine:
 
     def finish(self):
         """Waits for the end; returns the launcher's exit status, which is the host's verdict."""
-        try:
-            self._child.expect(pexpect.EOF)
-        except pexpect.TIMEOUT:
+        if self._child.expect([pexpect.EOF, pexpect.TIMEOUT]):
             self._fail("no end in time")
         self._child.close()
         return self._child.exitstatus
