@@ -136,7 +136,6 @@ pic_ack(struct pic *p)
 	/* The request is gone: the chip answers with its lowest input and nothing is in service. */
 	if (input == INPUTS)
 		return c->vector_base + LOWEST;
-	/* Find the slave's input first: the acknowledge changes nothing that it depends on. */
 	acknowledge(c, input);
 	if (input == PIC_CASCADE) {
 		c = &p->slave;
