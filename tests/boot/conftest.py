@@ -27,6 +27,7 @@ IMAGE = OBJDIR / "nestling.img"
 sys.path.insert(0, str(ROOT / "tools"))
 
 TAIL_LINES = 25  # of the console, shown when a test fails
+LAUNCHER_SECONDS = 10  # what the launcher may need beyond its own time limit
 
 
 class Machine:
@@ -41,8 +42,8 @@ class Machine:
             if value is not None:
                 args += [option, str(value)]
         self._log = io.StringIO()
-        self._child = pexpect.spawn(sys.executable, args, timeout=timeout, encoding="utf-8",
-                                    codec_errors="replace", echo=False)
+        self._child = pexpect.spawn(sys.executable, args, timeout=timeout + LAUNCHER_SECONDS,
+                                    encoding="utf-8", codec_errors="replace", echo=False)
         self._child.logfile_read = self._log
         self._child.delaybeforesend = None
 

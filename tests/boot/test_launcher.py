@@ -1,0 +1,118 @@
+"""tools/run.py: the verdict, the ends that are none, and what it says of bad requests."""
+
+import concurrent.futures
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from conftest import IMAGE, ROOT
+
+VERDICT_0 = "nestling: poweroff, status 0"
+
+
+def launch(*args, image=IMAGE, **options):
+    """Runs the launcher without a terminal."""
+    return subprocess.run([sys.executable, ROOT / "tools" / "run.py", *args, "--image", image],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
+                          check=False, **options)
+
+
+def check_one_line(result, text):
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("run.py: ") and result.stderr.count("\n") == 1, result.stderr
+    assert text in result.stderr
+
+
+@pytest.mark.parametrize("emulator", ("bochs", "qemu"))
+@pytest.mark.parametrize("status", (0, 1, 77))
+def test_exit_status_is_the_hosts(emulator, status, machine):
+    flags = ("--force-tcg",) if emulator == "qemu" else ()
+    assert machine(emulator, run=f"poweroff {status}", flags=flags).finish() == status
+
+
+def test_verdict_counts_only_as_the_last_line(boot_test):
+    m = boot_test(run=f"echo {VERDICT_0}; poweroff 5")
+    assert m.finish() == 5
+    assert VERDICT_0 in m.lines
+
+
+def test_verdict_counts_only_when_the_emulator_ends(boot_test):
+    m = boot_test(run=f"echo {VERDICT_0}; sh", timeout=4)
+    assert m.finish() == 124
+    assert "run.py: timeout: no end after 4 s" in m.output
+
+
+def test_key_ends_it(boot_test):
+    m = boot_test(run="sh")
+    m.expect(r"\$ ")
+    m.send("\x01x")
+    assert m.finish() == 130
+
+
+def test_commands_arrive_as_typed(boot_test):
+    m = boot_test(run="""echo "a;  b" 'c' $HOME `x` %s \\n""")
+    assert m.finish() == 0
+    assert "a;  b c $HOME `x` %s \\n" in m.lines
+
+
+def test_output_is_complete_without_a_terminal():
+    result = launch("qemu", "--force-tcg", "--run", "echo one; echo two", "--timeout", "60")
+    assert result.returncode == 0
+    assert result.stdout.replace("\r", "").endswith(f"\none\ntwo\n{VERDICT_0}\n")
+    assert result.stderr == ""
+
+
+def test_icount_repeats_exactly():
+    runs = [launch("qemu", "--icount", "--run", "free", "--timeout", "60") for _ in range(2)]
+    assert runs[0].returncode == 0
+    assert runs[0].stdout == runs[1].stdout
+
+
+def test_several_bochs_side_by_side():
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        runs = [pool.submit(launch, "bochs", "--run", f"echo I am {n}", "--timeout", "100")
+                for n in range(3)]
+    for n, run in enumerate(runs):
+        assert run.result().returncode == 0
+        assert f"I am {n}" in run.result().stdout
+
+
+def test_logs_are_kept(tmp_path):
+    assert launch("bochs", "--run", "free", "--keep-logs", tmp_path / "logs").returncode == 0
+    assert {"bochsrc", "bochs.log"} <= {path.name for path in (tmp_path / "logs").iterdir()}
+
+
+@pytest.mark.parametrize("args,text", (
+    (("bochs", "--cpu", "i9"), "Bochs has no CPU model 'i9', expected one of: "),
+    (("qemu", "--force-tcg", "--cpu", "i9"), "unable to find CPU model 'i9'"),
+    (("bochs", "--mem", "1"), "MEM is 1, expected 16 to 2048 MiB"),
+    (("bochs", "--mem", "lots"), "expected a number of MiB, found 'lots'"),
+    (("bochs", "--cpus", "99"), "the number of CPUs is 99, expected 1 to 8"),
+    (("bochs", "--run", "x" * 1020), "the command line has 1024 bytes, the limit is 1023"),
+    (("bochs", "--run", "a\nb"), "control character"),
+))
+def test_bad_request(args, text):
+    check_one_line(launch(*args), text)
+
+
+def test_bad_image(tmp_path):
+    check_one_line(launch("bochs", image=tmp_path / "none.img"), "No such file or directory")
+    (tmp_path / "empty.img").touch()
+    check_one_line(launch("bochs", "--run", "x", image=tmp_path / "empty.img"), "no image header")
+
+
+@pytest.mark.parametrize("emulator,package", (("bochs", "bochs"), ("qemu", "qemu-system-x86")))
+def test_missing_emulator(emulator, package, tmp_path):
+    result = launch(emulator, env={"PATH": str(tmp_path)})
+    check_one_line(result, "is not installed")
+    assert package in result.stderr
+
+
+def test_nothing_is_left_behind(tmp_path):
+    result = launch("qemu", "--force-tcg", "--run", "free", env={"TMPDIR": str(tmp_path),
+                                                                "PATH": "/usr/bin:/bin"})
+    assert result.returncode == 0
+    assert not list(pathlib.Path(tmp_path).iterdir())
