@@ -268,6 +268,11 @@ kernel_trap(struct trapframe *tf)
 		spin_lock(&kernel_lock);
 		kill_env(this_cpu()->env, tf->vector, tf->error);
 	}
+	if (tf->vector == X86_DB && on_cpu_stack()) {
+		this_cpu()->debug_causes |= read_dr6() & DR6_CAUSE;
+		write_dr6(DR6_FIXED);
+		return;
+	}
 	if (tf->vector < T_IRQ_BASE || !on_cpu_stack() || !this_cpu()->interruptible)
 		kernel_fault(tf);
 	trap_interrupt(tf->vector);

@@ -3,10 +3,11 @@
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "lib/string.h"
+#include "vmm/svm/svm.h"
 #include "vmm/vmx/vmx.h"
 
 /* The one file that names the back ends. */
-static const struct hv_ops *const backends[] = {&hv_vmx};
+static const struct hv_ops *const backends[] = {&hv_vmx, &hv_svm};
 
 const struct hv_ops *hv;
 struct hv_caps hv_caps;

@@ -102,9 +102,8 @@ cr_write(struct vcpu *v, unsigned int cr, uint64_t value)
 	switch (cr) {
 	case 0:
 		return cr0_write(v, value);
-	case 3:
-		hv->set_cr(v, 3, value);
-		return 0;
+	case 3: /* exits only when the processor would not take the value */
+		return -E_INVAL;
 	case 4:
 		return cr4_write(v, value);
 	case 8:
@@ -257,8 +256,9 @@ exit_external_interrupt(struct vcpu *v, struct hv_exit *x)
 enum hv_action
 exit_interrupt_window(struct vcpu *v, struct hv_exit *x)
 {
-	(void)v;
 	(void)x;
+	hv->irq_window(v, false);
+	v->window_open = false;
 	return HV_RESUME;
 }
 

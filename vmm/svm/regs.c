@@ -1,0 +1,149 @@
+#include "vmm/svm/svm.h"
+
+#include "inc/error.h"
+#include "inc/x86.h"
+#include "lib/assert.h"
+
+/* Guest registers in the VMCB. */
+
+uint64_t
+svm_get_cr(struct vcpu *v, unsigned int cr)
+{
+	const struct vmcb *b = svm_vmcb(v);
+
+	switch (cr) {
+	case 0:
+		return b->cr0;
+	case 3:
+		return b->cr3;
+	case 4:
+		return b->cr4 & cr4_allowed();
+	}
+	panic("svm_get_cr: no CR%u", cr);
+}
+
+void
+svm_set_cr(struct vcpu *v, unsigned int cr, uint64_t value)
+{
+	struct vmcb *b = svm_vmcb(v);
+
+	switch (cr) {
+	case 0:
+		b->cr0 = value;
+		break;
+	case 3:
+		b->cr3 = value;
+		break;
+	case 4:
+		/* Machine checks are the host's. */
+		b->cr4 = value | (read_cr4() & CR4_MCE);
+		break;
+	default:
+		panic("svm_set_cr: no CR%u", cr);
+	}
+	/* The processor flushes when the guest itself writes; here we must. */
+	((struct svm_vcpu *)v->backend)->flush = true;
+}
+
+/* VMRUN wants SVME in the guest's EFER; the guest must not see it. */
+uint64_t
+svm_get_efer(struct vcpu *v)
+{
+	return svm_vmcb(v)->efer & ~(uint64_t)EFER_SVME;
+}
+
+void
+svm_set_efer(struct vcpu *v, uint64_t value)
+{
+	svm_vmcb(v)->efer = value | EFER_SVME;
+}
+
+static struct vmcb_segment *
+segment(struct vmcb *b, enum vm_seg s)
+{
+	struct vmcb_segment *const segments[SEG_COUNT] = {
+	        [SEG_ES] = &b->es, [SEG_CS] = &b->cs, [SEG_SS] = &b->ss,     [SEG_DS] = &b->ds,
+	        [SEG_FS] = &b->fs, [SEG_GS] = &b->gs, [SEG_LDTR] = &b->ldtr, [SEG_TR] = &b->tr,
+	};
+
+	return segments[s];
+}
+
+/* The VMCB keeps the descriptor's upper nibble at 11:8, struct vm_segment, as VMX does, at 15:12.
+ */
+enum { ATTRIB_P = 0x80, AR_DPL = 0x60, AR_DPL_SHIFT = 5 };
+
+void
+svm_get_segment(struct vcpu *v, enum vm_seg s, struct vm_segment *out)
+{
+	struct vmcb *b = svm_vmcb(v);
+	const struct vmcb_segment *in = segment(b, s);
+
+	out->sel = in->sel;
+	out->base = in->base;
+	out->limit = in->limit;
+	out->ar = (in->attrib & 0xffu) | (in->attrib & 0xf00u) << 4;
+	/* The privilege level is a field of its own here: SS.DPL need not follow it. */
+	if (s == SEG_SS)
+		out->ar = (out->ar & ~(uint32_t)AR_DPL) | (uint32_t)b->cpl << AR_DPL_SHIFT;
+	if (!(in->attrib & ATTRIB_P))
+		out->ar |= SEG_AR_UNUSABLE;
+}
+
+static void
+set_segment(struct vcpu *v, enum vm_seg s, const struct vm_segment *in)
+{
+	struct vmcb *b = svm_vmcb(v);
+	struct vmcb_segment *out = segment(b, s);
+
+	out->sel = in->sel;
+	out->base = in->base;
+	out->limit = in->limit;
+	out->attrib = in->ar & SEG_AR_UNUSABLE ? 0 : (in->ar & 0xff) | (in->ar >> 4 & 0xf00);
+	if (s == SEG_SS)
+		b->cpl = (in->ar & AR_DPL) >> AR_DPL_SHIFT;
+}
+
+void
+svm_get_regs(struct vcpu *v, struct vm_regs *r)
+{
+	const struct vmcb *b = svm_vmcb(v);
+
+	r->gpr[REG_RSP] = b->rsp;
+	r->rip = b->rip;
+	r->rflags = b->rflags;
+	r->cr0 = svm_get_cr(v, 0);
+	r->cr3 = svm_get_cr(v, 3);
+	r->cr4 = svm_get_cr(v, 4);
+	r->efer = svm_get_efer(v);
+	r->dr7 = b->dr7;
+	for (unsigned int s = 0; s < SEG_COUNT; s++)
+		svm_get_segment(v, s, &r->seg[s]);
+	r->gdtr_base = b->gdtr.base;
+	r->gdtr_limit = b->gdtr.limit;
+	r->idtr_base = b->idtr.base;
+	r->idtr_limit = b->idtr.limit;
+}
+
+int
+svm_set_regs(struct vcpu *v, const struct vm_regs *r)
+{
+	struct vmcb *b = svm_vmcb(v);
+
+	b->rsp = r->gpr[REG_RSP];
+	b->rip = r->rip;
+	b->rflags = r->rflags | RFLAGS_FIXED;
+	svm_set_efer(v, r->efer);
+	svm_set_cr(v, 3, r->cr3);
+	svm_set_cr(v, 4, r->cr4);
+	svm_set_cr(v, 0, r->cr0);
+	b->dr7 = r->dr7;
+	b->dr6 = DR6_FIXED;
+	for (unsigned int s = 0; s < SEG_COUNT; s++)
+		set_segment(v, s, &r->seg[s]);
+	b->gdtr = (struct vmcb_segment){.base = r->gdtr_base, .limit = r->gdtr_limit};
+	b->idtr = (struct vmcb_segment){.base = r->idtr_base, .limit = r->idtr_limit};
+	b->interrupt_shadow = 0;
+	b->event_inject = 0;
+	return 0;
+}

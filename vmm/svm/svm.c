@@ -1,0 +1,430 @@
+#include "vmm/svm/svm.h"
+
+#include "inc/cpuid.h"
+#include "inc/error.h"
+#include "inc/msr.h"
+#include "inc/x86.h"
+#include "kern/cpu.h"
+#include "kern/trap.h"
+#include "lib/assert.h"
+#include "lib/printf.h"
+#include "lib/string.h"
+
+/* The AMD back end: SVM with nested paging.  APM vol. 2, "Secure Virtual Machine". */
+
+enum {
+	TLB_FLUSH_ALL = 1,
+	TLB_FLUSH_ASID = 3,
+	IOPM_SIZE = 3 * PAGE_SIZE,
+	MSRPM_SIZE = 2 * PAGE_SIZE,
+	CPUID_SVM = 0x8000000a,
+	EXIT_CR3_WRITE = 0x13,
+};
+#define EXIT_INVALID 0xffffffffu /* -1, of which QEMU's TCG stores the low half */
+/* V_INTR_MASKING: the host's IF, not the guest's, decides about physical interrupts. */
+#define VINTR_IRQ     (BIT(8) | 0xfull << 16 | BIT(20)) /* pending, top priority, whatever the TPR */
+#define VINTR_MASKING BIT(24)
+#define PAT_RESET     0x0007040600070406ull
+
+static const uint32_t intercepts1 = SVM_ICPT_INTR | SVM_ICPT_NMI | SVM_ICPT_INIT | SVM_ICPT_RDPMC |
+                                    SVM_ICPT_CPUID | SVM_ICPT_RSM | SVM_ICPT_INVD | SVM_ICPT_HLT |
+                                    SVM_ICPT_INVLPGA | SVM_ICPT_IOIO | SVM_ICPT_MSR |
+                                    SVM_ICPT_TASK_SWITCH | SVM_ICPT_SHUTDOWN;
+static const uint32_t intercepts2 = SVM_ICPT2_VMRUN | SVM_ICPT2_VMMCALL | SVM_ICPT2_VMLOAD |
+                                    SVM_ICPT2_VMSAVE | SVM_ICPT2_STGI | SVM_ICPT2_CLGI |
+                                    SVM_ICPT2_SKINIT | SVM_ICPT2_RDTSCP | SVM_ICPT2_WBINVD |
+                                    SVM_ICPT2_MONITOR | SVM_ICPT2_MWAIT | SVM_ICPT2_XSETBV;
+/* A guest can loop in the delivery of #DB and #AC; machine checks are the host's. */
+static const uint32_t exceptions = 1 << X86_DB | 1 << X86_AC | 1 << X86_MC;
+/* CR4 shows a bit that is not the guest's own: svm_set_cr(). */
+static const uint16_t cr_reads = 1 << 4 | 1 << 8, cr_writes = 1 << 0 | 1 << 4 | 1 << 8;
+
+const struct pt_format npt_format = {
+        .name = "NPT",
+        .present = PTE_P,
+        .table = PTE_P | PTE_W | PTE_U,
+        .large = PTE_PS,
+};
+
+uint32_t svm_features; /* CPUID 8000000Ah EDX */
+static uint32_t asids;
+
+/* All ports and all MSRs intercepted, but for the direct MSRs. */
+static uint8_t iopm[IOPM_SIZE] __attribute__((aligned(PAGE_SIZE)));
+static uint8_t msrpm[MSRPM_SIZE] __attribute__((aligned(PAGE_SIZE)));
+
+/* Per CPU: what VMRUN saves of the host, and what VMLOAD brings back. */
+static struct svm_cpu {
+	uint64_t save_pa, vmcb_pa;
+} svm_cpus[CPUS_MAX];
+
+static uint64_t
+svm_npt_leaf(uint64_t pa, bool writable, bool large)
+{
+	return pa | PTE_P | PTE_U | (writable ? PTE_W : 0) | (large ? PTE_PS : 0);
+}
+
+/* Two bits an MSR, read and write, in three ranges of 2 KiB (APM vol. 2, "MSR Intercepts"). */
+static void
+msr_allow(void *arg, uint32_t msr)
+{
+	uint32_t base = msr < 0x2000 ? 0 : msr < 0xc0010000 ? 0x800 : 0x1000;
+	uint32_t n = msr & 0x1fff;
+
+	(void)arg;
+	msrpm[base + n / 4] &= (uint8_t) ~(3u << n % 4 * 2);
+}
+
+static const struct {
+	uint32_t feature;
+	const char *text;
+	unsigned int bit;
+} feature_names[] = {
+#define SVM_BIT(b, name, t) {SVM_FEATURE_##name, t, b},
+#include "inc/svmbits.def"
+#undef SVM_BIT
+};
+
+/* What we cannot do without; everything else has a way around it. */
+static const uint32_t features_needed = SVM_FEATURE_NP;
+
+static int
+prove_features(char *why, uint64_t size)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(feature_names); i++) {
+		if (!(features_needed & ~svm_features & feature_names[i].feature))
+			continue;
+		snprintf(why, size,
+		         "SVM: the feature \"%s\" is missing (CPUID 8000000Ah EDX bit %u)",
+		         feature_names[i].text, feature_names[i].bit);
+		return -E_NO_HV;
+	}
+	return 0;
+}
+
+static int
+svm_probe(struct hv_caps *caps)
+{
+	struct cpuid_regs r;
+
+	if (cpuid(0x80000000, 0).eax < CPUID_SVM || !(cpuid(0x80000001, 0).ecx & CPUIDX1_ECX_SVM))
+		return -E_NO_HV;
+	r = cpuid(CPUID_SVM, 0);
+	svm_features = r.edx;
+	asids = r.ebx;
+	caps->vendor = HV_SVM;
+	caps->msr[caps->words].msr = MSR_VM_CR;
+	caps->msr[caps->words++].value = rdmsr(MSR_VM_CR);
+	caps->msr[caps->words].msr =
+	        CPUID_SVM; /* a CPUID leaf: EDX in the low half, EBX in the high */
+	caps->msr[caps->words++].value = (uint64_t)r.ebx << 32 | r.edx;
+	if (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS) {
+		snprintf(caps->refusal, HV_CAPS_TEXT,
+		         "SVM: the firmware has locked it off (VM_CR bit 4, SVMDIS); "
+		         "switch it on in the firmware's setup");
+		return -E_NO_HV;
+	}
+	if (asids < 2) {
+		snprintf(caps->refusal, HV_CAPS_TEXT,
+		         "SVM: the CPU has no ASID for a guest (CPUID 8000000Ah EBX is %u)", asids);
+		return -E_NO_HV;
+	}
+	return prove_features(caps->refusal, HV_CAPS_TEXT);
+}
+
+static int
+svm_cpu_on(void)
+{
+	struct svm_cpu *c = &svm_cpus[this_cpu()->index];
+	struct page *save = page_alloc(PAGE_ZERO | PAGE_KERNEL);
+	struct page *host = page_alloc(PAGE_ZERO | PAGE_KERNEL);
+
+	if (!save || !host) {
+		if (save)
+			page_unref(save);
+		if (host)
+			page_unref(host);
+		return -E_NO_MEM;
+	}
+	svm_decode_init();
+	memset(iopm, 0xff, sizeof(iopm));
+	memset(msrpm, 0xff, sizeof(msrpm));
+	msr_for_each_direct(msr_allow, NULL);
+	c->save_pa = page_pa(save);
+	c->vmcb_pa = page_pa(host);
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
+	wrmsr(MSR_VM_HSAVE_PA, c->save_pa);
+	__asm__ volatile("vmsave %0" : : "a"(c->vmcb_pa) : "memory");
+	return 0;
+}
+
+static void
+svm_cpu_off(void)
+{
+	struct svm_cpu *c = &svm_cpus[this_cpu()->index];
+
+	wrmsr(MSR_VM_HSAVE_PA, 0);
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~(uint64_t)EFER_SVME);
+	page_unref(pa_page(c->save_pa));
+	page_unref(pa_page(c->vmcb_pa));
+}
+
+static uint64_t
+image_pa(const void *p)
+{
+	return (uint64_t)p - KERNBASE;
+}
+
+static void
+write_controls(struct vcpu *v, struct vmcb *b)
+{
+	b->cr_reads = cr_reads;
+	b->cr_writes = cr_writes;
+	b->dr_reads = b->dr_writes = 0xffff;
+	b->exceptions = exceptions;
+	b->intercepts1 = intercepts1;
+	b->intercepts2 = intercepts2;
+	b->iopm_pa = image_pa(iopm);
+	b->msrpm_pa = image_pa(msrpm);
+	b->asid = 1 + v->vm->asid % (asids - 1);
+	b->vintr = VINTR_MASKING;
+	b->np_enable = 1;
+	b->ncr3 = v->vm->npt.root;
+	b->pat = PAT_RESET;
+}
+
+static int
+svm_vcpu_init(struct vcpu *v)
+{
+	struct page *p = page_alloc(PAGE_ZERO | PAGE_KERNEL);
+	struct page *own = page_alloc(PAGE_ZERO | PAGE_KERNEL);
+	struct svm_vcpu *x;
+
+	if (!p || !own) {
+		if (p)
+			page_unref(p);
+		if (own)
+			page_unref(own);
+		return -E_NO_MEM;
+	}
+	x = kva(page_pa(own));
+	x->vmcb_pa = page_pa(p);
+	x->vmcb = kva(x->vmcb_pa);
+	v->backend = x;
+	write_controls(v, x->vmcb);
+	return 0;
+}
+
+static void
+svm_vcpu_free(struct vcpu *v)
+{
+	struct svm_vcpu *x = v->backend;
+
+	page_unref(pa_page(x->vmcb_pa));
+	page_unref(pa_page(kva_pa(x)));
+}
+
+/* VMs share the few ASIDs, so that whoever comes onto the CPU starts with an empty TLB. */
+static void
+svm_load(struct vcpu *v)
+{
+	((struct svm_vcpu *)v->backend)->flush = true;
+}
+
+/* The VMCB is in memory, and no clean bits are in use: there is nothing to write back. */
+static void
+svm_put(struct vcpu *v)
+{
+	(void)v;
+}
+
+static void
+svm_leave(struct vcpu *v)
+{
+	(void)v;
+}
+
+static int
+svm_enter(struct vcpu *v)
+{
+	struct svm_vcpu *x = v->backend;
+	struct vmcb *b = x->vmcb;
+
+	b->tlb_control = !x->flush                                  ? 0
+	                 : svm_features & SVM_FEATURE_FLUSH_BY_ASID ? TLB_FLUSH_ASID
+	                                                            : TLB_FLUSH_ALL;
+	x->flush = false;
+	b->rax = v->gpr[REG_RAX];
+	b->cr2 = read_cr2();
+	svm_enter_guest(v, x->vmcb_pa, svm_cpus[this_cpu()->index].vmcb_pa);
+	write_cr2(b->cr2);
+	v->gpr[REG_RAX] = b->rax;
+	if ((uint32_t)b->exit_code == EXIT_INVALID) {
+		if (!svm_is_bad_cr3_write(v))
+			return -E_ENTRY;
+		b->exit_code = EXIT_CR3_WRITE;
+	}
+	b->event_inject = 0;
+	return 0;
+}
+
+static void
+svm_skip(struct vcpu *v, const struct hv_exit *x)
+{
+	struct vmcb *b = svm_vmcb(v);
+
+	b->rip += x->len;
+	b->interrupt_shadow = 0;
+	if (b->rflags & RFLAGS_TF) {
+		v->dr6 |= DR6_BS;
+		inject_exception(v, X86_DB);
+	}
+}
+
+static uint64_t
+svm_get_rip(struct vcpu *v)
+{
+	return svm_vmcb(v)->rip;
+}
+
+static uint64_t
+svm_get_rflags(struct vcpu *v)
+{
+	return svm_vmcb(v)->rflags;
+}
+
+static void
+svm_set_rsp(struct vcpu *v, uint64_t value)
+{
+	svm_vmcb(v)->rsp = value;
+}
+
+static uint64_t
+svm_get_dr7(struct vcpu *v)
+{
+	return svm_vmcb(v)->dr7;
+}
+
+static void
+svm_set_dr7(struct vcpu *v, uint64_t value)
+{
+	svm_vmcb(v)->dr7 = value;
+}
+
+static int
+svm_get_msr(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+	if (msr != MSR_PAT)
+		return -E_NOT_FOUND;
+	*value = svm_vmcb(v)->pat;
+	return 0;
+}
+
+static int
+svm_set_msr(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	if (msr != MSR_PAT)
+		return -E_NOT_FOUND;
+	svm_vmcb(v)->pat = value;
+	return 0;
+}
+
+static void
+svm_set_tsc_offset(struct vcpu *v, int64_t offset)
+{
+	svm_vmcb(v)->tsc_offset = (uint64_t)offset;
+}
+
+/* The interrupt still waits at the CPU: let it in, and the kernel's own gate takes it. */
+static void
+svm_take_interrupt(const struct hv_exit *x)
+{
+	struct cpu *cpu = this_cpu();
+
+	if (x->intr.nmi) /* STGI has let it in */
+		return;
+	cpu->interruptible = true;
+	__asm__ volatile("sti; nop; cli" : : : "memory");
+	cpu->interruptible = false;
+}
+
+static bool
+svm_irq_ready(struct vcpu *v)
+{
+	const struct vmcb *b = svm_vmcb(v);
+
+	return (b->rflags & RFLAGS_IF) && !(b->interrupt_shadow & 1);
+}
+
+/* A virtual interrupt that is intercepted where the guest could take it: nothing is delivered. */
+static void
+svm_irq_window(struct vcpu *v, bool on)
+{
+	struct vmcb *b = svm_vmcb(v);
+
+	b->intercepts1 = on ? intercepts1 | SVM_ICPT_VINTR : intercepts1;
+	b->vintr = on ? VINTR_MASKING | VINTR_IRQ : VINTR_MASKING;
+}
+
+_Static_assert(HV_EVENT_VALID == 1u << 31 && HV_EVENT_HAS_ERROR == 1 << 11,
+               "the event word is EVENTINJ's as well as VMX's");
+
+static void
+svm_inject(struct vcpu *v)
+{
+	svm_vmcb(v)->event_inject = (uint64_t)v->event.error << 32 | v->event.info;
+}
+
+static void
+svm_flush(struct vm *vm)
+{
+	for (unsigned int i = 0; i < vm->vcpu_count; i++)
+		((struct svm_vcpu *)vm->vcpus[i]->backend)->flush = true;
+}
+
+static void
+svm_explain(struct vcpu *v, char *text, uint64_t size)
+{
+	(void)v;
+	snprintf(text, size, "VMRUN found the VMCB invalid (VMEXIT_INVALID)");
+}
+
+const struct hv_ops hv_svm = {
+        .name = "SVM",
+        .vendor = HV_SVM,
+        .npt_format = &npt_format,
+        .entry_switches_msrs = true,
+        .probe = svm_probe,
+        .cpu_on = svm_cpu_on,
+        .cpu_off = svm_cpu_off,
+        .vcpu_init = svm_vcpu_init,
+        .vcpu_free = svm_vcpu_free,
+        .load = svm_load,
+        .put = svm_put,
+        .enter = svm_enter,
+        .decode = svm_decode,
+        .skip = svm_skip,
+        .get_regs = svm_get_regs,
+        .set_regs = svm_set_regs,
+        .get_rip = svm_get_rip,
+        .set_rsp = svm_set_rsp,
+        .get_rflags = svm_get_rflags,
+        .get_segment = svm_get_segment,
+        .get_cr = svm_get_cr,
+        .set_cr = svm_set_cr,
+        .get_dr7 = svm_get_dr7,
+        .set_dr7 = svm_set_dr7,
+        .get_efer = svm_get_efer,
+        .set_efer = svm_set_efer,
+        .get_msr = svm_get_msr,
+        .set_msr = svm_set_msr,
+        .set_tsc_offset = svm_set_tsc_offset,
+        .take_interrupt = svm_take_interrupt,
+        .irq_ready = svm_irq_ready,
+        .irq_window = svm_irq_window,
+        .inject = svm_inject,
+        .flush = svm_flush,
+        .leave = svm_leave,
+        .npt_leaf = svm_npt_leaf,
+        .explain = svm_explain,
+};

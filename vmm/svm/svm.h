@@ -1,0 +1,83 @@
+#ifndef NESTLING_VMM_SVM_SVM_H
+#define NESTLING_VMM_SVM_SVM_H
+
+#ifndef __ASSEMBLER__
+
+#include "vmm/svm/vmcb.h"
+#include "vmm/vmm.h"
+
+/* The SVM back end's own header. */
+
+/* Intercepts (APM vol. 2, appendix "Layout of VMCB", offsets 00Ch and 010h). */
+enum {
+	SVM_ICPT_INTR = 1 << 0,
+	SVM_ICPT_NMI = 1 << 1,
+	SVM_ICPT_INIT = 1 << 3,
+	SVM_ICPT_VINTR = 1 << 4,
+	SVM_ICPT_RDPMC = 1 << 15,
+	SVM_ICPT_CPUID = 1 << 18,
+	SVM_ICPT_RSM = 1 << 19,
+	SVM_ICPT_INVD = 1 << 22,
+	SVM_ICPT_HLT = 1 << 24,
+	SVM_ICPT_INVLPGA = 1 << 26,
+	SVM_ICPT_IOIO = 1 << 27,
+	SVM_ICPT_MSR = 1 << 28,
+	SVM_ICPT_TASK_SWITCH = 1 << 29,
+};
+#define SVM_ICPT_SHUTDOWN 0x80000000u
+enum {
+	SVM_ICPT2_VMRUN = 1 << 0,
+	SVM_ICPT2_VMMCALL = 1 << 1,
+	SVM_ICPT2_VMLOAD = 1 << 2,
+	SVM_ICPT2_VMSAVE = 1 << 3,
+	SVM_ICPT2_STGI = 1 << 4,
+	SVM_ICPT2_CLGI = 1 << 5,
+	SVM_ICPT2_SKINIT = 1 << 6,
+	SVM_ICPT2_RDTSCP = 1 << 7,
+	SVM_ICPT2_WBINVD = 1 << 9,
+	SVM_ICPT2_MONITOR = 1 << 10,
+	SVM_ICPT2_MWAIT = 1 << 11,
+	SVM_ICPT2_XSETBV = 1 << 13,
+};
+
+/* Features: SVM_NAME of inc/svmbits.def, CPUID 8000000Ah EDX. */
+#define SVM_BIT(bit, name, text) \
+	static const uint32_t SVM_FEATURE_##name __attribute__((unused)) = 1u << (bit);
+#include "inc/svmbits.def"
+#undef SVM_BIT
+
+struct svm_vcpu {
+	struct vmcb *vmcb;
+	uint64_t vmcb_pa;
+	bool flush; /* at the next VMRUN */
+};
+
+extern const struct hv_ops hv_svm;
+extern const struct pt_format npt_format;
+extern uint32_t svm_features;
+
+/* Did an invalid exit come from the guest's MOV to CR3? */
+bool svm_is_bad_cr3_write(struct vcpu *v);
+void svm_decode_init(void);
+void svm_decode(struct vcpu *v, struct hv_exit *x);
+
+static inline struct vmcb *
+svm_vmcb(struct vcpu *v)
+{
+	return ((struct svm_vcpu *)v->backend)->vmcb;
+}
+
+/* regs.c: guest state in the VMCB */
+void svm_get_regs(struct vcpu *v, struct vm_regs *r);
+int svm_set_regs(struct vcpu *v, const struct vm_regs *r);
+void svm_get_segment(struct vcpu *v, enum vm_seg s, struct vm_segment *out);
+uint64_t svm_get_cr(struct vcpu *v, unsigned int cr);
+void svm_set_cr(struct vcpu *v, unsigned int cr, uint64_t value);
+uint64_t svm_get_efer(struct vcpu *v);
+void svm_set_efer(struct vcpu *v, uint64_t value);
+
+/* entry.S: VMRUN with v's registers; returns after the #VMEXIT, with GIF set. */
+void svm_enter_guest(struct vcpu *v, uint64_t vmcb_pa, uint64_t host_vmcb_pa);
+
+#endif
+#endif
