@@ -6,12 +6,22 @@ the word before the signature tells how many sectors the loader has.  The
 layout is described in guest/boot/boot.h.
 """
 import argparse
+import pathlib
+import re
 import sys
 
-SECTOR = 512
-SIGNATURE_AT = 510
-LOADER_SECTORS_AT = 508
-LOADER_SECTORS_MAX = 64
+LAYOUT = pathlib.Path(__file__).parent / "boot" / "boot.h"
+
+
+def layout(name):
+    """A number that boot.h defines."""
+    return int(re.search(rf"^#define {name}\s+(\w+)", LAYOUT.read_text(), re.M)[1], 0)
+
+
+SECTOR = layout("SECTOR_SIZE")
+SIGNATURE_AT = SECTOR - 2
+LOADER_SECTORS_AT = layout("LOADER_SECTORS_AT")
+LOADER_SECTORS_MAX = layout("LOADER_SECTORS_MAX")
 
 
 def padded(data):

@@ -60,7 +60,7 @@ direct(uint64_t pa)
 }
 /* RAM that nobody has touched since power on: fresh pages in one piece, or NULL. */
 void *mem_fresh(uint64_t pages);
-/* One such page in 2 MiB that nobody has touched, while there are some; or like mem_fresh(1). */
+/* One such page in 2 MiB that nobody has touched: a VM's RAM may come in pieces of that size. */
 void *mem_fresh_alone(void);
 /* 4 KiB pages that mem_fresh has left. */
 uint64_t mem_fresh_left(void);

@@ -125,7 +125,7 @@ mem_fresh_alone(void)
 	uint64_t aligned = ROUND_UP(fresh, LARGE_PAGE_SIZE);
 
 	if (aligned + LARGE_PAGE_SIZE > ram)
-		return mem_fresh(1);
+		return NULL;
 	fresh = aligned + LARGE_PAGE_SIZE;
 	return direct(aligned);
 }
