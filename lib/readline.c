@@ -37,6 +37,23 @@ word_start(const char *buf, size_t len)
 	return len;
 }
 
+/* How much of buf[0..len) an editing key leaves. */
+static size_t
+kept(int key, const char *buf, size_t len)
+{
+	switch (key) {
+	case BACKSPACE:
+	case DELETE:
+		return len ? len - 1 : 0;
+	case CTRL_U:
+		return 0;
+	case CTRL_W:
+		return word_start(buf, len);
+	default:
+		return len;
+	}
+}
+
 /* Cursor and function keys come as ESC [ ... letter; they mean nothing here. */
 static void
 skip_escape_sequence(void)
@@ -59,8 +76,9 @@ readline(const char *prompt, char *buf, size_t size)
 	for (;;) {
 		int c = getchar_blocking();
 
-		keep = len;
 		switch (c) {
+		case -1:
+			return READLINE_END;
 		case CTRL_C:
 			printf("^C\n");
 			return READLINE_CANCELLED;
@@ -68,33 +86,20 @@ readline(const char *prompt, char *buf, size_t size)
 			if (len == 0)
 				return READLINE_END;
 			break;
-		case -1:
-			return READLINE_END;
 		case '\r':
 		case '\n':
 			buf[len] = 0;
 			putchar('\n');
 			return len;
-		case BACKSPACE:
-		case DELETE:
-			keep = len ? len - 1 : 0;
-			break;
-		case CTRL_U:
-			keep = 0;
-			break;
-		case CTRL_W:
-			keep = word_start(buf, len);
-			break;
 		case ESCAPE:
 			skip_escape_sequence();
 			break;
 		default:
-			if (c >= ' ' && c < DELETE && len + 1 < size) {
+			if (c >= ' ' && c < DELETE && len + 1 < size)
 				buf[len++] = putchar(c);
-				keep = len;
-			}
+			keep = kept(c, buf, len);
+			erase(len - keep);
+			len = keep;
 		}
-		erase(len - keep);
-		len = keep;
 	}
 }

@@ -18,10 +18,10 @@
 _Noreturn void check_failed(const char *file, int line, const char *text);
 void check_result(const char *file, int line, const char *text, long found, long wanted);
 
-#define CHECK(x)                                                                                   \
-	do {                                                                                       \
-		if (!(x))                                                                          \
-			check_failed(__FILE__, __LINE__, #x);                                      \
+#define CHECK(x)                                              \
+	do {                                                  \
+		if (!(x))                                     \
+			check_failed(__FILE__, __LINE__, #x); \
 	} while (0)
 /* The call must give exactly this result. */
 #define CHECK_RESULT(call, wanted) check_result(__FILE__, __LINE__, #call, (long)(call), (wanted))
