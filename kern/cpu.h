@@ -41,7 +41,6 @@ struct cpu {
 	uint64_t slice_end; /* TSC */
 	uint64_t timer_at;  /* TSC the LAPIC timer is programmed for; UINT64_MAX: off */
 	uint64_t env_since; /* TSC at which env got this CPU */
-	uint64_t debug_causes;	 /* DR6 of a #DB that came in the kernel: a guest's, see docs/TRICKS.md */
 	struct tss tss;
 	uint64_t gdt[7] __attribute__((aligned(16)));
 };

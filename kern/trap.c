@@ -268,8 +268,8 @@ kernel_trap(struct trapframe *tf)
 		spin_lock(&kernel_lock);
 		kill_env(this_cpu()->env, tf->vector, tf->error);
 	}
+	/* We set no breakpoints.  Bochs raises here the #DB of a guest that SVM intercepted. */
 	if (tf->vector == X86_DB && on_cpu_stack()) {
-		this_cpu()->debug_causes |= read_dr6() & DR6_CAUSE;
 		write_dr6(DR6_FIXED);
 		return;
 	}

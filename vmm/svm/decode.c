@@ -2,7 +2,6 @@
 
 #include "inc/error.h"
 #include "inc/x86.h"
-#include "kern/cpu.h"
 #include "lib/insn.h"
 
 /*
@@ -79,6 +78,29 @@ decode_length(struct vcpu *v, struct hv_exit *x)
 	return 0;
 }
 
+/*
+ * Why #DB came: the processor has written DR6.  Bochs has not, so there it is found from
+ * TF and the breakpoints; which of several data breakpoints it was cannot be told.
+ */
+static uint64_t
+debug_causes(const struct vcpu *v, const struct vmcb *b)
+{
+	uint64_t causes = b->dr6 & DR6_CAUSE;
+
+	if (causes)
+		return causes;
+	if (b->rflags & RFLAGS_TF)
+		return DR6_BS;
+	for (unsigned int i = 0; i < 4; i++) {
+		bool enabled = BITS(b->dr7, 2 * i + 1, 2 * i);
+		bool data = BITS(b->dr7, 4 * i + 17, 4 * i + 16);
+
+		if (enabled && (data || v->dr[i] == b->rip))
+			causes |= BIT(i);
+	}
+	return causes;
+}
+
 static int
 decode_exception(struct vcpu *v, struct hv_exit *x)
 {
@@ -92,10 +114,8 @@ decode_exception(struct vcpu *v, struct hv_exit *x)
 		x->intr.event.info |= HV_EVENT_HAS_ERROR;
 		x->intr.event.error = (uint32_t)b->exit_info1;
 	}
-	/* The processor has written DR6; the guest's own is in the vCPU.  Bochs instead raises the
-	 * #DB again in the host. */
-	x->qual = (b->dr6 | this_cpu()->debug_causes) & DR6_CAUSE;
-	this_cpu()->debug_causes = 0;
+	/* From here on it counts from nothing again: the guest's own DR6 is the vCPU's. */
+	x->qual = debug_causes(v, b);
 	b->dr6 = DR6_FIXED;
 	return 0;
 }
@@ -238,9 +258,21 @@ decode_npf(struct vcpu *v, struct hv_exit *x)
 /* Event types of EXITINTINFO (APM vol. 2, "Event Injection"). */
 enum { EVENT_SOFT_INTR = 4 << 8, VECTORS_OF_EXCEPTIONS = 32 };
 
+static bool
+at_software_interrupt(struct vcpu *v)
+{
+	enum { INT3 = 0xcc, INT_N = 0xcd, INTO = 0xce };
+	struct insn insn;
+
+	return fetch(v, &insn) == 0 && insn.map == INSN_MAP_1BYTE && insn.opcode >= INT3 &&
+	       insn.opcode <= INTO;
+}
+
 /*
  * An exit in the middle of an event's delivery: the event goes in again.  But for
  * INTn, INT3 and INTO, where RIP is still at the instruction: it runs again.
+ * Bochs records the last other exception for those; to run the instruction again
+ * is right even if it did raise that exception.
  */
 static void
 requeue_event(struct vcpu *v)
@@ -250,7 +282,7 @@ requeue_event(struct vcpu *v)
 
 	if (!(info & HV_EVENT_VALID) || type == EVENT_SOFT_INTR)
 		return;
-	if (type == HV_EVENT_EXCEPTION && (vector == X86_BP || vector == X86_OF))
+	if (type == HV_EVENT_EXCEPTION && vector != X86_DB && at_software_interrupt(v))
 		return;
 	/* QEMU's TCG records an interrupt as an exception with the interrupt's vector. */
 	if (type == HV_EVENT_EXCEPTION && vector >= VECTORS_OF_EXCEPTIONS)
