@@ -11,7 +11,7 @@
 enum parse_result {
 	PARSE_OK,
 	PARSE_OPEN_QUOTE, /* the line ends inside a quoted word */
-	PARSE_TOO_MANY,	  /* more than max words */
+	PARSE_TOO_MANY,   /* more than max words */
 };
 
 /*
@@ -22,13 +22,15 @@ enum parse_result {
  */
 enum parse_result parse_command(char **line, char **words, size_t max, size_t *count);
 
-/* A whole number with the suffix K, M or G (powers of 1024) or none.  False when malformed or too large. */
+/* A whole number with the suffix K, M or G (powers of 1024) or none.  False when malformed or too
+ * large. */
 bool parse_size(const char *text, uint64_t *bytes);
 
 /* A whole number from 0 to max, all of text.  False when it is not. */
 bool parse_number(const char *text, uint64_t max, uint64_t *value);
 
-/* The value of the last option of a kernel command line, NAME=everything to the end; NULL if not there. */
+/* The value of the last option of a kernel command line, NAME=everything to the end; NULL if not
+ * there. */
 const char *parse_option_rest(const char *cmdline, const char *name);
 
 #endif
