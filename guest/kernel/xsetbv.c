@@ -50,8 +50,9 @@ cmd_xsetbv(int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	if (!cpu_has(CPUID_1_ECX, CPUID1_ECX_XSAVE)) {
-		check(!probe_write_cr(4, cr4 | CR4_OSXSAVE, &f) && f.vector == X86_GP,
-		      "xsetbv: without XSAVE, CR4.OSXSAVE gets #GP");
+		if (in_nestling()) /* QEMU 7.2 hangs on a MOV to CR4 that should get #GP */
+			check(!probe_write_cr(4, cr4 | CR4_OSXSAVE, &f) && f.vector == X86_GP,
+			      "xsetbv: without XSAVE, CR4.OSXSAVE gets #GP");
 		check(!probe_xsetbv(0, 1, &f) && f.vector == X86_UD,
 		      "xsetbv: without XSAVE, XSETBV gets #UD");
 		return 0;
