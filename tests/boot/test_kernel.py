@@ -5,10 +5,14 @@ import re
 import pytest
 
 PASTED_LINES = 100
+# CPUs without VMs: the boot ends in the shell, not in a guest.
+NO_VMS = {"bochs": "p4_prescott_celeron_336", "qemu": "qemu64,-svm"}
 
 
-def enter_monitor(m):
-    """To the prompt K>, from a boot without commands on a CPU without VMs."""
+@pytest.fixture
+def at_monitor(boot_test):
+    """A machine at the prompt K>."""
+    m = boot_test(cpu=NO_VMS["qemu"])
     m.expect(r"\$ ")
     m.sendline("kmonitor")
     m.expect("K> ")
@@ -21,8 +25,8 @@ def monitor(m, command):
     return m.expect(r"(?s)\r\n(.*)K> ").group(1).replace("\r", "")
 
 
-def test_monitor_commands(boot_test):
-    m = enter_monitor(boot_test())
+def test_monitor_commands(at_monitor):
+    m = at_monitor
     described = re.findall(r"^  (\w+) ", monitor(m, "help"), re.M)
     assert {"help", "backtrace", "regs", "envs", "map", "x", "continue"} <= set(described)
     assert "sys_kmonitor+" in monitor(m, "backtrace")
@@ -44,8 +48,8 @@ def test_monitor_commands(boot_test):
     ("panic fault", r"page fault in the kernel: writing 0xffffc0000000\d000", "cmd_panic"),
     ("panic stack", "kernel stack overflow", "cmd_panic"),
 ])
-def test_panic_ends_in_the_monitor(command, message, caller, boot_test):
-    m = enter_monitor(boot_test())
+def test_panic_ends_in_the_monitor(command, message, caller, at_monitor):
+    m = at_monitor
     m.sendline(command)
     m.expect(rf"nestling: panic: {message}\r\n")
     m.expect(rf"  #0  ffffffff80[0-9a-f]+  {caller}\+0x")
@@ -66,8 +70,7 @@ def test_panic_of_an_unattended_run_ends_it(boot_test):
 @pytest.mark.parametrize("emulator", ["bochs", "qemu"])
 def test_pasted_text_is_not_lost(emulator, machine):
     """Both model a UART of 16 bytes; Bochs models the time on the wire as well."""
-    m = machine(emulator, flags=("--force-tcg",), cpu="p4_prescott_celeron_336"
-                if emulator == "bochs" else None)
+    m = machine(emulator, flags=("--force-tcg",), cpu=NO_VMS[emulator])
     m.expect(r"\$ ")
     m.send("".join(f"echo word-{i}-of-the-text\r" for i in range(PASTED_LINES)))
     m.sendline("poweroff")
