@@ -226,24 +226,32 @@ check_restart(void)
 	window_map(1, 0, 0);
 }
 
+/* rep must end in this fault. */
+static void
+check_refusal(void (*rep)(void *), struct string_io s, unsigned int vector, uint64_t error,
+              const char *what)
+{
+	struct fault f = {0};
+	bool faulted = try_run(rep, &s, &f);
+
+	check(faulted && f.vector == vector && f.error == error &&
+	              (vector != X86_PF || f.cr2 == WINDOW),
+	      "string: %s gets %s, error %lx", what, trap_name(f.vector), f.error);
+}
+
 static void
 check_refused(void)
 {
-	struct string_io s = {.rdi = WINDOW, .rcx = 16, .port = PORT_NONE};
-	struct fault f = {0};
+	struct string_io s = {.rdi = WINDOW, .rsi = WINDOW, .rcx = 16, .port = PORT_NONE};
 
-	window_map(0, mem_pa(test_pages), PTE_P);
 	test_pages[0] = 0;
-	check(try_run(rep_insb, &s, &f) && f.vector == X86_PF && f.error == (PF_P | PF_W) &&
-	              f.cr2 == WINDOW && test_pages[0] == 0,
-	      "string: rep insb into a read-only page gets #PF with error %lx", f.error);
+	window_map(0, mem_pa(test_pages), PTE_P);
+	check_refusal(rep_insb, s, X86_PF, PF_P | PF_W, "rep insb into a read-only page");
+	check(test_pages[0] == 0, "string: and nothing is written");
 	window_map(0, 0, 0);
-	s = (struct string_io){.rsi = WINDOW, .rcx = 16, .port = SCRATCH};
-	check(try_run(rep_outsb, &s, &f) && f.vector == X86_PF && f.error == 0 && f.cr2 == WINDOW,
-	      "string: rep outsb from an absent page gets #PF with error %lx", f.error);
-	s = (struct string_io){.rdi = NON_CANONICAL, .rcx = 16, .port = PORT_NONE};
-	check(try_run(rep_insb, &s, &f) && f.vector == X86_GP && f.error == 0,
-	      "string: rep insb to a non-canonical address gets %s", trap_name(f.vector));
+	check_refusal(rep_outsb, s, X86_PF, 0, "rep outsb from an absent page");
+	s.rdi = NON_CANONICAL;
+	check_refusal(rep_insb, s, X86_GP, 0, "rep insb to a non-canonical address");
 }
 
 int
