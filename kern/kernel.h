@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "inc/syscall.h"
+#include "kern/timer.h"
 #include "lib/assert.h"
 
 /* Boot information, gathered from the Multiboot2 tags (kern/multiboot.c). */
@@ -51,12 +52,6 @@ const struct file *initrd_find(const char *name);
 const struct file *initrd_at(unsigned int index); /* NULL past the last */
 /* Copies from a file; bytes past its end are not touched.  Returns bytes copied. */
 size_t file_read(const struct file *f, uint64_t off, void *buf, size_t size);
-
-/* Time (kern/timer.c): LAPIC timer and TSC, calibrated against the PIT. */
-void timer_init(void);
-extern uint64_t tsc_hz;
-void timer_program(uint64_t tsc); /* one interrupt T_TIMER at or soon after this TSC */
-void lapic_eoi(void);
 
 struct env;
 int64_t syscall(struct env *e, uint64_t nr, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,

@@ -224,6 +224,16 @@ trap_interrupt(unsigned int vector)
 		spin_unlock(&kernel_lock);
 }
 
+void
+trap_window(void)
+{
+	struct cpu *cpu = this_cpu();
+
+	cpu->interruptible = true;
+	__asm__ volatile("sti; nop; cli" : : : "memory");
+	cpu->interruptible = false;
+}
+
 /* An exception of user mode. */
 static void
 user_exception(struct env *e)

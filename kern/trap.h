@@ -19,6 +19,8 @@ void trap_load_idt(void);
 void trap(struct trapframe *tf);
 /* Handles a host interrupt that arrived in guest mode; may set this_cpu()->resched. */
 void trap_interrupt(unsigned int vector);
+/* Lets waiting interrupts in, for an instant; the kernel runs with them off.  Without the lock. */
+void trap_window(void);
 void trap_nmi(void); /* an NMI that arrived in guest mode */
 _Noreturn void trap_return(const struct trapframe *tf);
 void trap_print(const struct trapframe *tf);

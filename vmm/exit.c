@@ -222,6 +222,15 @@ exit_xsetbv(struct vcpu *v, struct hv_exit *x)
 	return HV_SKIP;
 }
 
+/* The guest ran for a slice without an exit: see vmcs.c. */
+enum hv_action
+exit_preemption_timer(struct vcpu *v, struct hv_exit *x)
+{
+	(void)v;
+	(void)x;
+	return HV_WINDOW;
+}
+
 /* #DB, #AC and #MC are intercepted, since a guest can loop in their delivery; and host NMIs. */
 enum hv_action
 exit_exception(struct vcpu *v, struct hv_exit *x)
@@ -236,10 +245,10 @@ exit_exception(struct vcpu *v, struct hv_exit *x)
 		if (x->qual & DR6_BD)
 			hv->set_dr7(v, hv->get_dr7(v) & ~(uint64_t)DR7_GD);
 		inject_event(v, x->intr.event);
-		return HV_RESUME;
+		return HV_WINDOW;
 	case X86_AC:
 		inject_event(v, x->intr.event);
-		return HV_RESUME;
+		return HV_WINDOW;
 	}
 	return vcpu_stop(v, VM_STOP_UNHANDLED, "unexpected exit for exception %u", x->intr.vector);
 }

@@ -73,6 +73,7 @@ enum hv_action {
 	HV_SKIP,   /* advance RIP over the instruction, then enter */
 	HV_USER,   /* return to the monitor with what vm_run says */
 	HV_STOP,   /* return to the monitor: this vCPU is finished, vm_run.text says why */
+	HV_WINDOW, /* as HV_RESUME, after host interrupts that may wait have been let in */
 	HV_YIELD,  /* give up the CPU: preempted or halted; the run loop goes on later */
 };
 
@@ -95,6 +96,7 @@ struct vcpu {
 	bool stopped;          /* never enter again */
 	bool state_loaded;     /* FPU, debug and SYSCALL registers are on loaded_cpu */
 	int loaded_cpu;        /* the CPU whose hardware holds this vCPU's control block; -1 none */
+	uint64_t window_at;    /* TSC at which an exit lets host interrupts in */
 	uint64_t flushed;      /* vm->tlb_gen as of the last flush here */
 	struct hv_event event; /* to deliver at the next entry */
 	uint32_t held_irq;     /* HV_EVENT_VALID | vector: taken from the PIC, waits for a window */
@@ -187,7 +189,8 @@ struct hv_ops {
 	int (*get_msr)(struct vcpu *v, uint32_t msr, uint64_t *value);
 	int (*set_msr)(struct vcpu *v, uint32_t msr, uint64_t value);
 	void (*set_tsc_offset)(struct vcpu *v, int64_t offset);
-	/* The host's interrupt or NMI that ended guest mode is handled.  Called without the kernel lock. */
+	/* The host's interrupt or NMI that ended guest mode is handled.  Called without the kernel
+	 * lock. */
 	void (*take_interrupt)(const struct hv_exit *x);
 	bool (*irq_ready)(struct vcpu *v); /* would an interrupt be taken now? */
 	void (*irq_window)(struct vcpu *v, bool on);

@@ -8,9 +8,9 @@
 
 /*
  * Guest state that an entry does not switch: FPU and XCR0, DR0 to DR3 and DR6,
- * and the SYSCALL MSRs unless the back end's entry does those.  It is in the hardware from state_load() to state_save():
- * over all entries, exits and runs of the monitor in between, since the host
- * uses none of it (CR0.TS is set, EFER.SCE is clear; see docs/TRICKS.md).
+ * and the SYSCALL MSRs unless the back end's entry does those.  It is in the hardware from
+ * state_load() to state_save(): over all entries, exits and runs of the monitor in between, since
+ * the host uses none of it (CR0.TS is set, EFER.SCE is clear; see docs/TRICKS.md).
  */
 
 enum { FXSAVE_FCW = 0, FXSAVE_MXCSR = 24, FCW_RESET = 0x37f, MXCSR_RESET = 0x1f80 };

@@ -255,9 +255,6 @@ decode_npf(struct vcpu *v, struct hv_exit *x)
 	return 0;
 }
 
-/* Event types of EXITINTINFO (APM vol. 2, "Event Injection"). */
-enum { EVENT_SOFT_INTR = 4 << 8, VECTORS_OF_EXCEPTIONS = 32 };
-
 static bool
 at_software_interrupt(struct vcpu *v)
 {
@@ -269,26 +266,32 @@ at_software_interrupt(struct vcpu *v)
 }
 
 /*
- * An exit in the middle of an event's delivery: the event goes in again.  But for
- * INTn, INT3 and INTO, where RIP is still at the instruction: it runs again.
- * Bochs records the last other exception for those; to run the instruction again
- * is right even if it did raise that exception.
+ * An exit in the middle of an event's delivery: the event goes in again (APM vol. 2,
+ * "EXITINTINFO Pseudo-Code").  Interrupts reach the guest by injection only, so one that
+ * was not injected is none: the emulators leave something else here for INTn, and QEMU's
+ * TCG records interrupts as exceptions.  INTn, INT3 and INTO, where RIP is still at the
+ * instruction, run again, which is right also if the instruction did raise an exception.
  */
 static void
 requeue_event(struct vcpu *v)
 {
-	uint64_t info = svm_vmcb(v)->exit_int_info;
-	uint32_t type = info & HV_EVENT_TYPE, vector = info & 0xff;
+	const struct svm_vcpu *s = v->backend;
+	uint64_t info = s->vmcb->exit_int_info;
+	uint32_t vector = info & 0xff;
 
-	if (!(info & HV_EVENT_VALID) || type == EVENT_SOFT_INTR)
+	if ((s->injected & HV_EVENT_VALID) && (s->injected & 0xff) == vector) {
+		v->event = (struct hv_event){
+		        .info = (uint32_t)s->injected,
+		        .error = (uint32_t)(s->injected >> 32),
+		};
 		return;
-	if (type == HV_EVENT_EXCEPTION && vector != X86_DB && at_software_interrupt(v))
+	}
+	if ((info & HV_EVENT_TYPE) != HV_EVENT_EXCEPTION)
 		return;
-	/* QEMU's TCG records an interrupt as an exception with the interrupt's vector. */
-	if (type == HV_EVENT_EXCEPTION && vector >= VECTORS_OF_EXCEPTIONS)
-		type = HV_EVENT_INTR;
+	if (vector != X86_DB && at_software_interrupt(v))
+		return;
 	v->event = (struct hv_event){
-	        .info = HV_EVENT_VALID | type | (info & HV_EVENT_HAS_ERROR) | vector,
+	        .info = HV_EVENT_VALID | HV_EVENT_EXCEPTION | (info & HV_EVENT_HAS_ERROR) | vector,
 	        .error = (uint32_t)(info >> 32),
 	};
 }
@@ -322,11 +325,11 @@ cr3_valid(uint64_t value)
 bool
 svm_is_bad_cr3_write(struct vcpu *v)
 {
-	const struct vmcb *b = svm_vmcb(v);
+	const struct svm_vcpu *s = v->backend;
 	struct insn_sys sys;
 	struct insn insn;
 
-	if ((b->event_inject & HV_EVENT_VALID) || fetch(v, &insn) < 0 || insn_sys(&insn, &sys) < 0)
+	if ((s->injected & HV_EVENT_VALID) || fetch(v, &insn) < 0 || insn_sys(&insn, &sys) < 0)
 		return false;
 	return sys.op == INSN_MOV_TO_CR && sys.number == 3 && !cr3_valid(v->gpr[sys.reg]);
 }

@@ -21,9 +21,12 @@ svm_enter_guest:
 	push %rdx
 	push %rdi
 
-	/* With GIF clear nothing comes in; with IF set, interrupts end guest mode. */
-	clgi
+	/*
+	 * With GIF clear nothing comes in; with IF set, interrupts end guest mode.
+	 * Nothing comes in between either, since STI takes effect one instruction later.
+	 */
 	sti
+	clgi
 	mov %rsi, %rax
 	vmload %rax
 	mov GPR(1), %rcx

@@ -254,6 +254,7 @@ svm_enter(struct vcpu *v)
 	                 : svm_features & SVM_FEATURE_FLUSH_BY_ASID ? TLB_FLUSH_ASID
 	                                                            : TLB_FLUSH_ALL;
 	x->flush = false;
+	x->injected = b->event_inject;
 	b->rax = v->gpr[REG_RAX];
 	b->cr2 = read_cr2();
 	svm_enter_guest(v, x->vmcb_pa, svm_cpus[this_cpu()->index].vmcb_pa);
@@ -339,13 +340,8 @@ svm_set_tsc_offset(struct vcpu *v, int64_t offset)
 static void
 svm_take_interrupt(const struct hv_exit *x)
 {
-	struct cpu *cpu = this_cpu();
-
-	if (x->intr.nmi) /* STGI has let it in */
-		return;
-	cpu->interruptible = true;
-	__asm__ volatile("sti; nop; cli" : : : "memory");
-	cpu->interruptible = false;
+	if (!x->intr.nmi) /* STGI has let those in */
+		trap_window();
 }
 
 static bool

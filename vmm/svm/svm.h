@@ -49,7 +49,8 @@ enum {
 struct svm_vcpu {
 	struct vmcb *vmcb;
 	uint64_t vmcb_pa;
-	bool flush; /* at the next VMRUN */
+	uint64_t injected; /* EVENTINJ of the last VMRUN, which the exit clears */
+	bool flush;        /* at the next VMRUN */
 };
 
 extern const struct hv_ops hv_svm;

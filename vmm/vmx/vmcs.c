@@ -5,6 +5,7 @@
 #include "inc/msr.h"
 #include "inc/x86.h"
 #include "kern/cpu.h"
+#include "kern/timer.h"
 #include "lib/assert.h"
 #include "lib/string.h"
 
@@ -64,6 +65,17 @@ vmptrld(uint64_t pa)
 		panic("VMPTRLD of the VMCS at 0x%lx failed", pa);
 }
 
+/* Fields that exist only with a control that is not on every CPU. */
+static bool
+field_in_use(enum vmcs_field field)
+{
+	if (field == VMCS_VPID)
+		return vmx_controls.cpu2 & CPU2_ENABLE_VPID;
+	if (field == VMCS_GUEST_PREEMPTION_TIMER)
+		return vmx_controls.pin & PIN_ACTIVATE_PREEMPTION_TIMER;
+	return true;
+}
+
 /* vmcs_read() and vmcs_write() are unchecked, so each field is proven to exist here. */
 static void
 prove_fields(void)
@@ -76,11 +88,25 @@ prove_fields(void)
 		                 : "=r"(value), "=qm"(failed)
 		                 : "r"((uint64_t)fields[i].field)
 		                 : "cc");
-		if (failed &&
-		    (fields[i].field != VMCS_VPID || (vmx_controls.cpu2 & CPU2_ENABLE_VPID)))
+		if (failed && field_in_use(fields[i].field))
 			panic("this CPU has no VMCS field %s (0x%x)", fields[i].name,
 			      fields[i].field);
 	}
+}
+
+/*
+ * Every entry starts the timer anew, and it ends guest mode when the guest has run that long
+ * without an exit.  An interrupt does that sooner; but Bochs lets none in as long as a guest
+ * that was entered with IF clear leaves it so.
+ */
+static uint32_t
+preemption_ticks(void)
+{
+	enum { SLICES_PER_SECOND = 100 };
+	unsigned int shift =
+	        BITS(rdmsr(MSR_VMX_MISC), 4, 0); /* it counts when this TSC bit flips */
+
+	return (uint32_t)(tsc_hz / SLICES_PER_SECOND >> shift);
 }
 
 static void
@@ -108,6 +134,8 @@ write_controls(struct vcpu *v)
 	vmcs_write(v, VMCS_EPT_POINTER, vmx_eptp(v->vm));
 	if (vmx_controls.cpu2 & CPU2_ENABLE_VPID)
 		vmcs_write(v, VMCS_VPID, v->vm->asid);
+	if (vmx_controls.pin & PIN_ACTIVATE_PREEMPTION_TIMER)
+		vmcs_write(v, VMCS_GUEST_PREEMPTION_TIMER, preemption_ticks());
 	vmcs_write(v, VMCS_VMCS_LINK_POINTER, UINT64_MAX);
 }
 

@@ -1,0 +1,9 @@
+/* With interrupts off, exits for ever.  The host and other VMs must go on; the VM can be stopped from outside. */
+#include "guest/t/t.inc"
+	REAL_TEST
+	PRINT	"exitloop: CPUID for ever"
+	cli
+1:	xorl	%eax, %eax
+	cpuid
+	jmp	1b
+	REAL_END

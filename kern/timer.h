@@ -1,0 +1,12 @@
+#ifndef NESTLING_KERN_TIMER_H
+#define NESTLING_KERN_TIMER_H
+
+#include <stdint.h>
+
+/* Time (kern/timer.c): LAPIC timer and TSC, calibrated against the PIT. */
+void timer_init(void);
+extern uint64_t tsc_hz;
+void timer_program(uint64_t tsc); /* one interrupt T_TIMER at or soon after this TSC */
+void lapic_eoi(void);
+
+#endif
