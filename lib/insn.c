@@ -129,14 +129,6 @@ sizes(struct insn *insn)
 		insn->operand_size = 8;
 }
 
-/* Outside 64-bit mode the extra registers do not exist, and W does not widen. */
-static void
-set_rex(struct decoder *d, uint8_t bits)
-{
-	if (in_64(d))
-		d->insn->rex = 0x40 | bits;
-}
-
 static void
 set_map(struct decoder *d, enum insn_encoding encoding, uint8_t map)
 {
@@ -153,37 +145,27 @@ set_map(struct decoder *d, enum insn_encoding encoding, uint8_t map)
 	d->insn->map = map;
 }
 
-/* VEX's two-byte form: R vvvv L pp. */
+/* What follows the escape; its low bits name the map, but VEX's short form has 0F alone. */
 static void
-vex2(struct decoder *d)
+vector_prefix(struct decoder *d, uint8_t escape)
 {
 	uint8_t payload = take(d, 1);
 
-	set_map(d, INSN_VEX, INSN_MAP_0F);
-	set_rex(d, ~payload >> 5 & INSN_REX_R);
-}
-
-/* VEX's three-byte form, and XOP: R X B mmmmm, W vvvv L pp. */
-static void
-vex3(struct decoder *d, enum insn_encoding encoding)
-{
-	uint8_t first = take(d, 1), second = take(d, 1);
-
-	set_map(d, encoding, first & 0x1f);
-	set_rex(d, (~first >> 5 & 7) | (second >> 4 & INSN_REX_W));
-}
-
-/* EVEX: R X B R' 0 mmm, W vvvv 1 pp, z L'L b V' aaa. */
-static void
-evex(struct decoder *d)
-{
-	uint8_t first = take(d, 1), second = take(d, 1);
-
-	take(d, 1);
-	if (first & 0x08 || !(second & 0x04))
-		fail(d, -E_INVAL);
-	set_map(d, INSN_EVEX, first & 7);
-	set_rex(d, (~first >> 5 & 7) | (second >> 4 & INSN_REX_W));
+	switch (escape) {
+	case 0xc5:
+		set_map(d, INSN_VEX, INSN_MAP_0F);
+		return;
+	case 0xc4:
+	case 0x8f:
+		take(d, 1);
+		set_map(d, escape == 0xc4 ? INSN_VEX : INSN_XOP, payload & 0x1f);
+		return;
+	case 0x62: /* a bit that is 0 and one that is 1 in every EVEX */
+		if (payload & 0x08 || !(take(d, 1) & 0x04))
+			fail(d, -E_INVAL);
+		take(d, 1);
+		set_map(d, INSN_EVEX, payload & 7);
+	}
 }
 
 /*
@@ -203,12 +185,7 @@ vector(struct decoder *d, uint8_t byte)
 		return false;
 	if (d->insn->rex || d->insn->prefixes & ~INSN_ADDRSIZE)
 		fail(d, -E_INVAL);
-	if (byte == 0xc5)
-		vex2(d);
-	else if (byte == 0x62)
-		evex(d);
-	else
-		vex3(d, byte == 0xc4 ? INSN_VEX : INSN_XOP);
+	vector_prefix(d, byte);
 	d->insn->opcode = take(d, 1);
 	return true;
 }
@@ -232,8 +209,7 @@ opcode(struct decoder *d)
 	insn->opcode = byte;
 }
 
-/* VEX and EVEX have the layouts of 0F, but VZEROUPPER (77) alone has no ModRM, and nothing has two.
- */
+/* VEX and EVEX have 0F's ModRM and immediate byte, but only VZEROUPPER (77) has no ModRM. */
 static uint8_t
 vector_0f_layout(const struct insn *insn)
 {
@@ -265,21 +241,17 @@ layout(const struct insn *insn)
 	return INSN_DEFINED | INSN_MODRM;
 }
 
+/* With mod 0, one value of the base field means a displacement without base. */
 static unsigned int
 displacement_size(const struct insn *insn)
 {
-	unsigned int base = (insn->has_sib ? insn->sib : insn->modrm) & 7;
+	unsigned int base = (insn->has_sib ? insn->sib : insn->modrm) & 7, mod = insn_mod(insn);
+	bool short_form = insn->address_size == 2;
 
-	switch (insn_mod(insn)) {
-	case 0:
-		if (insn->address_size == 2)
-			return base == 6 ? 2 : 0;
-		return base == 5 ? 4 : 0;
-	case 1:
+	if (mod == 1)
 		return 1;
-	case 2:
-		return insn->address_size == 2 ? 2 : 4;
-	}
+	if (mod == 2 || (mod == 0 && base == (short_form ? 6 : 5)))
+		return short_form ? 2 : 4;
 	return 0;
 }
 

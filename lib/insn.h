@@ -13,9 +13,8 @@
  *
  * Every instruction gets its exact length: x87, MMX, SSE, 3DNow!, VEX, EVEX and XOP too.  An opcode
  * that the one-byte or the 0F map does not have in the mode is refused.  What does not change a
- * length is not checked: undefined ModRM and prefix forms, LOCK where it is not allowed, unassigned
- * opcodes of the maps in which all instructions have the same layout.  The CPU has raised #UD for
- * those.
+ * length is not checked, for the CPU has raised #UD: undefined ModRM and prefix forms, LOCK where
+ * it is not allowed, unassigned opcodes of the maps in which all instructions have the same layout.
  */
 
 /* By the D and L bits of CS: real and virtual-8086 mode are INSN_16. */
@@ -41,21 +40,19 @@ struct insn {
 	uint8_t mode;     /* enum insn_mode */
 	uint8_t prefixes; /* enum insn_prefix, or-ed; legacy prefixes, mandatory ones too */
 	uint8_t segment;  /* enum vm_seg of the last override that counts, SEG_COUNT without one */
-	uint8_t rex; /* 40..4f, or 0 without REX; VEX, EVEX and XOP: their bits in REX's places */
-	uint8_t encoding;     /* enum insn_encoding */
-	uint8_t map;          /* enum insn_map and others */
-	uint8_t opcode;       /* in its map */
-	uint8_t operand_size; /* 2, 4, 8: by mode, prefix and REX.W; an opcode may have another size
-	                       */
+	uint8_t rex;      /* 40..4f, or 0 without REX; VEX, EVEX and XOP: 0 too */
+	uint8_t encoding; /* enum insn_encoding */
+	uint8_t map;      /* enum insn_map and others */
+	uint8_t opcode;   /* in its map */
+	uint8_t operand_size; /* 2, 4, 8: by mode, prefix and REX.W; not all opcodes obey */
 	uint8_t address_size; /* 2, 4, 8 */
 	bool has_modrm, has_sib;
-	uint8_t modrm,
-	        sib; /* 0 if not there; modrm of MOV CR and DR with mod 3, as the CPU reads it */
+	uint8_t modrm; /* 0 if not there; of MOV CR and DR with mod 3, as the CPU reads it */
+	uint8_t sib;   /* 0 if not there */
 	uint8_t disp_size, imm_size, imm2_size; /* bytes in the instruction, 0: none */
 	uint64_t disp; /* sign-extended; also the offset of MOV AL, moffs, zero-extended */
 	uint64_t imm;  /* sign-extended; also of relative branches; offset of a far pointer */
-	uint64_t
-	        imm2; /* ENTER's level, far pointer's selector, EXTRQ's and INSERTQ's second byte */
+	uint64_t imm2; /* ENTER's level; far pointer's selector; second byte of EXTRQ, INSERTQ */
 };
 
 static inline unsigned int
@@ -159,7 +156,7 @@ struct insn_mem {
 /*
  * What the instruction does with memory, and where.  Addresses are of the first element of a string
  * operation, and of the element that a BT with a register as bit number selects.  -E_INVAL when it
- * has no memory operand or is none of enum insn_op.
+ * has no memory operand or is none of enum insn_op.  Limits and rights are not checked.
  */
 int insn_mem(const struct insn *insn, const struct vm_regs *regs, struct insn_mem *mem);
 

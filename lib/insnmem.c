@@ -9,17 +9,15 @@ enum {
 	W = 1 << 1,         /* memory is written */
 	TO_REG = 1 << 2,    /* the register takes the result */
 	IMM = 1 << 3,       /* the other operand is the immediate */
-	REG = 1 << 4,       /* it is the reg field's register */
-	RAX = 1 << 5,       /* it is rAX */
-	BYTE = 1 << 6,      /* a clear bit 0 of the opcode means bytes */
-	EXTEND = 1 << 7,    /* memory is narrower than the register */
-	SIGN = 1 << 8,      /* and extended by its sign */
-	BITS = 1 << 9,      /* the other operand is a bit number */
-	BY_CODE = 1 << 10,  /* bits 5:3 of the opcode select among the first eight operations */
-	BY_GROUP = 1 << 11, /* the reg field does */
-	STRING = 1 << 12,   /* memory is at rSI if read and at rDI if written */
-	MOFFS = 1 << 13,    /* memory is at the offset in the instruction */
-	ONLY_64 = 1 << 14,
+	REG = 1 << 4,       /* it is a register: the reg field's, or rAX without ModRM */
+	BYTE = 1 << 5,      /* a clear bit 0 of the opcode means bytes */
+	EXTEND = 1 << 6,    /* memory is narrower than the register */
+	SIGN = 1 << 7,      /* and extended by its sign */
+	BITS = 1 << 8,      /* the other operand is a bit number */
+	BY_CODE = 1 << 9,   /* bits 5:3 of the opcode select among the first eight operations */
+	BY_GROUP = 1 << 10, /* the reg field does */
+	STRING = 1 << 11,   /* memory is at rSI if read and at rDI if written */
+	ONLY_64 = 1 << 12,
 };
 
 enum { ANY = 8 };
@@ -38,11 +36,11 @@ static const struct form {
         {0, 0xfe, 0x86, ANY, INSN_XCHG, R | W | TO_REG | REG | BYTE},
         {0, 0xfe, 0x88, ANY, INSN_MOV, W | REG | BYTE},
         {0, 0xfe, 0x8a, ANY, INSN_MOV, R | TO_REG | REG | BYTE},
-        {0, 0xfe, 0xa0, ANY, INSN_MOV, R | TO_REG | RAX | BYTE | MOFFS},
-        {0, 0xfe, 0xa2, ANY, INSN_MOV, W | RAX | BYTE | MOFFS},
+        {0, 0xfe, 0xa0, ANY, INSN_MOV, R | TO_REG | REG | BYTE},
+        {0, 0xfe, 0xa2, ANY, INSN_MOV, W | REG | BYTE},
         {0, 0xfe, 0xa4, ANY, INSN_MOVS, R | W | BYTE | STRING},
-        {0, 0xfe, 0xaa, ANY, INSN_STOS, W | RAX | BYTE | STRING},
-        {0, 0xfe, 0xac, ANY, INSN_LODS, R | TO_REG | RAX | BYTE | STRING},
+        {0, 0xfe, 0xaa, ANY, INSN_STOS, W | REG | BYTE | STRING},
+        {0, 0xfe, 0xac, ANY, INSN_LODS, R | TO_REG | REG | BYTE | STRING},
         {0, 0xfe, 0xc6, 0, INSN_MOV, W | IMM | BYTE},
         {0, 0xfe, 0xf6, 0, INSN_TEST, R | IMM | BYTE},
         {0, 0xfe, 0xf6, 1, INSN_TEST, R | IMM | BYTE},
@@ -62,7 +60,6 @@ static const struct form {
         {1, 0xff, 0xbb, ANY, INSN_BTC, R | W | REG | BITS},
         {1, 0xfe, 0xbe, ANY, INSN_MOV, R | TO_REG | REG | EXTEND | SIGN},
         {1, 0xfe, 0xc0, ANY, INSN_XADD, R | W | TO_REG | REG | BYTE},
-        {1, 0xff, 0xc3, ANY, INSN_MOV, W | REG},
 };
 
 static uint64_t
@@ -196,7 +193,7 @@ memory_width(const struct insn *insn, const struct form *f)
 	if (f->flags & EXTEND && insn->map == INSN_MAP_0F)
 		return odd ? 2 : 1;
 	if (f->flags & EXTEND) /* MOVSXD */
-		return insn->operand_size == 2 ? 2 : 4;
+		return 4;
 	return f->flags & BYTE && !odd ? 1 : insn->operand_size;
 }
 
@@ -205,7 +202,7 @@ static void
 set_reg(const struct insn *insn, const struct form *f, struct insn_mem *mem)
 {
 	mem->reg_width = f->flags & EXTEND ? insn->operand_size : mem->width;
-	mem->reg = f->flags & RAX ? REG_RAX : insn_reg(insn);
+	mem->reg = insn->has_modrm ? insn_reg(insn) : REG_RAX;
 	mem->high_byte = mem->reg_width == 1 && !insn->rex && mem->reg >= 4;
 	if (mem->high_byte)
 		mem->reg -= 4;
@@ -219,7 +216,7 @@ set_source(const struct insn *insn, const struct form *f, struct insn_mem *mem)
 		mem->imm = low_bytes(insn->imm, mem->width);
 		if (f->flags & BITS)
 			mem->imm &= 8 * mem->width - 1;
-	} else if (f->flags & (REG | RAX)) {
+	} else if (f->flags & REG) {
 		mem->source = INSN_FROM_REG;
 		set_reg(insn, f, mem);
 	}

@@ -103,6 +103,64 @@ explain(const struct sample *s)
 	disagree(s, s->z_ok == !s->error ? "length" : "validity");
 }
 
+/* In the low size bytes: whether to extend the sign is Zydis's taste. */
+static bool
+same(uint64_t a, uint64_t b, unsigned int size)
+{
+	return size == 0 || (a ^ b) << (64 - 8 * size) == 0;
+}
+
+static unsigned int
+prefixes_seen(const struct sample *s)
+{
+	unsigned int seen = 0;
+
+	for (int i = 0; i < s->z.raw.prefix_count; i++)
+		switch (s->z.raw.prefixes[i].value) {
+		case 0x66:
+			seen |= INSN_OPSIZE;
+			break;
+		case 0x67:
+			seen |= INSN_ADDRSIZE;
+			break;
+		case 0xf0:
+			seen |= INSN_LOCK;
+			break;
+		case 0xf2:
+			seen = (seen & ~INSN_REP) | INSN_REPNE;
+			break;
+		case 0xf3:
+			seen = (seen & ~INSN_REPNE) | INSN_REP;
+		}
+	return seen;
+}
+
+/* ModRM (without mod: that of MOV CR is put right), SIB, displacement and immediates of what both
+ * accept. */
+static void
+check_fields(const struct sample *s)
+{
+	const struct insn *i = &s->insn;
+	bool modrm = s->z.attributes & ZYDIS_ATTRIB_HAS_MODRM;
+	bool sib = s->z.attributes & ZYDIS_ATTRIB_HAS_SIB;
+
+	if (i->prefixes != prefixes_seen(s))
+		disagree(s, "prefixes");
+	if (i->has_modrm != modrm || i->has_sib != sib)
+		disagree(s, "ModRM and SIB");
+	if (modrm && (insn_group(i) != s->z.raw.modrm.reg || (i->modrm & 7) != s->z.raw.modrm.rm))
+		disagree(s, "ModRM");
+	if (i->disp_size * 8 != s->z.raw.disp.size ||
+	    !same(i->disp, s->z.raw.disp.value, i->disp_size))
+		disagree(s, "displacement");
+	if (s->z.encoding == ZYDIS_INSTRUCTION_ENCODING_3DNOW) /* its opcode */
+		return;
+	if (i->imm_size * 8 != s->z.raw.imm[0].size || i->imm2_size * 8 != s->z.raw.imm[1].size ||
+	    !same(i->imm, s->z.raw.imm[0].value.u, i->imm_size) ||
+	    !same(i->imm2, s->z.raw.imm[1].value.u, i->imm2_size))
+		disagree(s, "immediates");
+}
+
 /* Strings of which the mutations are made. */
 static uint8_t pool[POOL][INPUT];
 
@@ -116,6 +174,8 @@ compare(const uint8_t *bytes)
 		decode_both(&s, bytes, mode);
 		if (s.z_ok != !s.error || (s.z_ok && s.z.length != s.insn.len))
 			explain(&s);
+		else if (s.z_ok)
+			check_fields(&s);
 		if (s.error && s.error != -E_INVAL)
 			disagree(&s, "error");
 		if (s.z_ok && ++valid % 512 == 0)

@@ -25,22 +25,29 @@ struct sample {
 	ZydisDecoderContext z_context;
 };
 
+/* As on AMD's CPUs: 66 counts for branches, and MPX's opcodes are NOPs, as they are again on
+ * Intel's. */
+static inline void
+zydis_init(ZydisDecoder decoder[MODES])
+{
+	ZydisDecoderInit(&decoder[INSN_16], ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16);
+	ZydisDecoderInit(&decoder[INSN_32], ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
+	ZydisDecoderInit(&decoder[INSN_64], ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	for (int i = 0; i < MODES; i++) {
+		ZydisDecoderEnableMode(&decoder[i], ZYDIS_DECODER_MODE_AMD_BRANCHES, ZYAN_TRUE);
+		ZydisDecoderEnableMode(&decoder[i], ZYDIS_DECODER_MODE_MPX, ZYAN_FALSE);
+	}
+}
+
 static inline const ZydisDecoder *
 zydis(enum insn_mode mode)
 {
 	static ZydisDecoder decoder[MODES];
+	static bool ready;
 
-	if (!decoder[INSN_64].decoder_mode[ZYDIS_DECODER_MODE_AMD_BRANCHES]) {
-		ZydisDecoderInit(&decoder[INSN_16], ZYDIS_MACHINE_MODE_LEGACY_16,
-		                 ZYDIS_STACK_WIDTH_16);
-		ZydisDecoderInit(&decoder[INSN_32], ZYDIS_MACHINE_MODE_LEGACY_32,
-		                 ZYDIS_STACK_WIDTH_32);
-		ZydisDecoderInit(&decoder[INSN_64], ZYDIS_MACHINE_MODE_LONG_64,
-		                 ZYDIS_STACK_WIDTH_64);
-		for (int i = 0; i < MODES; i++)
-			ZydisDecoderEnableMode(&decoder[i], ZYDIS_DECODER_MODE_AMD_BRANCHES,
-			                       ZYAN_TRUE);
-	}
+	if (!ready)
+		zydis_init(decoder);
+	ready = true;
 	return &decoder[mode];
 }
 
