@@ -44,4 +44,6 @@ exit_table_print(const struct vm_stats *stats)
 	print_row("", "total", stats->total, stats->total, stats->total_cycles);
 	printf("Cycles are TSC ticks from the exit to the next entry, or to where the vCPU stops "
 	       "running.\n");
+	if (stats->vmreads)
+		printf("VMREADs: %lu, VMWRITEs: %lu.\n", stats->vmreads, stats->vmwrites);
 }

@@ -126,6 +126,7 @@ vcpu_new(struct vm *vm, struct env *e, uint64_t run_va)
 		page_unref(p);
 		return err;
 	}
+	v->vmreads = v->vmwrites = 0; /* from here on they are of exits */
 	vm->vcpus[vm->vcpu_count++] = v;
 	e->vcpu = v;
 	return (int)v->index;
