@@ -59,7 +59,7 @@ banner(void)
 	cpu_brand(brand);
 	page_counts(&pages);
 	kprintf("\nNestling %s, a small hypervisor\n\n", NESTLING_VERSION);
-	kprintf("  CPU     %s, %lu MHz\n", brand, (unsigned long)(tsc_hz / 1000000));
+	kprintf("  CPU     %s, %lu MHz\n", brand, (unsigned long)((tsc_hz + 500000) / 1000000));
 	kprintf("  memory  %lu MiB, %lu MiB free\n", (unsigned long)(pages.total * PAGE_SIZE / MIB),
 	        (unsigned long)(pages.free * PAGE_SIZE / MIB));
 	if (hv)
