@@ -33,6 +33,7 @@ exit_hlt(struct vcpu *v, struct hv_exit *x)
 		return vcpu_stop(v, VM_STOP_DEAD_HALT,
 		                 "HLT with interrupts off: nothing can wake the guest");
 	v->halted = true;
+	v->attention = true;
 	return HV_SKIP;
 }
 
@@ -268,6 +269,7 @@ exit_interrupt_window(struct vcpu *v, struct hv_exit *x)
 	(void)x;
 	hv->irq_window(v, false);
 	v->window_open = false;
+	v->attention = true;
 	return HV_RESUME;
 }
 

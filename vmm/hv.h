@@ -91,6 +91,10 @@ struct vcpu {
 	struct vm_run *run; /* kernel's address of the run page; its data[] is elsewhere: */
 	uint8_t *data;      /* kernel's address of run->data[], a frame of its own */
 	uint32_t index;
+	/* Set by whoever changes what vcpu_prepare() looks at: kick, halted, event, held_irq,
+	 * irq_wanted, the VM's tlb_gen.  Clear in the common case, where an entry needs nothing
+	 * else. */
+	volatile bool attention;
 	volatile bool kick; /* come back to the monitor with VM_EXIT_EVENT */
 	bool halted;
 	bool stopped;          /* never enter again */

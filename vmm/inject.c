@@ -12,6 +12,7 @@ inject_event(struct vcpu *v, struct hv_event ev)
 	if ((v->event.info & HV_EVENT_VALID) && (v->event.info & HV_EVENT_TYPE) == HV_EVENT_INTR)
 		v->held_irq = HV_EVENT_VALID | (v->event.info & 0xff);
 	v->event = ev;
+	v->attention = true;
 }
 
 void

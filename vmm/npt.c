@@ -147,5 +147,7 @@ npt_narrow(struct aspace_watcher *w, uint64_t hva, uint64_t size)
 		pt_visit(&vm->npt, s->gpa + (start - s->hva), s->gpa + (end - s->hva), npt_clear,
 		         vm);
 		vm->tlb_gen++;
+		for (unsigned int c = 0; c < vm->vcpu_count; c++)
+			vm->vcpus[c]->attention = true;
 	}
 }

@@ -55,28 +55,34 @@ hv_switch_out(void)
 	cpu->vcpu = NULL;
 }
 
-/*
- * What must happen before an entry that is not the common case.  HV_RESUME: enter.
- */
+/* What must happen before an entry that is not the common case.  HV_RESUME: enter. */
 static enum hv_action
 vcpu_prepare(struct vcpu *v)
 {
+	v->attention = false;
 	if (v->kick) {
 		v->kick = false;
+		v->attention = true; /* nothing else has been looked at */
 		v->run->exit = VM_EXIT_EVENT;
 		return HV_USER;
 	}
 	if (inject_pending(v)) {
+		v->attention = true;
 		v->run->exit = VM_EXIT_IRQ_WINDOW;
 		v->run->irq_ready = 1;
 		return HV_USER;
 	}
-	if (v->halted)
+	if (v->halted) {
+		v->attention = true;
 		return HV_YIELD;
+	}
 	if (v->flushed != v->vm->tlb_gen) {
 		v->flushed = v->vm->tlb_gen;
 		hv->flush(v->vm);
 	}
+	/* An exit may come before the window does, and may open it: STI; CPUID. */
+	if (v->window_open)
+		v->attention = true;
 	return HV_RESUME;
 }
 
@@ -145,7 +151,7 @@ vcpu_loop(struct env *e)
 	write_cr2(v->cr2);
 	io_complete_in(v);
 	do {
-		action = vcpu_prepare(v);
+		action = v->attention ? vcpu_prepare(v) : HV_RESUME;
 		if (action == HV_RESUME)
 			action = vcpu_enter(v);
 	} while (action == HV_RESUME);

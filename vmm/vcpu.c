@@ -115,6 +115,7 @@ vcpu_new(struct vm *vm, struct env *e, uint64_t run_va)
 	v->index = vm->vcpu_count;
 	v->loaded_cpu = -1;
 	v->flushed = UINT64_MAX;
+	v->attention = true;
 	v->misc_enable = 1; /* fast strings */
 	if ((err = run_init(v, e->as, run_va)) < 0) {
 		page_unref(p);
@@ -152,6 +153,7 @@ void
 vcpu_kick(struct vcpu *v)
 {
 	v->kick = true;
+	v->attention = true;
 	if (v->env->status == ENV_BLOCKED && v->env->wait == WAIT_HALT)
 		sched_wake(v->env);
 }
@@ -243,6 +245,8 @@ vcpu_run(struct env *e, uint64_t id, uint64_t index)
 	}
 	v->run->irq_ready = 0;
 	v->irq_wanted = run->irq_pending;
+	if (v->irq_wanted || v->held_irq || v->window_open)
+		v->attention = true;
 	e->guest = true;
 	sched_deadline(e, run->deadline);
 	vcpu_loop(e);

@@ -280,20 +280,21 @@ requeue_event(struct vcpu *v)
 	uint32_t vector = info & 0xff;
 
 	if ((s->injected & HV_EVENT_VALID) && (s->injected & 0xff) == vector) {
-		v->event = (struct hv_event){
-		        .info = (uint32_t)s->injected,
-		        .error = (uint32_t)(s->injected >> 32),
-		};
+		inject_event(v, (struct hv_event){
+		                        .info = (uint32_t)s->injected,
+		                        .error = (uint32_t)(s->injected >> 32),
+		                });
 		return;
 	}
 	if ((info & HV_EVENT_TYPE) != HV_EVENT_EXCEPTION)
 		return;
 	if (vector != X86_DB && at_software_interrupt(v))
 		return;
-	v->event = (struct hv_event){
-	        .info = HV_EVENT_VALID | HV_EVENT_EXCEPTION | (info & HV_EVENT_HAS_ERROR) | vector,
-	        .error = (uint32_t)(info >> 32),
-	};
+	inject_event(v, (struct hv_event){
+	                        .info = HV_EVENT_VALID | HV_EVENT_EXCEPTION |
+	                                (info & HV_EVENT_HAS_ERROR) | vector,
+	                        .error = (uint32_t)(info >> 32),
+	                });
 }
 
 static const struct {

@@ -49,7 +49,7 @@ requeue_event(struct vcpu *v)
 	uint32_t info = (uint32_t)vmcs_read(v, VMCS_IDT_VECTORING_INFO);
 
 	if (info & HV_EVENT_VALID)
-		v->event = event_of(v, info, VMCS_IDT_VECTORING_ERROR);
+		inject_event(v, event_of(v, info, VMCS_IDT_VECTORING_ERROR));
 }
 
 static void
