@@ -2,7 +2,7 @@
 # Installs what Nestling needs and this machine lacks, with apt-get; says first what.
 # Silent and quick when nothing is missing.
 #
-# usage: tools/deps.sh [build] [bochs] [qemu] [iso] [tests]     all of them by default
+# usage: tools/deps.sh [build] [bochs] [qemu] [window] [iso] [tests]     all but window by default
 
 set -eu
 
@@ -19,6 +19,7 @@ needs() {
 	bochs file:/usr/lib/*/bochs/plugins/libbx_term_gui.so bochs-term
 	bochs file:/usr/share/bochs/BIOS-bochs-latest bochsbios
 	qemu  command:qemu-system-x86_64 qemu-system-x86
+	window file:/usr/lib/*/qemu/ui-gtk.so qemu-system-gui
 	iso   command:grub-mkrescue      grub-common
 	iso   file:/usr/lib/grub/i386-pc/multiboot2.mod grub-pc-bin
 	iso   command:xorriso            xorriso

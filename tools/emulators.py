@@ -1,15 +1,15 @@
 """The emulators Nestling runs on: their settings, and what each has of virtualization."""
 
 import dataclasses
-import fcntl
 import os
 import pathlib
 import re
 import shutil
 import subprocess
 
-KVM_GET_API_VERSION = 0xAE00
-KVM_API_VERSION = 12
+import kvm
+
+WINDOWS = ("gtk", "sdl")  # QEMU's displays that are a window, best first
 
 
 class EmulatorError(Exception):
@@ -26,7 +26,8 @@ class Machine:
     cpus: int = 1
     ips: int = 100_000_000  # Bochs: instructions per second of device time
     icount: bool = False  # QEMU: one tick an instruction, runs repeat exactly
-    tcg: bool = False  # QEMU: do without KVM, although TCG has no VMX
+    tcg: bool = False  # QEMU: do without KVM
+    window: bool = False  # QEMU: show the screen
 
 
 def check_range(what, value, low, high, unit=""):
@@ -63,6 +64,9 @@ class Bochs:
         if models and cpu not in models:
             raise EmulatorError(f"Bochs has no CPU model '{cpu}', expected one of: "
                                 + " ".join(models))
+
+    def pick(self, machine):
+        """There is nothing to settle."""
 
     @staticmethod
     def cpu_models():
@@ -123,7 +127,7 @@ panic: action=fatal{', CPU0=report' if self.panics_on_guests(machine) else ''}
 
 
 class Qemu:
-    """Nested VMX under KVM; under TCG there is no VMX."""
+    """What KVM nests, where it nests anything; else TCG, which has SVM with nested paging."""
 
     name = "qemu"
     program = "qemu-system-x86_64"
@@ -135,40 +139,42 @@ class Qemu:
         check_range("the number of CPUs", machine.cpus, 1, 8)
         if machine.icount and machine.cpus > 1:
             raise EmulatorError("--icount works with one CPU only")
-        if machine.tcg or machine.icount:
-            return
-        problem = self.kvm_problem()
-        if problem:
-            raise EmulatorError(f"QEMU has VMX only by nested KVM, and {problem}: "
-                                "use `make bochs-nox`, which needs no such thing")
 
-    @staticmethod
-    def kvm_problem():
-        """What keeps nested VMX under KVM from working here, or None."""
-        try:
-            with open("/dev/kvm", "rb+", buffering=0) as kvm:
-                if fcntl.ioctl(kvm, KVM_GET_API_VERSION) != KVM_API_VERSION:
-                    return "/dev/kvm does not behave like KVM"
-        except OSError as error:
-            return f"/dev/kvm cannot be opened ({error.strerror})"
-        switch = pathlib.Path("/sys/module/kvm_intel/parameters/nested")
-        if not switch.exists():
-            return f"KVM is not kvm_intel here ({switch} does not exist)"
-        if switch.read_text().strip() not in ("Y", "1"):
-            return f"nested virtualization is off ({switch})"
-        return None
+    def pick(self, machine):
+        """Settles on KVM or TCG; what was picked and why, or None when there was no choice."""
+        if machine.tcg or machine.icount:
+            machine.tcg = True
+            return None
+        kind, problem = kvm.nested()
+        if kind == "VMX" and "+svm" in (machine.cpu or ""):
+            problem = f"KVM nests VMX here, and the CPU asked for is {machine.cpu}"
+        if not problem:
+            return f"QEMU with KVM, which nests {kind} here"
+        machine.tcg = True
+        return f"QEMU without KVM (TCG), which has SVM: {problem}"
+
+    def display(self, machine):
+        if not machine.window:
+            return "none"
+        known = subprocess.run([self.program, "-display", "help"], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                               check=False).stdout.split()
+        for name in WINDOWS:
+            if name in known:
+                return name
+        raise EmulatorError(f"{self.program} cannot open a window: `make qemu` installs "
+                            "what it lacks (Debian package qemu-system-gui)")
 
     def command(self, machine, _work, serial):
         """The command to run in the work directory."""
-        kvm = not machine.tcg and not machine.icount
         command = [
-            self.program, "-display", "none", "-no-reboot", "-nodefaults", "-vga", "std",
-            "-machine", "pc", "-m", str(machine.mem), "-smp", str(machine.cpus),
-            "-cpu", machine.cpu or ("host" if kvm else "max"),
+            self.program, "-display", self.display(machine), "-vga", "std", "-no-reboot",
+            "-nodefaults", "-machine", "pc", "-m", str(machine.mem), "-smp", str(machine.cpus),
+            "-cpu", machine.cpu or ("max" if machine.tcg else "host"),
             "-chardev", f"serial,id=com1,path={serial}", "-serial", "chardev:com1",
             "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
         ]
-        if kvm:
+        if not machine.tcg:
             command += ["-accel", "kvm"]
         elif machine.icount:
             command += ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-seed", "1",
@@ -182,9 +188,10 @@ class Qemu:
         return command
 
     def failure(self, work):
-        """Why it did not start: QEMU's last own line."""
+        """Why it did not start: QEMU's last own line.  Features that TCG lacks are no reason."""
         lines = (work / "emulator.log").read_text(errors="replace").split("\n")
-        said = [line for line in lines if line.startswith(self.program)]
+        said = [line for line in lines
+                if line.startswith(self.program) and ": warning: " not in line]
         return said[-1] if said else None
 
 
@@ -194,11 +201,12 @@ def escape_comma(path):
 
 
 def select(name):
-    """The emulator of this name; `auto` takes QEMU where it has VMX."""
-    if name == "auto":
-        usable = shutil.which(Qemu.program) and not Qemu.kvm_problem()
-        name = "qemu" if usable else "bochs"
-    return {"bochs": Bochs, "qemu": Qemu}[name]()
+    """The emulator of this name, and what to say of the choice: of `auto`, else None."""
+    if name == "bochs":
+        return Bochs(), None
+    if name == "auto" and shutil.which("bochs") and not shutil.which(Qemu.program):
+        return Bochs(), f"Bochs, which has VMX: {Qemu.program} is not installed"
+    return Qemu(), None
 
 
 def environment(emulator):

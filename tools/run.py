@@ -242,7 +242,7 @@ def run_machine(emulator, machine, work, timeout):
 
 def make_machine(args):
     return emulators.Machine(mem=args.mem, cpu=args.cpu, cpus=args.cpus, ips=args.ips,
-                             icount=args.icount, tcg=args.force_tcg)
+                             icount=args.icount, tcg=args.tcg, window=args.window)
 
 
 def insert_medium(machine, args, work):
@@ -274,10 +274,8 @@ def mebibytes(text):
 def parse_args():
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("emulator", choices=("bochs", "qemu", "auto"),
-                        help="auto: QEMU where it has VMX, else Bochs")
+                        help="auto: QEMU, or Bochs where there is no QEMU")
     medium = parser.add_mutually_exclusive_group(required=True)
-    medium.add_argument("--check", action="store_true",
-                        help="only find out whether this emulator can run Nestling here")
     medium.add_argument("--image", help="disk image, as made by mkimage.py; it is copied")
     medium.add_argument("--iso", help="bootable ISO, used as it is")
     parser.add_argument("--run", metavar="COMMANDS",
@@ -291,8 +289,9 @@ def parse_args():
                         help="Bochs: instructions per second of device time")
     parser.add_argument("--icount", action="store_true",
                         help="QEMU TCG: one tick an instruction, so that runs repeat exactly")
-    parser.add_argument("--force-tcg", action="store_true",
-                        help="QEMU without KVM; there is no VMX then")
+    parser.add_argument("--tcg", "--force-tcg", action="store_true",
+                        help="QEMU: do not ask for KVM, which is preferred where it nests VMX or SVM")
+    parser.add_argument("--window", action="store_true", help="QEMU: show the screen in a window")
     parser.add_argument("--keep-logs", metavar="DIR", help="copy configuration and logs there")
     args = parser.parse_args()
     if args.iso and args.run is not None:
@@ -302,11 +301,12 @@ def parse_args():
 
 def run(args, work):
     try:
-        emulator = emulators.select(args.emulator)
+        emulator, picked = emulators.select(args.emulator)
         machine = make_machine(args)
         emulator.check(machine)
-        if args.check:
-            return 0
+        picked = emulator.pick(machine) or picked
+        if picked:
+            say(f"picked {picked}")
         insert_medium(machine, args, work)
         return run_machine(emulator, machine, work, args.timeout)
     except (emulators.EmulatorError, mkimage.ImageError) as error:

@@ -108,4 +108,4 @@ def machine():
 @pytest.fixture
 def boot_test(machine):
     """A function that starts a machine on QEMU without KVM: quick, and enough where no VM runs."""
-    return lambda **options: machine("qemu", flags=("--force-tcg",), **options)
+    return lambda **options: machine("qemu", flags=("--tcg",), **options)

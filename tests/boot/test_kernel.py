@@ -70,7 +70,7 @@ def test_panic_of_an_unattended_run_ends_it(boot_test):
 @pytest.mark.parametrize("emulator", ["bochs", "qemu"])
 def test_pasted_text_is_not_lost(emulator, machine):
     """Both model a UART of 16 bytes; Bochs models the time on the wire as well."""
-    m = machine(emulator, flags=("--force-tcg",), cpu=NO_VMS[emulator])
+    m = machine(emulator, flags=("--tcg",), cpu=NO_VMS[emulator])
     m.expect(r"\$ ")
     m.send("".join(f"echo word-{i}-of-the-text\r" for i in range(PASTED_LINES)))
     m.sendline("poweroff")

@@ -2,12 +2,14 @@
 
 import concurrent.futures
 import pathlib
+import shutil
 import subprocess
 import sys
 
 import pytest
 
 from conftest import IMAGE, ROOT
+import kvm
 
 VERDICT_0 = "nestling: poweroff, status 0"
 
@@ -29,8 +31,43 @@ def check_one_line(result, text):
 @pytest.mark.parametrize("emulator", ("bochs", "qemu"))
 @pytest.mark.parametrize("status", (0, 1, 77))
 def test_exit_status_is_the_hosts(emulator, status, machine):
-    flags = ("--force-tcg",) if emulator == "qemu" else ()
+    flags = ("--tcg",) if emulator == "qemu" else ()
     assert machine(emulator, run=f"poweroff {status}", flags=flags).finish() == status
+
+
+def test_it_says_what_it_picked():
+    """KVM or TCG: the guest runs on every machine."""
+    result = launch("auto", "--run", "vm guest -c status", "--timeout", "60")
+    assert result.returncode == 0, result.stdout
+    assert result.stderr.startswith("run.py: picked QEMU with") and result.stderr.count("\n") == 1
+    assert ("without KVM (TCG), which has SVM: " in result.stderr) == (kvm.nested()[0] is None)
+
+
+def test_bochs_where_there_is_no_qemu(tmp_path):
+    (tmp_path / "bochs").symlink_to(shutil.which("bochs"))
+    (tmp_path / "bochs-bin").symlink_to(shutil.which("bochs-bin"))
+    result = launch("auto", "--run", "echo it runs", "--timeout", "60",
+                    env={"PATH": str(tmp_path)})
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.startswith("run.py: picked Bochs, which has VMX: ")
+    assert "it runs" in result.stdout
+
+
+CPUID1_VMX = {1: (0, 0, 1 << 5, 0)}
+CPUIDX_SVM = {0x80000001: (0, 0, 1 << 2, 0)}
+EPT_AND_UNRESTRICTED = 0x82 << 32
+
+
+@pytest.mark.parametrize("leaves,ctls2,verdict", (
+    ({}, 0, (None, "KVM does not nest VMX or SVM here")),
+    (CPUID1_VMX, EPT_AND_UNRESTRICTED, ("VMX", None)),
+    (CPUID1_VMX, 0x80 << 32, (None, "KVM nests VMX without EPT")),
+    (CPUID1_VMX, 0x02 << 32, (None, "KVM nests VMX without unrestricted guest")),
+    (CPUIDX_SVM | {0x8000000A: (1, 16, 0, 1)}, 0, ("SVM", None)),
+    (CPUIDX_SVM, 0, (None, "KVM nests SVM without nested paging")),
+))
+def test_what_counts_as_nested(leaves, ctls2, verdict):
+    assert kvm.examine(leaves, ctls2) == verdict
 
 
 def test_verdict_counts_only_as_the_last_line(boot_test):
@@ -59,7 +96,7 @@ def test_commands_arrive_as_typed(boot_test):
 
 
 def test_output_is_complete_without_a_terminal():
-    result = launch("qemu", "--force-tcg", "--run", "echo one; echo two", "--timeout", "60")
+    result = launch("qemu", "--tcg", "--run", "echo one; echo two", "--timeout", "60")
     assert result.returncode == 0
     assert result.stdout.replace("\r", "").endswith(f"\none\ntwo\n{VERDICT_0}\n")
     assert result.stderr == ""
@@ -87,7 +124,7 @@ def test_logs_are_kept(tmp_path):
 
 @pytest.mark.parametrize("args,text", (
     (("bochs", "--cpu", "i9"), "Bochs has no CPU model 'i9', expected one of: "),
-    (("qemu", "--force-tcg", "--cpu", "i9"), "unable to find CPU model 'i9'"),
+    (("qemu", "--tcg", "--cpu", "i9"), "unable to find CPU model 'i9'"),
     (("bochs", "--mem", "1"), "MEM is 1, expected 16 to 2048 MiB"),
     (("bochs", "--mem", "lots"), "expected a number of MiB, found 'lots'"),
     (("bochs", "--cpus", "99"), "the number of CPUs is 99, expected 1 to 8"),
@@ -112,7 +149,7 @@ def test_missing_emulator(emulator, package, tmp_path):
 
 
 def test_nothing_is_left_behind(tmp_path):
-    result = launch("qemu", "--force-tcg", "--run", "free", env={"TMPDIR": str(tmp_path),
+    result = launch("qemu", "--tcg", "--run", "free", env={"TMPDIR": str(tmp_path),
                                                                 "PATH": "/usr/bin:/bin"})
     assert result.returncode == 0
     assert not list(pathlib.Path(tmp_path).iterdir())

@@ -181,7 +181,7 @@ def test_no_cpuid(machine):
 
 @pytest.mark.parametrize("emulator", ("bochs", "qemu"))
 def test_own_loader(emulator, machine):
-    flags = ("--force-tcg",) if emulator == "qemu" else ()
+    flags = ("--tcg",) if emulator == "qemu" else ()
     m = machine(emulator, run="echo from our own loader", flags=flags)
     assert m.finish() == 0
     assert "from our own loader" in m.lines
@@ -191,7 +191,7 @@ def test_own_loader(emulator, machine):
 def test_grub(emulator, machine, tmp_path):
     iso = tmp_path / "nestling.iso"
     mkiso.make_iso(iso, OBJDIR / "boot" / "kernel", OBJDIR / "initrd.cpio", "run=echo 'from GRUB'")
-    flags = ("--force-tcg",) if emulator == "qemu" else ()
+    flags = ("--tcg",) if emulator == "qemu" else ()
     m = machine(emulator, iso=iso, flags=flags)
     assert m.finish() == 0
     assert "from GRUB" in m.lines
