@@ -52,6 +52,7 @@ static struct {
 	struct cpuid_regs cache[SUBLEAVES]; /* leaf 4 */
 	struct cpuid_regs xsave[SUBLEAVES]; /* leaf 0xd */
 	uint64_t xcr0;
+	uint32_t fixed; /* bit n: basic[n] is the answer whatever ECX and the guest's state */
 } shown;
 
 static struct cpuid_regs
@@ -111,6 +112,9 @@ cpuid_init(void)
 	if (basic >= 0xd)
 		xsave_init();
 	shown.basic[0].eax = basic < BASIC_MAX ? basic : BASIC_MAX;
+	for (uint32_t leaf = 0; leaf <= shown.basic[0].eax; leaf++)
+		if (leaf != 1 && leaf != 4 && leaf != 7 && leaf != 0xb && leaf != 0xd)
+			shown.fixed |= 1u << leaf;
 	shown.basic[1].ebx |= 1 << 16; /* one logical processor */
 	shown.basic[1].ecx |= CPUID1_ECX_HYPERVISOR;
 	if (shown.extended[0].eax > 0x80000000 + EXTENDED_MAX)
@@ -153,6 +157,12 @@ hypervisor_leaf(struct vcpu *v, uint32_t leaf, uint32_t subleaf)
 		r.eax = NESTLING_HV_VERSION;
 	}
 	return r;
+}
+
+const struct cpuid_regs *
+cpuid_fixed(uint32_t leaf)
+{
+	return leaf <= BASIC_MAX && (shown.fixed & 1u << leaf) ? &shown.basic[leaf] : NULL;
 }
 
 /* v may be NULL where the answer does not depend on it (what this CPU's guests have). */

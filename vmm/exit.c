@@ -15,13 +15,19 @@ const exit_handler_t exit_handlers[HV_EXIT_KINDS] = {
 enum hv_action
 exit_cpuid(struct vcpu *v, struct hv_exit *x)
 {
-	struct cpuid_regs r = cpuid_guest(v, (uint32_t)v->gpr[REG_RAX], (uint32_t)v->gpr[REG_RCX]);
+	uint32_t leaf = (uint32_t)v->gpr[REG_RAX];
+	const struct cpuid_regs *shown = cpuid_fixed(leaf);
+	struct cpuid_regs r;
 
 	(void)x;
-	v->gpr[REG_RAX] = r.eax;
-	v->gpr[REG_RBX] = r.ebx;
-	v->gpr[REG_RCX] = r.ecx;
-	v->gpr[REG_RDX] = r.edx;
+	if (!shown) {
+		r = cpuid_guest(v, leaf, (uint32_t)v->gpr[REG_RCX]);
+		shown = &r;
+	}
+	v->gpr[REG_RAX] = shown->eax;
+	v->gpr[REG_RBX] = shown->ebx;
+	v->gpr[REG_RCX] = shown->ecx;
+	v->gpr[REG_RDX] = shown->edx;
 	return HV_SKIP;
 }
 

@@ -1,7 +1,7 @@
 #include "vmm/vmx/vmx.h"
 
 /*
- * int vmx_enter_guest(struct vcpu *v, bool launched)
+ * int vmx_enter(struct vcpu *v)
  *
  * An ordinary function that returns after the VM exit.  rdi points to the
  * vCPU, whose gpr[] comes first, in hardware encoding order; RSP is the VMCS's.
@@ -9,9 +9,9 @@
 #define GPR(n) ((n) * 8)(%rdi)
 
 	.text
-	.globl vmx_enter_guest
-	.type vmx_enter_guest, @function
-vmx_enter_guest:
+	.globl vmx_enter
+	.type vmx_enter, @function
+vmx_enter:
 	push %rbp
 	push %rbx
 	push %r12
@@ -27,7 +27,8 @@ vmx_enter_guest:
 	mov $VMCS_HOST_RSP_FIELD, %eax
 	vmwrite %rsp, %rax
 1:
-	test %sil, %sil		/* nothing below changes the flags before the branch */
+	mov VCPU_BACKEND(%rdi), %rax
+	cmpb $0, VMX_LAUNCHED(%rax)	/* nothing below changes the flags before the branch */
 	mov GPR(0), %rax
 	mov GPR(1), %rcx
 	mov GPR(2), %rdx
@@ -43,13 +44,13 @@ vmx_enter_guest:
 	mov GPR(14), %r14
 	mov GPR(15), %r15
 	mov GPR(7), %rdi
-	jz 2f
+	je 2f
 	vmresume
 	jmp 3f
 2:	vmlaunch
 3:	/* Still here: the entry was refused, and the flags say how. */
 	pop %rdi
-	mov $1, %eax
+	mov $-1, %eax
 	jmp 4f
 
 	.globl vmx_exit_point
@@ -71,6 +72,8 @@ vmx_exit_point:
 	mov %r14, GPR(14)
 	mov %r15, GPR(15)
 	pop GPR(7)
+	mov VCPU_BACKEND(%rdi), %rax
+	movb $1, VMX_LAUNCHED(%rax)
 	xor %eax, %eax
 4:
 	pop %r15

@@ -112,17 +112,6 @@ vmx_vcpu_init(struct vcpu *v)
 	return 0;
 }
 
-static int
-vmx_enter(struct vcpu *v)
-{
-	struct vmx_vcpu *x = v->backend;
-
-	if (vmx_enter_guest(v, x->launched))
-		return -E_ENTRY;
-	x->launched = true;
-	return 0;
-}
-
 static void
 vmx_skip(struct vcpu *v, const struct hv_exit *x)
 {

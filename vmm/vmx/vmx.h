@@ -3,6 +3,8 @@
 
 /* The VMX back end's own header; entry.S includes it for these offsets and fields. */
 #define VCPU_HOST_RSP       128 /* of host_rsp in struct vcpu */
+#define VCPU_BACKEND        136 /* of backend in struct vcpu */
+#define VMX_LAUNCHED        8   /* of launched in struct vmx_vcpu */
 #define VMCS_HOST_RSP_FIELD 0x6c14
 
 #ifndef __ASSEMBLER__
@@ -30,6 +32,10 @@ struct vmx_vcpu {
 	uint32_t cpu_controls, entry_controls; /* as written, to save VMREADs */
 	uint64_t cr0_shadow;
 };
+
+_Static_assert(__builtin_offsetof(struct vcpu, backend) == VCPU_BACKEND &&
+                       __builtin_offsetof(struct vmx_vcpu, launched) == VMX_LAUNCHED,
+               "entry.S reads launched");
 
 /* The controls this CPU runs guests with, proven by vmx_prove_controls(). */
 struct vmx_controls {
@@ -72,8 +78,8 @@ void vmx_set_cr(struct vcpu *v, unsigned int cr, uint64_t value);
 uint64_t vmx_get_efer(struct vcpu *v);
 void vmx_set_efer(struct vcpu *v, uint64_t value);
 
-/* entry.S: enters the guest; 0 after an exit, 1 when VMLAUNCH or VMRESUME failed. */
-int vmx_enter_guest(struct vcpu *v, bool launched);
+/* entry.S: enters the guest; 0 after an exit, -1 when VMLAUNCH or VMRESUME failed. */
+int vmx_enter(struct vcpu *v);
 void vmx_exit_point(void);
 
 /* A VMREAD of a field of vmcs.def from the current VMCS cannot fail: vmcs_init() proved it. */
