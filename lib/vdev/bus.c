@@ -17,16 +17,25 @@ first_behind(const struct vdev_bus *bus, uint64_t addr)
 	return lo;
 }
 
+static bool
+holds(const struct vdev *dev, uint64_t addr, unsigned int size)
+{
+	return addr - dev->base < dev->len && dev->len - (addr - dev->base) >= size;
+}
+
 /* The device that holds all of the access, or NULL. */
 static const struct vdev *
-find(const struct vdev_bus *bus, uint64_t addr, unsigned int size)
+find(struct vdev_bus *bus, uint64_t addr, unsigned int size)
 {
-	unsigned int i = first_behind(bus, addr);
-	const struct vdev *dev = &bus->dev[i];
+	unsigned int i = bus->last;
 
-	if (i == bus->count || addr < dev->base || dev->len - (addr - dev->base) < size)
+	if (i < bus->count && holds(&bus->dev[i], addr, size))
+		return &bus->dev[i];
+	i = first_behind(bus, addr);
+	if (i == bus->count || !holds(&bus->dev[i], addr, size))
 		return NULL;
-	return dev;
+	bus->last = i;
+	return &bus->dev[i];
 }
 
 int

@@ -54,11 +54,15 @@ static uint8_t requests(const struct pic_chip *c);
 static unsigned int
 requested(const struct pic_chip *c)
 {
-	unsigned int input = highest(c, requests(c) & ~c->imr);
 	uint8_t blocking = c->isr;
+	unsigned int input;
 
+	/* The common case, asked before every entry. */
+	if (!c->irr && !(c->slave && c->slave->irr))
+		return INPUTS;
 	if (c->icw)
 		return INPUTS;
+	input = highest(c, requests(c) & ~c->imr);
 	/* In special mask mode, what is masked does not block. */
 	if (c->special_mask)
 		blocking &= ~c->imr;
