@@ -31,12 +31,10 @@ static const struct state_msr state_msrs[] = {
 int
 state_init(struct vcpu *v)
 {
-	struct page *p = page_alloc(PAGE_ZERO | PAGE_KERNEL);
-	char *area;
+	char *area = host_page();
 
-	if (!p)
+	if (!area)
 		return -E_NO_MEM;
-	area = kva(page_pa(p));
 	*(uint16_t *)(area + FXSAVE_FCW) = FCW_RESET;
 	*(uint32_t *)(area + FXSAVE_MXCSR) = MXCSR_RESET;
 	v->fpu = area;
@@ -48,7 +46,7 @@ state_init(struct vcpu *v)
 void
 state_free(struct vcpu *v)
 {
-	page_unref(pa_page(kva_pa(v->fpu)));
+	host_page_free(v->fpu);
 }
 
 static void

@@ -102,14 +102,12 @@ vcpu_init(struct vcpu *v)
 int
 vcpu_new(struct vm *vm, struct env *e, uint64_t run_va)
 {
-	struct page *p = page_alloc(PAGE_ZERO | PAGE_KERNEL);
-	struct vcpu *v;
+	struct vcpu *v = host_page();
 	int err;
 
-	if (!p)
+	if (!v)
 		return -E_NO_MEM;
 	hv_switch_out();
-	v = kva(page_pa(p));
 	v->vm = vm;
 	v->env = e;
 	v->index = vm->vcpu_count;
@@ -118,13 +116,13 @@ vcpu_new(struct vm *vm, struct env *e, uint64_t run_va)
 	v->attention = true;
 	v->misc_enable = 1; /* fast strings */
 	if ((err = run_init(v, e->as, run_va)) < 0) {
-		page_unref(p);
+		host_page_free(v);
 		return err;
 	}
 	if ((err = vcpu_init(v)) < 0) {
 		aspace_unmap(e->as, run_va, sizeof(struct vm_run));
 		run_free(v);
-		page_unref(p);
+		host_page_free(v);
 		return err;
 	}
 	v->vmreads = v->vmwrites = 0; /* from here on they are of exits */
@@ -146,7 +144,7 @@ vcpu_delete(struct vcpu *v)
 	hv->vcpu_free(v);
 	state_free(v);
 	run_free(v);
-	page_unref(pa_page(kva_pa(v)));
+	host_page_free(v);
 }
 
 void

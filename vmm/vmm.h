@@ -16,6 +16,11 @@ extern const exit_handler_t exit_handlers[HV_EXIT_KINDS];
 /* run.c: puts v's control block and registers on this CPU. */
 void vcpu_current(struct vcpu *v);
 
+/* hostmem.c: zeroed pages of the hypervisor's own. */
+void *host_page(void);                  /* NULL without memory */
+void host_page_free(void *page);        /* NULL: nothing */
+int host_page_pair(void **a, void **b); /* both or -E_NO_MEM */
+
 /* vm.c */
 struct vm *vm_of(struct env *e, uint64_t id); /* NULL: no such VM, or not e's */
 

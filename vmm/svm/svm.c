@@ -136,22 +136,17 @@ static int
 svm_cpu_on(void)
 {
 	struct svm_cpu *c = &svm_cpus[this_cpu()->index];
-	struct page *save = page_alloc(PAGE_ZERO | PAGE_KERNEL);
-	struct page *host = page_alloc(PAGE_ZERO | PAGE_KERNEL);
+	void *save, *host;
+	int err = host_page_pair(&save, &host);
 
-	if (!save || !host) {
-		if (save)
-			page_unref(save);
-		if (host)
-			page_unref(host);
-		return -E_NO_MEM;
-	}
+	if (err < 0)
+		return err;
 	svm_decode_init();
 	memset(iopm, 0xff, sizeof(iopm));
 	memset(msrpm, 0xff, sizeof(msrpm));
 	msr_for_each_direct(msr_allow, NULL);
-	c->save_pa = page_pa(save);
-	c->vmcb_pa = page_pa(host);
+	c->save_pa = kva_pa(save);
+	c->vmcb_pa = kva_pa(host);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
 	wrmsr(MSR_VM_HSAVE_PA, c->save_pa);
 	__asm__ volatile("vmsave %0" : : "a"(c->vmcb_pa) : "memory");
@@ -165,8 +160,8 @@ svm_cpu_off(void)
 
 	wrmsr(MSR_VM_HSAVE_PA, 0);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~(uint64_t)EFER_SVME);
-	page_unref(pa_page(c->save_pa));
-	page_unref(pa_page(c->vmcb_pa));
+	host_page_free(kva(c->save_pa));
+	host_page_free(kva(c->vmcb_pa));
 }
 
 static uint64_t
@@ -196,21 +191,15 @@ write_controls(struct vcpu *v, struct vmcb *b)
 static int
 svm_vcpu_init(struct vcpu *v)
 {
-	struct page *p = page_alloc(PAGE_ZERO | PAGE_KERNEL);
-	struct page *own = page_alloc(PAGE_ZERO | PAGE_KERNEL);
 	struct svm_vcpu *x;
+	void *vmcb;
+	int err = host_page_pair(&v->backend, &vmcb);
 
-	if (!p || !own) {
-		if (p)
-			page_unref(p);
-		if (own)
-			page_unref(own);
-		return -E_NO_MEM;
-	}
-	x = kva(page_pa(own));
-	x->vmcb_pa = page_pa(p);
-	x->vmcb = kva(x->vmcb_pa);
-	v->backend = x;
+	if (err < 0)
+		return err;
+	x = v->backend;
+	x->vmcb = vmcb;
+	x->vmcb_pa = kva_pa(vmcb);
 	write_controls(v, x->vmcb);
 	return 0;
 }
@@ -220,8 +209,8 @@ svm_vcpu_free(struct vcpu *v)
 {
 	struct svm_vcpu *x = v->backend;
 
-	page_unref(pa_page(x->vmcb_pa));
-	page_unref(pa_page(kva_pa(x)));
+	host_page_free(x->vmcb);
+	host_page_free(x);
 }
 
 /* VMs share the few ASIDs, so that whoever comes onto the CPU starts with an empty TLB. */

@@ -164,23 +164,17 @@ write_host(struct vcpu *v)
 int
 vmcs_init(struct vcpu *v)
 {
-	struct page *p = page_alloc(PAGE_ZERO | PAGE_KERNEL);
-	struct page *own = page_alloc(PAGE_ZERO | PAGE_KERNEL);
 	struct vmx_vcpu *x;
+	void *vmcs;
+	int err = host_page_pair(&v->backend, &vmcs);
 
-	if (!p || !own) {
-		if (p)
-			page_unref(p);
-		if (own)
-			page_unref(own);
-		return -E_NO_MEM;
-	}
+	if (err < 0)
+		return err;
 	memset(msr_bitmap, 0xff, sizeof(msr_bitmap));
 	msr_for_each_direct(msr_allow, NULL);
-	x = kva(page_pa(own));
-	x->vmcs = page_pa(p);
-	v->backend = x;
-	*(uint32_t *)kva(x->vmcs) = rdmsr(MSR_VMX_BASIC) & 0x7fffffff;
+	x = v->backend;
+	x->vmcs = kva_pa(vmcs);
+	*(uint32_t *)vmcs = rdmsr(MSR_VMX_BASIC) & 0x7fffffff;
 	vmclear(x->vmcs);
 	vmptrld(x->vmcs);
 	prove_fields();
@@ -225,6 +219,6 @@ vmcs_free(struct vcpu *v)
 {
 	struct vmx_vcpu *x = v->backend;
 
-	page_unref(pa_page(x->vmcs));
-	page_unref(pa_page(kva_pa(x)));
+	host_page_free(kva(x->vmcs));
+	host_page_free(x);
 }

@@ -68,21 +68,21 @@ vmx_probe(struct hv_caps *caps)
 static int
 vmx_cpu_on(void)
 {
-	struct page *p = page_alloc(PAGE_ZERO | PAGE_KERNEL);
+	void *region = host_page();
 	uint64_t pa;
 	uint8_t failed;
 
-	if (!p)
+	if (!region)
 		return -E_NO_MEM;
-	pa = page_pa(p);
-	*(uint32_t *)kva(pa) = rdmsr(MSR_VMX_BASIC) & 0x7fffffff;
+	pa = kva_pa(region);
+	*(uint32_t *)region = rdmsr(MSR_VMX_BASIC) & 0x7fffffff;
 	write_cr0(read_cr0() | CR0_NE);
 	write_cr4(read_cr4() | CR4_VMXE);
 	__asm__ volatile("vmxon %1; setna %0" : "=qm"(failed) : "m"(pa) : "cc", "memory");
 	if (!failed)
 		return 0;
 	write_cr4(read_cr4() & ~(uint64_t)CR4_VMXE);
-	page_unref(p);
+	host_page_free(region);
 	return -E_NO_HV;
 }
 
