@@ -157,20 +157,30 @@ lmsw_operand(struct vcpu *v, const struct insn *insn, const struct insn_sys *sys
 	return gmem_read(v, gva, value, sizeof(*value), &f);
 }
 
+/* An access to a control or debug register, which may be by RSP. */
+static int
+fetch_access(struct vcpu *v, struct hv_exit *x, struct insn *insn, struct insn_sys *sys)
+{
+	const struct vmcb *b = svm_vmcb(v);
+
+	if (fetch(v, insn) < 0 || insn_sys(insn, sys) < 0)
+		return -E_FAULT;
+	x->len = insn->len;
+	x->qual = b->exit_info1;
+	v->gpr[REG_RSP] = b->rsp;
+	return 0;
+}
+
 static int
 decode_cr(struct vcpu *v, struct hv_exit *x)
 {
-	struct vmcb *b = svm_vmcb(v);
 	struct insn_sys sys;
 	struct insn insn;
 
-	if (fetch(v, &insn) < 0 || insn_sys(&insn, &sys) < 0)
+	if (fetch_access(v, x, &insn, &sys) < 0)
 		return -E_FAULT;
-	x->len = insn.len;
-	x->qual = b->exit_info1;
-	x->cr.cr = b->exit_code & 0xf;
+	x->cr.cr = svm_vmcb(v)->exit_code & 0xf;
 	x->cr.reg = sys.reg;
-	v->gpr[REG_RSP] = b->rsp;
 	switch (sys.op) {
 	case INSN_MOV_TO_CR:
 		x->cr.op = CR_WRITE;
@@ -191,18 +201,14 @@ decode_cr(struct vcpu *v, struct hv_exit *x)
 static int
 decode_dr(struct vcpu *v, struct hv_exit *x)
 {
-	struct vmcb *b = svm_vmcb(v);
 	struct insn_sys sys;
 	struct insn insn;
 
-	if (fetch(v, &insn) < 0 || insn_sys(&insn, &sys) < 0)
+	if (fetch_access(v, x, &insn, &sys) < 0)
 		return -E_FAULT;
-	x->len = insn.len;
-	x->qual = b->exit_info1;
-	x->dr.dr = b->exit_code & 0xf;
+	x->dr.dr = svm_vmcb(v)->exit_code & 0xf;
 	x->dr.reg = sys.reg;
 	x->dr.read = sys.op == INSN_MOV_FROM_DR;
-	v->gpr[REG_RSP] = b->rsp;
 	return 0;
 }
 
