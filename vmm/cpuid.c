@@ -52,8 +52,10 @@ static struct {
 	struct cpuid_regs cache[SUBLEAVES]; /* leaf 4 */
 	struct cpuid_regs xsave[SUBLEAVES]; /* leaf 0xd */
 	uint64_t xcr0;
-	uint32_t fixed; /* bit n: basic[n] is the answer whatever ECX and the guest's state */
 } shown;
+
+const struct cpuid_regs *cpuid_fixed[CPUID_FIXED_LEAVES];
+_Static_assert(CPUID_FIXED_LEAVES == BASIC_MAX + 1, "one for each basic leaf");
 
 static struct cpuid_regs
 masked(const struct cpuid_mask *m)
@@ -114,7 +116,7 @@ cpuid_init(void)
 	shown.basic[0].eax = basic < BASIC_MAX ? basic : BASIC_MAX;
 	for (uint32_t leaf = 0; leaf <= shown.basic[0].eax; leaf++)
 		if (leaf != 1 && leaf != 4 && leaf != 7 && leaf != 0xb && leaf != 0xd)
-			shown.fixed |= 1u << leaf;
+			cpuid_fixed[leaf] = &shown.basic[leaf];
 	shown.basic[1].ebx |= 1 << 16; /* one logical processor */
 	shown.basic[1].ecx |= CPUID1_ECX_HYPERVISOR;
 	if (shown.extended[0].eax > 0x80000000 + EXTENDED_MAX)
@@ -157,12 +159,6 @@ hypervisor_leaf(struct vcpu *v, uint32_t leaf, uint32_t subleaf)
 		r.eax = NESTLING_HV_VERSION;
 	}
 	return r;
-}
-
-const struct cpuid_regs *
-cpuid_fixed(uint32_t leaf)
-{
-	return leaf <= BASIC_MAX && (shown.fixed & 1u << leaf) ? &shown.basic[leaf] : NULL;
 }
 
 /* v may be NULL where the answer does not depend on it (what this CPU's guests have). */

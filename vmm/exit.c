@@ -12,23 +12,33 @@ const exit_handler_t exit_handlers[HV_EXIT_KINDS] = {
 #undef EXIT_KIND
 };
 
+static enum hv_action
+cpuid_answer(struct vcpu *v, const struct cpuid_regs *r)
+{
+	v->gpr[REG_RAX] = r->eax;
+	v->gpr[REG_RBX] = r->ebx;
+	v->gpr[REG_RCX] = r->ecx;
+	v->gpr[REG_RDX] = r->edx;
+	return HV_SKIP;
+}
+
+/* Apart from the short way, which needs no stack. */
+static __attribute__((noinline)) enum hv_action
+cpuid_compute(struct vcpu *v, uint32_t leaf)
+{
+	struct cpuid_regs r = cpuid_guest(v, leaf, (uint32_t)v->gpr[REG_RCX]);
+
+	return cpuid_answer(v, &r);
+}
+
 enum hv_action
 exit_cpuid(struct vcpu *v, struct hv_exit *x)
 {
 	uint32_t leaf = (uint32_t)v->gpr[REG_RAX];
-	const struct cpuid_regs *shown = cpuid_fixed(leaf);
-	struct cpuid_regs r;
+	const struct cpuid_regs *fixed = leaf < CPUID_FIXED_LEAVES ? cpuid_fixed[leaf] : NULL;
 
 	(void)x;
-	if (!shown) {
-		r = cpuid_guest(v, leaf, (uint32_t)v->gpr[REG_RCX]);
-		shown = &r;
-	}
-	v->gpr[REG_RAX] = shown->eax;
-	v->gpr[REG_RBX] = shown->ebx;
-	v->gpr[REG_RCX] = shown->ecx;
-	v->gpr[REG_RDX] = shown->edx;
-	return HV_SKIP;
+	return fixed ? cpuid_answer(v, fixed) : cpuid_compute(v, leaf);
 }
 
 enum hv_action

@@ -91,7 +91,7 @@ vcpu_prepare(struct vcpu *v)
  * in an endless delivery of #DB or #AC, and on Bochs as long as a guest that was entered
  * with IF clear leaves it so.  From time to time, therefore, exits let them in.
  */
-static enum hv_action
+static __attribute__((noinline)) enum hv_action
 let_interrupts_in(struct vcpu *v)
 {
 	enum { WINDOWS_PER_SECOND = 100 };
@@ -101,30 +101,36 @@ let_interrupts_in(struct vcpu *v)
 	return this_cpu()->resched ? HV_YIELD : HV_RESUME;
 }
 
-static enum hv_action
-vcpu_enter(struct vcpu *v)
+static __attribute__((noinline)) enum hv_action
+entry_refused(struct vcpu *v)
+{
+	char why[VM_STOP_TEXT];
+
+	hv->explain(v, why, sizeof(why));
+	return vcpu_stop(v, VM_STOP_ENTRY_FAILED, "VM entry failed: %s", why);
+}
+
+/* The life of an exit. */
+static inline enum hv_action
+vcpu_enter(struct vcpu *v, const struct hv_ops *ops)
 {
 	enum hv_action action;
 	struct hv_exit x;
 
 	assert(v->loaded_cpu == (int)this_cpu()->index && v->flushed == v->vm->tlb_gen);
 	acct_close(v, rdtsc());
-	if (hv->enter(v) < 0) {
-		char why[VM_STOP_TEXT];
-
-		hv->explain(v, why, sizeof(why));
-		return vcpu_stop(v, VM_STOP_ENTRY_FAILED, "VM entry failed: %s", why);
-	}
+	if (ops->enter(v) < 0)
+		return entry_refused(v);
 	v->exit_tsc = rdtsc();
-	hv->decode(v, &x);
+	ops->decode(v, &x);
 	acct_exit(v, x.kind, v->exit_tsc);
 	action = exit_handlers[x.kind](v, &x);
 	if (action == HV_SKIP) {
-		hv->skip(v, &x);
+		ops->skip(v, &x);
 		action = HV_RESUME;
 	}
 	if (action == HV_WINDOW || (action == HV_RESUME && v->exit_tsc >= v->window_at))
-		action = let_interrupts_in(v);
+		return let_interrupts_in(v);
 	return action;
 }
 
@@ -143,6 +149,7 @@ vcpu_yield(struct env *e)
 void
 vcpu_loop(struct env *e)
 {
+	const struct hv_ops *ops = hv;
 	struct vcpu *v = e->vcpu;
 	enum hv_action action;
 
@@ -153,7 +160,7 @@ vcpu_loop(struct env *e)
 	do {
 		action = v->attention ? vcpu_prepare(v) : HV_RESUME;
 		if (action == HV_RESUME)
-			action = vcpu_enter(v);
+			action = vcpu_enter(v, ops);
 	} while (action == HV_RESUME);
 
 	if (action == HV_YIELD)

@@ -80,8 +80,9 @@ void io_complete_in(struct vcpu *v); /* the monitor's data of a pending IN goes 
 
 /* cpuid.c */
 void cpuid_init(void); /* what guests are shown, from this CPU and the policy table */
-/* The answer, if it depends on nothing but the leaf and is a basic one; or NULL. */
-const struct cpuid_regs *cpuid_fixed(uint32_t leaf);
+/* Basic leaves whose answer depends on nothing else; NULL for the others. */
+enum { CPUID_FIXED_LEAVES = 0xe };
+extern const struct cpuid_regs *cpuid_fixed[CPUID_FIXED_LEAVES];
 struct cpuid_regs cpuid_guest(struct vcpu *v, uint32_t leaf, uint32_t subleaf);
 bool cpuid_has_nx(void);
 unsigned int cpuid_phys_bits(void);
