@@ -106,6 +106,8 @@ sched_forget(struct env *e)
 void
 sched_deadline(struct env *e, uint64_t tsc)
 {
+	if (tsc == e->deadline)
+		return;
 	deadline_set(e, tsc);
 	program_timer();
 }

@@ -249,14 +249,24 @@ user_exception(struct env *e)
 	kill_env(e, tf->vector, tf->error);
 }
 
-static _Noreturn void
-user_trap(const struct trapframe *tf)
+/* Eight bytes at a time, which the compiler does not do by itself without vector registers. */
+static inline void
+trapframe_copy(struct trapframe *to, const struct trapframe *from)
+{
+	uint64_t words = sizeof(*to) / sizeof(uint64_t);
+
+	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
+}
+
+/* Comes back when e goes on at once, by the frame on the stack. */
+static void
+user_trap(struct trapframe *tf)
 {
 	struct cpu *cpu = this_cpu();
 	struct env *e = cpu->env;
 
 	spin_lock(&kernel_lock);
-	e->tf = *tf;
+	trapframe_copy(&e->tf, tf);
 	if (tf->vector == T_SYSCALL)
 		e->tf.rax = syscall(e, tf->rax, tf->rdi, tf->rsi, tf->rdx, tf->rcx, tf->r8);
 	else if (tf->vector < T_IRQ_BASE)
@@ -267,7 +277,8 @@ user_trap(const struct trapframe *tf)
 
 	if (cpu->resched)
 		sched_yield();
-	trap_return(&e->tf);
+	tf->rax = e->tf.rax; /* a system call that changes more does not come back here */
+	spin_unlock(&kernel_lock);
 }
 
 static void
