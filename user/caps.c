@@ -1,14 +1,16 @@
 #include "lib/user.h"
 
+#include "inc/cpuid.h"
 #include "inc/msr.h"
 #include "inc/x86.h"
 
 /*
  * What this CPU offers for virtualization: the VMX capability MSRs, bit by bit
- * (SDM vol. 3, appendix "VMX Capability Reporting Facility").
+ * (SDM vol. 3, appendix "VMX Capability Reporting Facility"), or SVM's features
+ * (APM vol. 3, "Function 8000_000Ah - SVM Features").
  */
 
-enum word { PIN, CPU, CPU2, EXITC, ENTRY, EPTVPID, BASIC, MISC, WORDS };
+enum word { PIN, CPU, CPU2, EXITC, ENTRY, EPTVPID, BASIC, MISC, SVM, VMCR, WORDS };
 
 static const struct bit {
 	enum word word;
@@ -18,6 +20,11 @@ static const struct bit {
 #define VMX_BIT(word, bit, name, text) {word, bit, text},
 #include "inc/vmxbits.def"
 #undef VMX_BIT
+#define SVM_BIT(bit, name, text) {SVM, bit, text},
+#include "inc/svmbits.def"
+#undef SVM_BIT
+        {VMCR, 3, "LOCK: SVMDIS cannot be changed"},
+        {VMCR, 4, "SVMDIS: SVM is switched off"},
 };
 
 struct msr_name {
@@ -59,6 +66,7 @@ static const struct field {
 	unsigned int hi, lo;
 	const char *text;
 } fields[] = {
+        {SVM, 63, 32, "Address-space identifiers (ASIDs)"},
         {BASIC, 30, 0, "VMCS revision identifier"},
         {BASIC, 44, 32, "Size of a VMXON or VMCS region, bytes"},
         {BASIC, 53, 50, "Memory type of VMCS accesses (6 is write-back)"},
@@ -151,6 +159,8 @@ main(int argc, char **argv)
 	static const struct msr_name basic = {MSR_VMX_BASIC, "IA32_VMX_BASIC"};
 	static const struct msr_name misc = {MSR_VMX_MISC, "IA32_VMX_MISC"};
 	static const struct msr_name ept_vpid = {MSR_VMX_EPT_VPID_CAP, "IA32_VMX_EPT_VPID_CAP"};
+	static const struct msr_name vm_cr = {MSR_VM_CR, "VM_CR"};
+	static const struct msr_name svm = {CPUID_SVM, "CPUID leaf"};
 	long err = sys_hv_caps(&caps);
 
 	(void)argc;
@@ -166,6 +176,9 @@ main(int argc, char **argv)
 			print_controls(&control_words[i]);
 		print_flags(EPTVPID, "EPT and VPID", &ept_vpid);
 		print_flags(MISC, "Miscellaneous", &misc);
+	} else if (caps.vendor == HV_SVM) {
+		print_flags(VMCR, "SVM switch", &vm_cr);
+		print_flags(SVM, "SVM features, EBX above EDX", &svm);
 	}
 	if (caps.usable)
 		printf("\nThis CPU can run VMs.\n");

@@ -26,6 +26,8 @@ cpu_brand(char *out, uint64_t size)
 		}
 	while (*p == ' ')
 		p++;
+	for (uint64_t n = strlen(text); n && text[n - 1] == ' '; n--)
+		text[n - 1] = '\0';
 	strlcpy(out, p, size);
 }
 

@@ -17,7 +17,6 @@ enum {
 	TLB_FLUSH_ASID = 3,
 	IOPM_SIZE = 3 * PAGE_SIZE,
 	MSRPM_SIZE = 2 * PAGE_SIZE,
-	CPUID_SVM = 0x8000000a,
 	EXIT_CR3_WRITE = 0x13,
 };
 #define EXIT_INVALID 0xffffffffu /* -1, of which QEMU's TCG stores the low half */
