@@ -37,6 +37,12 @@ gphys(struct vm *vm, uint64_t gpa, int access)
 	return err < 0 ? NULL : (char *)kva(frame.pa) + (hva & (frame.size - 1));
 }
 
+const void *
+gphys_page(struct vm *vm, uint64_t gpa)
+{
+	return gphys(vm, gpa, ACCESS_READ);
+}
+
 int
 gphys_read(struct vm *vm, uint64_t gpa, void *buf, uint64_t size)
 {

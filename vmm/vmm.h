@@ -71,6 +71,8 @@ int gmem_translate(struct vcpu *v, uint64_t gva, uint32_t access, uint64_t *gpa,
 /* Copies at most a few pages; 0, or -E_FAULT with *f (what was copied before the fault stays). */
 int gmem_read(struct vcpu *v, uint64_t gva, void *buf, uint64_t size, struct gmem_fault *f);
 int gmem_write(struct vcpu *v, uint64_t gva, const void *buf, uint64_t size, struct gmem_fault *f);
+/* The kernel's address of a page of RAM, until the VM's tlb_gen changes; NULL outside RAM. */
+const void *gphys_page(struct vm *vm, uint64_t gpa);
 /* Guest-physical RAM; -E_FAULT outside it. */
 int gphys_read(struct vm *vm, uint64_t gpa, void *buf, uint64_t size);
 int gphys_write(struct vm *vm, uint64_t gpa, const void *buf, uint64_t size);

@@ -3,6 +3,7 @@
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "lib/insn.h"
+#include "lib/string.h"
 
 /*
  * SVM's record of an exit -> struct hv_exit: only what this kind's handler needs.
@@ -25,26 +26,90 @@ guest_mode(const struct vmcb *b)
 	               : INSN_16;
 }
 
+/*
+ * The bytes at gva in their page, *n of them; NULL where the guest could not read.  The page
+ * of the last time is kept, for exits come from the same code again and again.  A guest that
+ * maps other code there without a new CR3 is not noticed: see docs/TRICKS.md.
+ */
+static const uint8_t *
+code_at(struct vcpu *v, uint64_t gva, uint64_t *n)
+{
+	struct svm_vcpu *s = v->backend;
+	uint64_t offset = gva % PAGE_SIZE, gpa;
+	struct gmem_fault f;
+
+	*n = PAGE_SIZE - offset;
+	if (s->code.page && s->code.gva == gva - offset && s->code.cr3 == s->vmcb->cr3 &&
+	    s->code.cr0 == s->vmcb->cr0 && s->code.tlb_gen == v->vm->tlb_gen)
+		return s->code.page + offset;
+	if (gmem_translate(v, gva, VM_ACCESS_READ, &gpa, &f) < 0)
+		return NULL;
+	s->code.page = gphys_page(v->vm, gpa - offset);
+	s->code.gva = gva - offset;
+	s->code.cr3 = s->vmcb->cr3;
+	s->code.cr0 = s->vmcb->cr0;
+	s->code.tlb_gen = v->vm->tlb_gen;
+	return s->code.page ? s->code.page + offset : NULL;
+}
+
+static uint64_t
+rip_gva(const struct vmcb *b)
+{
+	return guest_mode(b) == INSN_64 ? b->rip : b->cs.base + b->rip;
+}
+
 /* The instruction at RIP; the next page is read only if it goes on there. */
 static int
 fetch(struct vcpu *v, struct insn *insn)
 {
 	const struct vmcb *b = svm_vmcb(v);
-	enum insn_mode mode = guest_mode(b);
-	uint64_t gva = mode == INSN_64 ? b->rip : b->cs.base + b->rip;
-	uint64_t in_page = PAGE_SIZE - gva % PAGE_SIZE;
-	uint64_t n = in_page < VM_INSN_MAX ? in_page : VM_INSN_MAX;
+	uint64_t gva = rip_gva(b), n;
+	const uint8_t *code = code_at(v, gva, &n);
 	uint8_t bytes[VM_INSN_MAX];
 	struct gmem_fault f;
 	int err;
 
-	if (gmem_read(v, gva, bytes, n, &f) < 0)
+	if (!code)
 		return -E_FAULT;
-	err = insn_decode(insn, bytes, n, mode);
+	if (n > VM_INSN_MAX)
+		n = VM_INSN_MAX;
+	memcpy(bytes, code, n);
+	err = insn_decode(insn, bytes, n, guest_mode(b));
 	if (err == -E_AGAIN && n < VM_INSN_MAX &&
 	    gmem_read(v, gva + n, bytes + n, VM_INSN_MAX - n, &f) == 0)
-		err = insn_decode(insn, bytes, VM_INSN_MAX, mode);
+		err = insn_decode(insn, bytes, VM_INSN_MAX, guest_mode(b));
 	return err < 0 ? -E_FAULT : 0;
+}
+
+/*
+ * The length of the instruction at RIP if it is one of those that exit most, without a
+ * prefix; or 0: ask the decoder.
+ */
+static uint32_t
+plain_length(struct vcpu *v)
+{
+	enum { HLT = 0xf4, TWO_BYTES = 0x0f, MAP_01 = 0x01, VMMCALL = 0xd9, XSETBV = 0xd1 };
+	enum { INVD = 0x08, WBINVD = 0x09, WRMSR = 0x30, RDMSR = 0x32, CPUID = 0xa2 };
+	uint64_t n;
+	const uint8_t *code = code_at(v, rip_gva(svm_vmcb(v)), &n);
+
+	if (!code || n < 3)
+		return 0;
+	if (code[0] == HLT)
+		return 1;
+	if (code[0] != TWO_BYTES)
+		return 0;
+	switch (code[1]) {
+	case INVD:
+	case WBINVD:
+	case WRMSR:
+	case RDMSR:
+	case CPUID:
+		return 2;
+	case MAP_01:
+		return code[2] == VMMCALL || code[2] == XSETBV ? 3 : 0;
+	}
+	return 0;
 }
 
 static int
@@ -72,6 +137,9 @@ decode_length(struct vcpu *v, struct hv_exit *x)
 		x->len = (uint32_t)(b->next_rip - b->rip);
 		return 0;
 	}
+	x->len = plain_length(v);
+	if (x->len)
+		return 0;
 	if (fetch(v, &insn) < 0)
 		return -E_FAULT;
 	x->len = insn.len;

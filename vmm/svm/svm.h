@@ -49,6 +49,12 @@ enum {
 struct svm_vcpu {
 	struct vmcb *vmcb;
 	uint64_t vmcb_pa;
+	/* The page that the last instruction was read from. */
+	struct {
+		const uint8_t *page; /* kernel's address; NULL: none */
+		uint64_t gva, cr3, cr0;
+		uint64_t tlb_gen; /* the frame is the guest's as long as the VM's is the same */
+	} code;
 	uint64_t injected; /* EVENTINJ of the last VMRUN, which the exit clears */
 	bool flush;        /* at the next VMRUN */
 };
