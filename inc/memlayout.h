@@ -5,11 +5,10 @@
  * The host's virtual memory, for C, assembly and linker scripts.
  *
  *   ffffffff80000000  KERNBASE      the kernel image, linked 1 MiB above; W^X
- *   ffffe00000000000  KTABLE_BASE   tables that the kernel makes once at boot and that must be contiguous
- *   ffffd00000000000  MMIO_BASE     device registers (LAPIC), uncached
- *   ffffc00000000000  CPU_BASE      one CPU_SPAN a CPU: struct cpu, guard pages, stacks
- *   ffff800000000000  DIRECT_BASE   all RAM, writable, never executable
- *   00007ffffffff000  USTACK_TOP    user stack, grows down
+ *   ffffe00000000000  KTABLE_BASE   tables that the kernel makes once at boot and that must be
+ * contiguous ffffd00000000000  MMIO_BASE     device registers (LAPIC), uncached ffffc00000000000
+ * CPU_BASE      one CPU_SPAN a CPU: struct cpu, guard pages, stacks ffff800000000000  DIRECT_BASE
+ * all RAM, writable, never executable 00007ffffffff000  USTACK_TOP    user stack, grows down
  *   0000001000000000  UVM_RAM       where the monitor `vm` keeps its guest's RAM
  *   0000000000400000  UTEXT         user programs
  */
@@ -19,14 +18,14 @@
 #define MMIO_BASE   0xffffd00000000000
 #define CPU_BASE    0xffffc00000000000
 #define CPU_SPAN    0x10000
-#define ULIM	    0x0000800000000000 /* user addresses are below */
+#define ULIM        0x0000800000000000 /* user addresses are below */
 #define USTACK_TOP  0x00007ffffffff000
 #define USTACK_SIZE 0x40000
-#define UVM_RAM	    0x0000001000000000
+#define UVM_RAM     0x0000001000000000
 #define UFILE_BASE  0x0000002000000000 /* where programs map files */
 #define URUN_BASE   0x0000003000000000 /* where the monitor maps run pages */
 #define UHEAP_BASE  0x0000004000000000
-#define UTEXT	    0x0000000000400000
+#define UTEXT       0x0000000000400000
 
 /* Unit tests keep their `RAM' elsewhere. */
 #ifndef DIRECT_BASE
@@ -40,12 +39,13 @@
 #define SEL_KDATA 0x10
 #define SEL_UDATA 0x1b
 #define SEL_UCODE 0x23
-#define SEL_TSS	  0x28
+#define SEL_TSS   0x28
 
 /* Interrupt vectors of the host. */
-#define T_SYSCALL  0x30
-#define T_IRQ_BASE 0x20 /* legacy IRQ n, masked at the PICs but for the serial port by I/O APIC or PIC */
-#define T_TIMER	   0x40
+#define T_SYSCALL 0x30
+#define T_IRQ_BASE \
+	0x20 /* legacy IRQ n, masked at the PICs but for the serial port by I/O APIC or PIC */
+#define T_TIMER    0x40
 #define T_SPURIOUS 0xff
 
 #endif

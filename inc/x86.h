@@ -6,11 +6,11 @@
 
 /* Instructions that C has no words for, one function each. */
 
-#define BIT(n)		 (1ull << (n))
-#define BITS(x, hi, lo)	 (((x) >> (lo)) & ((2ull << ((hi) - (lo))) - 1))
-#define ARRAY_SIZE(a)	 (sizeof(a) / sizeof((a)[0]))
-#define ROUND_DOWN(x, n) ((x) & ~((__typeof__(x))(n) - 1))
-#define ROUND_UP(x, n)	 ROUND_DOWN((x) + (n) - 1, n)
+#define BIT(n)           (1ull << (n))
+#define BITS(x, hi, lo)  (((x) >> (lo)) & ((2ull << ((hi) - (lo))) - 1))
+#define ARRAY_SIZE(a)    (sizeof(a) / sizeof((a)[0]))
+#define ROUND_DOWN(x, n) ((x) & ~((__typeof__(x))(n)-1))
+#define ROUND_UP(x, n)   ROUND_DOWN((x) + (n)-1, n)
 
 static inline uint8_t
 inb(uint16_t port)
@@ -89,8 +89,8 @@ cpuid(uint32_t leaf, uint32_t subleaf)
 {
 	struct cpuid_regs r;
 	__asm__ volatile("cpuid"
-			 : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
-			 : "a"(leaf), "c"(subleaf));
+	                 : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
+	                 : "a"(leaf), "c"(subleaf));
 	return r;
 }
 
@@ -105,19 +105,22 @@ rdmsr(uint32_t msr)
 static inline void
 wrmsr(uint32_t msr, uint64_t v)
 {
-	__asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)) : "memory");
+	__asm__ volatile("wrmsr"
+	                 :
+	                 : "c"(msr), "a"((uint32_t)v), "d"((uint32_t)(v >> 32))
+	                 : "memory");
 }
 
-#define X86_CONTROL_REGISTER(reg)                                                                 \
-	static inline uint64_t read_##reg(void)                                                    \
-	{                                                                                          \
-		uint64_t v;                                                                        \
-		__asm__ volatile("mov %%" #reg ", %0" : "=r"(v) : : "memory");                     \
-		return v;                                                                          \
-	}                                                                                          \
-	static inline void write_##reg(uint64_t v)                                                 \
-	{                                                                                          \
-		__asm__ volatile("mov %0, %%" #reg : : "r"(v) : "memory");                         \
+#define X86_CONTROL_REGISTER(reg)                                              \
+	static inline uint64_t read_##reg(void)                                \
+	{                                                                      \
+		uint64_t v;                                                    \
+		__asm__ volatile("mov %%" #reg ", %0" : "=r"(v) : : "memory"); \
+		return v;                                                      \
+	}                                                                      \
+	static inline void write_##reg(uint64_t v)                             \
+	{                                                                      \
+		__asm__ volatile("mov %0, %%" #reg : : "r"(v) : "memory");     \
 	}
 X86_CONTROL_REGISTER(cr0)
 X86_CONTROL_REGISTER(cr2)

@@ -1,15 +1,16 @@
 #ifndef NESTLING_LIB_ASSERT_H
 #define NESTLING_LIB_ASSERT_H
 
-/* panic ends the program that calls it: in the kernel the machine, in a user program the process. */
+/* panic ends the program that calls it: in the kernel the machine, in a user program the process.
+ */
 _Noreturn void panic_at(const char *file, int line, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+        __attribute__((format(printf, 3, 4)));
 
 #define panic(...) panic_at(__FILE__, __LINE__, __VA_ARGS__)
-#define assert(x)                                                                                 \
-	do {                                                                                       \
-		if (!(x))                                                                          \
-			panic("assertion failed: %s", #x);                                         \
+#define assert(x)                                          \
+	do {                                               \
+		if (!(x))                                  \
+			panic("assertion failed: %s", #x); \
 	} while (0)
 
 #endif
