@@ -65,7 +65,7 @@ struct vm_config {
 	char name[VM_NAME_MAX];
 	uint64_t ram; /* bytes, for `vms` only: vm_map gives the RAM */
 	uint32_t leaves; /* statistics leaves profile: 1, 2 or 3 */
-	uint32_t pad;
+	uint32_t trace;	 /* exits that the flight recorder keeps, at least; 0: VM_TRACE_DEFAULT */
 };
 
 /* Why vcpu_run came back. */
@@ -133,13 +133,77 @@ struct vm_run {
 _Static_assert(sizeof(struct vm_run) == 8192, "the run page is two pages");
 _Static_assert(__builtin_offsetof(struct vm_run, data) == 4096, "data has a page of its own");
 
-/* Counters of one VM, summed over its vCPUs.  Cycles are TSC ticks. */
+/* Where the time of a vCPU goes. */
+enum vm_time {
+	VM_TIME_GUEST,	 /* from an entry to the exit */
+	VM_TIME_HANDLER, /* from an exit to the next entry, or to where the vCPU stops running */
+	VM_TIME_MONITOR, /* in the monitor, from where the exit left guest mode to the next entry */
+	VM_TIME_HALTED,	 /* in HLT, until something wakes it */
+	VM_TIME_WAITING, /* runnable, while the CPU is another's */
+	VM_TIMES
+};
+
+/*
+ * Counters of one VM, summed over its vCPUs.  Cycles are TSC ticks; those of a kind are
+ * VM_TIME_HANDLER's.  The counts add up to total, the cycles to total_cycles, the times to wall.
+ */
 struct vm_stats {
+	uint32_t id;
+	uint32_t live; /* 0: it has ended */
+	char name[VM_NAME_MAX];
 	uint64_t count[HV_EXIT_KINDS];
-	uint64_t cycles[HV_EXIT_KINDS];	 /* from the exit to the next entry, or to where the vCPU stops running */
-	uint64_t monitor[HV_EXIT_KINDS]; /* in the monitor, charged to the exit that went there */
+	uint64_t cycles[HV_EXIT_KINDS];
+	uint64_t min[HV_EXIT_KINDS], max[HV_EXIT_KINDS];
+	uint64_t monitor[HV_EXIT_KINDS]; /* VM_TIME_MONITOR, charged to the exit that went there */
 	uint64_t total, total_cycles;
+	uint64_t time[VM_TIMES];
+	uint64_t wall;		    /* since the vCPUs were created */
 	uint64_t vmreads, vmwrites; /* VMX only: by the exit path */
+};
+
+enum {
+	VM_BUCKETS = 64, /* of a histogram: bucket n counts exits of 2^n to 2^(n+1)-1 cycles */
+	VM_KEYS_MAX = 128,
+	VM_TRACE_DEFAULT = 256,
+	VM_TRACE_MAX = 16384,
+};
+
+/* A sub-key of a kind: a port, an MSR, a CPUID leaf, or the gpa of a page. */
+#define VM_KEY_NONE UINT64_MAX
+struct vm_key {
+	uint64_t key;
+	uint64_t count, cycles;
+};
+
+/* The sub-keys of a kind.  A full table gives up its least rows: they become part of overflow. */
+struct vm_keys {
+	uint64_t rows;
+	struct vm_key row[VM_KEYS_MAX];
+	struct vm_key overflow;
+};
+
+/* What a handler wants next. */
+enum hv_action {
+	HV_RESUME, /* enter again at the same RIP (or where an injected event goes) */
+	HV_SKIP,   /* advance RIP over the instruction, then enter */
+	HV_USER,   /* return to the monitor with what vm_run says */
+	HV_STOP,   /* return to the monitor: this vCPU is finished, vm_run.text says why */
+	HV_WINDOW, /* as HV_RESUME, after host interrupts that may wait have been let in */
+	HV_YIELD,  /* give up the CPU: preempted or halted; the run loop goes on later */
+};
+
+/* An exit in the flight recorder. */
+struct vm_trace {
+	uint64_t number; /* from 0 */
+	uint64_t tsc;	 /* the host's, at the exit */
+	uint64_t rip;
+	uint64_t qual;	 /* hardware's qualification; 0 where it gives none */
+	uint64_t key;	 /* port, MSR, CPUID leaf, gpa; VM_KEY_NONE for other kinds */
+	uint64_t away;	 /* ticks from the handler's end to the next entry, if guest mode was left */
+	uint32_t cycles; /* in the handler */
+	uint32_t raw;	 /* hardware's reason */
+	uint32_t kind;	 /* enum hv_exit_kind */
+	uint32_t action; /* enum hv_action */
 };
 
 enum vm_state { VM_READY, VM_RUNNING, VM_HALTED, VM_STOPPED };
@@ -167,7 +231,8 @@ enum vm_hypercall { HC_VERSION = 1 };
 #define HV_CPUID_LEAF_LAST   0x4fffffffu /* statistics, see docs/leaves */
 #define HV_CPUID_LEAF_FIRST  0x4ffffffcu
 
-/* What `caps` shows.  Raw words; the program decodes them by bit name. */
+/* What `caps` shows.  Raw words; the program decodes them by bit name.  On SVM msr[] holds the leaf
+ * CPUID_SVM too: EDX in the low half, EBX in the high. */
 enum hv_vendor { HV_NONE, HV_VMX, HV_SVM };
 enum { HV_CAPS_WORDS = 24, HV_CAPS_TEXT = 160 };
 struct hv_caps {
@@ -186,6 +251,7 @@ struct hv_caps {
 /* Names and reasons of the kinds, from the one table (lib/exitname.c). */
 const char *hv_exit_name(enum hv_exit_kind kind);
 unsigned int hv_exit_reason(enum hv_exit_kind kind);
+const char *hv_action_name(enum hv_action action);
 /* The kind counted under an Intel basic exit reason, or HV_EXIT_KINDS if the SDM defines none. */
 enum hv_exit_kind hv_exit_kind_of(uint32_t reason);
 

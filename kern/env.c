@@ -267,6 +267,8 @@ env_switch(struct env *e)
 	cpu->env_since = rdtsc();
 	e->status = ENV_RUNNING;
 	e->runs++;
+	if (e->vcpu)
+		vcpu_has_cpu(e->vcpu);
 }
 
 _Noreturn void

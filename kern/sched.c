@@ -69,6 +69,8 @@ make_runnable(struct env *e)
 {
 	e->status = ENV_RUNNABLE;
 	queue_push(&run_queue, e);
+	if (e->vcpu)
+		vcpu_waits(e->vcpu);
 	/* The one that runs has had no slice as long as it was alone. */
 	if (this_cpu()->env && this_cpu()->slice_end == UINT64_MAX)
 		start_slice();

@@ -63,3 +63,21 @@ sys_vm_stats(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 {
 	return vm_stats(e, arg[0], arg[1]);
 }
+
+int64_t
+sys_vm_histogram(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	return vm_histogram(e, arg[0], arg[1], arg[2]);
+}
+
+int64_t
+sys_vm_keys(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	return vm_keys(e, arg[0], arg[1], arg[2]);
+}
+
+int64_t
+sys_vm_trace(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	return vm_trace(e, arg[0], arg[1], arg[2], arg[3]);
+}

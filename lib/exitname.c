@@ -11,6 +11,17 @@ static const struct {
 };
 
 const char *
+hv_action_name(enum hv_action action)
+{
+	static const char *const names[] = {
+	        [HV_RESUME] = "resume", [HV_SKIP] = "skip",     [HV_USER] = "monitor",
+	        [HV_STOP] = "stop",     [HV_WINDOW] = "window", [HV_YIELD] = "yield",
+	};
+
+	return action < sizeof(names) / sizeof(names[0]) ? names[action] : "?";
+}
+
+const char *
 hv_exit_name(enum hv_exit_kind kind)
 {
 	return kind < HV_EXIT_KINDS ? kinds[kind].name : "?";

@@ -210,3 +210,21 @@ sys_vm_stats(uint32_t vm, struct vm_stats *stats)
 {
 	return CALL2(vm_stats, vm, stats);
 }
+
+long
+sys_vm_histogram(uint32_t vm, enum hv_exit_kind kind, uint64_t buckets[VM_BUCKETS])
+{
+	return CALL3(vm_histogram, vm, kind, buckets);
+}
+
+long
+sys_vm_keys(uint32_t vm, enum hv_exit_kind kind, struct vm_keys *keys)
+{
+	return CALL3(vm_keys, vm, kind, keys);
+}
+
+long
+sys_vm_trace(uint32_t vm, uint32_t vcpu, uint64_t number, struct vm_trace *trace)
+{
+	return CALL(vm_trace, vm, vcpu, number, trace);
+}

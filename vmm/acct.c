@@ -1,34 +1,266 @@
 #include "vmm/vmm.h"
 
+#include "inc/error.h"
+#include "inc/x86.h"
 #include "lib/string.h"
 
-/* Counters: always on.  An exit is charged from acct_exit() to acct_close(). */
+/* Accounting: its memory, its rare cases, and what readers are told. */
 
-void
-acct_exit(struct vcpu *v, enum hv_exit_kind kind, uint64_t now)
+enum {
+	KIND_PAGES = (HV_EXIT_KINDS + ACCT_KINDS_PER_PAGE - 1) / ACCT_KINDS_PER_PAGE,
+	TRACE_PAGES_MAX = VM_TRACE_MAX / ACCT_EXITS_PER_PAGE,
+};
+
+const uint8_t acct_keyed[ACCT_KEYED_KINDS] = {HV_EXIT_CPUID, HV_EXIT_IO_INSTRUCTION, HV_EXIT_RDMSR,
+                                              HV_EXIT_WRMSR, HV_EXIT_EPT_VIOLATION};
+
+_Static_assert(1 + KIND_PAGES + ACCT_KEYED_KINDS + TRACE_PAGES_MAX <= ACCT_PAGES_MAX,
+               "the table of pages has one page");
+enum { ACCT_HASH_SHIFT = 59 };
+_Static_assert(ACCT_SETS == 1 << (64 - ACCT_HASH_SHIFT), "a hash value for each set");
+_Static_assert(VM_BUCKETS == 64, "a bucket for each bit of a cycle count");
+
+static void *
+new_page(struct acct *a)
 {
-	v->kind = kind;
-	v->stats[kind].count++;
-	v->total++;
-	v->exit_tsc = now;
-	v->charging = true;
+	void *page = host_page();
+
+	if (!page)
+		return NULL;
+	if (!a->pages)
+		a->pages = page;
+	return a->pages[a->page_count++] = page;
+}
+
+static int
+init_kinds(struct acct *a)
+{
+	struct acct_kind *page = NULL;
+
+	for (unsigned int i = 0; i < HV_EXIT_KINDS; i++) {
+		if (i % ACCT_KINDS_PER_PAGE == 0 && !(page = new_page(a)))
+			return -E_NO_MEM;
+		a->kinds[i] = &page[i % ACCT_KINDS_PER_PAGE];
+		a->kinds[i]->min = UINT64_MAX;
+		a->kinds[i]->key = &a->no_key;
+	}
+	a->no_key.key = VM_KEY_NONE;
+	for (unsigned int i = 0; i < ACCT_KEYED_KINDS; i++)
+		if (!(a->kinds[acct_keyed[i]]->keys = new_page(a)))
+			return -E_NO_MEM;
+	return 0;
+}
+
+/* The first exit turns the page, from the last one's end to the first one's beginning. */
+static int
+init_trace(struct acct *a, uint32_t trace)
+{
+	struct hv_exit *page = NULL;
+
+	a->trace_first = a->page_count;
+	for (uint32_t room = 0; room < trace; room += ACCT_EXITS_PER_PAGE)
+		if (!(page = new_page(a)))
+			return -E_NO_MEM;
+	a->trace_page = a->page_count - 1;
+	a->exit = &page[ACCT_EXITS_PER_PAGE - 1];
+	a->exit->kind = HV_EXIT_UNKNOWN;
+	return 0;
+}
+
+int
+acct_init(struct acct *a, uint32_t trace, uint64_t now)
+{
+	int err = -E_NO_MEM;
+
+	memset(a, 0, sizeof(*a));
+	if (trace == 0)
+		trace = VM_TRACE_DEFAULT;
+	if (trace > VM_TRACE_MAX)
+		return -E_INVAL;
+	if (!new_page(a) || (err = init_kinds(a)) < 0 || (err = init_trace(a, trace)) < 0) {
+		acct_free(a);
+		return err;
+	}
+	a->state = VM_TIME_MONITOR;
+	a->since = a->created = now;
+	return 0;
 }
 
 void
-acct_sum(const struct vm *vm, struct vm_stats *out)
+acct_free(struct acct *a)
 {
-	memset(out, 0, sizeof(*out));
-	for (unsigned int i = 0; i < vm->vcpu_count; i++) {
-		const struct vcpu *v = vm->vcpus[i];
+	/* The table itself is the first page. */
+	while (a->page_count)
+		host_page_free(a->pages[--a->page_count]);
+	a->pages = NULL;
+}
 
-		for (unsigned int k = 0; k < HV_EXIT_KINDS; k++) {
-			out->count[k] += v->stats[k].count;
-			out->cycles[k] += v->stats[k].cycles;
-			out->monitor[k] += v->stats[k].monitor;
-			out->total_cycles += v->stats[k].cycles;
+struct hv_exit *
+acct_turn_page(struct acct *a)
+{
+	if (++a->trace_page == a->page_count)
+		a->trace_page = a->trace_first;
+	return a->pages[a->trace_page];
+}
+
+void
+acct_set_key(struct acct_kind *k, uint64_t key)
+{
+	/* Fibonacci hashing: the upper bits of the product depend on all bits of the key. */
+	struct vm_key *set = k->keys->row[(key * 0x9e3779b97f4a7c15ull) >> ACCT_HASH_SHIFT];
+	struct vm_key *least = &set[0];
+
+	for (unsigned int i = 0; i < ACCT_WAYS; i++) {
+		if (set[i].count && set[i].key == key) {
+			k->key = &set[i];
+			return;
 		}
-		out->total += v->total;
-		out->vmreads += v->vmreads;
-		out->vmwrites += v->vmwrites;
+		if (set[i].count < least->count)
+			least = &set[i];
 	}
+	k->keys->overflow.count += least->count;
+	k->keys->overflow.cycles += least->cycles;
+	*least = (struct vm_key){.key = key};
+	k->key = least;
+}
+
+void
+acct_switch(struct acct *a, enum vm_time next, uint64_t now)
+{
+	uint64_t span = now - a->since;
+
+	a->time[a->state] += span;
+	if (a->total) {
+		a->exit->away += span;
+		if (a->state == VM_TIME_MONITOR)
+			a->kinds[a->exit->kind]->monitor += span;
+	}
+	a->state = next;
+	a->since = now;
+}
+
+uint64_t
+acct_time(const struct acct *a, enum vm_time t, uint64_t now)
+{
+	if (t == a->state && t != VM_TIME_HANDLER)
+		return a->time[t] + (now - a->since);
+	return a->time[t];
+}
+
+void
+acct_add_stats(const struct acct *a, struct vm_stats *out, uint64_t now)
+{
+	for (unsigned int i = 0; i < HV_EXIT_KINDS; i++) {
+		const struct acct_kind *k = a->kinds[i];
+
+		if (k->min != UINT64_MAX && (!out->count[i] || k->min < out->min[i]))
+			out->min[i] = k->min;
+		if (k->max > out->max[i])
+			out->max[i] = k->max;
+		out->count[i] += k->count;
+		out->cycles[i] += k->cycles;
+		out->monitor[i] += k->monitor;
+	}
+	for (enum vm_time t = 0; t < VM_TIMES; t++)
+		out->time[t] += acct_time(a, t, now);
+	out->total += a->total;
+	out->total_cycles += a->time[VM_TIME_HANDLER];
+	out->wall += now - a->created;
+}
+
+void
+acct_add_histogram(const struct acct *a, enum hv_exit_kind kind, uint64_t buckets[VM_BUCKETS])
+{
+	for (unsigned int i = 0; i < VM_BUCKETS; i++)
+		buckets[i] += a->kinds[kind]->histogram[i];
+}
+
+/* Adds a row to the others, or to overflow when there are too many. */
+static void
+add_key(struct vm_keys *out, const struct vm_key *row)
+{
+	struct vm_key *to = &out->overflow;
+	unsigned int i = 0;
+
+	while (i < out->rows && out->row[i].key != row->key)
+		i++;
+	if (i < VM_KEYS_MAX)
+		to = &out->row[i];
+	if (i == out->rows && i < VM_KEYS_MAX) {
+		*to = (struct vm_key){.key = row->key};
+		out->rows++;
+	}
+	to->count += row->count;
+	to->cycles += row->cycles;
+}
+
+void
+acct_add_keys(const struct acct *a, enum hv_exit_kind kind, struct vm_keys *out)
+{
+	const struct acct_keys *keys = a->kinds[kind]->keys;
+
+	if (!keys)
+		return;
+	for (unsigned int s = 0; s < ACCT_SETS; s++)
+		for (unsigned int w = 0; w < ACCT_WAYS; w++)
+			if (keys->row[s][w].count)
+				add_key(out, &keys->row[s][w]);
+	out->overflow.count += keys->overflow.count;
+	out->overflow.cycles += keys->overflow.cycles;
+}
+
+static uint64_t
+key_of(const struct hv_exit *x)
+{
+	switch (x->kind) {
+	case HV_EXIT_CPUID:
+	case HV_EXIT_RDMSR:
+	case HV_EXIT_WRMSR:
+		return x->number;
+	case HV_EXIT_IO_INSTRUCTION:
+		return x->io.port;
+	case HV_EXIT_EPT_VIOLATION:
+		return x->mem.gpa;
+	}
+	return VM_KEY_NONE;
+}
+
+/* The record of an exit that is still kept. */
+static const struct hv_exit *
+record_of(const struct acct *a, uint64_t number)
+{
+	uint64_t pages = a->page_count - a->trace_first;
+	uint64_t at = number % (pages * ACCT_EXITS_PER_PAGE);
+	const struct hv_exit *page = a->pages[a->trace_first + at / ACCT_EXITS_PER_PAGE];
+
+	return &page[at % ACCT_EXITS_PER_PAGE];
+}
+
+bool
+acct_trace(const struct acct *a, uint64_t number, struct vm_trace *out, uint64_t now)
+{
+	uint64_t room = (uint64_t)(a->page_count - a->trace_first) * ACCT_EXITS_PER_PAGE;
+	const struct hv_exit *x;
+
+	if (number >= a->total)
+		return false;
+	if (a->total - number > room)
+		number = a->total - room;
+	x = record_of(a, number);
+	*out = (struct vm_trace){
+	        .number = number,
+	        .tsc = x->tsc,
+	        .rip = x->rip,
+	        .qual = x->qual,
+	        .key = key_of(x),
+	        .cycles = x->cycles,
+	        .raw = x->raw,
+	        .kind = x->kind,
+	        .action = x->action & ~HV_LEFT,
+	};
+	if (x->action & HV_LEFT)
+		out->away = x->away;
+	if (x == a->exit && a->state != VM_TIME_HANDLER)
+		out->away += now - a->since;
+	return true;
 }

@@ -28,6 +28,7 @@ cpuid_compute(struct vcpu *v, uint32_t leaf)
 {
 	struct cpuid_regs r = cpuid_guest(v, leaf, (uint32_t)v->gpr[REG_RCX]);
 
+	acct_key(&v->acct, HV_EXIT_CPUID, leaf);
 	return cpuid_answer(v, &r);
 }
 
@@ -37,8 +38,10 @@ exit_cpuid(struct vcpu *v, struct hv_exit *x)
 	uint32_t leaf = (uint32_t)v->gpr[REG_RAX];
 	const struct cpuid_regs *fixed = leaf < CPUID_FIXED_LEAVES ? cpuid_fixed[leaf] : NULL;
 
-	(void)x;
-	return fixed ? cpuid_answer(v, fixed) : cpuid_compute(v, leaf);
+	x->number = leaf;
+	if (fixed && acct_same_key(&v->acct, HV_EXIT_CPUID, leaf))
+		return cpuid_answer(v, fixed);
+	return cpuid_compute(v, leaf);
 }
 
 enum hv_action
@@ -82,7 +85,9 @@ exit_rdmsr(struct vcpu *v, struct hv_exit *x)
 {
 	uint64_t value;
 
-	if (msr_read(v, (uint32_t)v->gpr[REG_RCX], &value) < 0)
+	x->number = (uint32_t)v->gpr[REG_RCX];
+	acct_key(&v->acct, HV_EXIT_RDMSR, x->number);
+	if (msr_read(v, x->number, &value) < 0)
 		return exit_inject_gp(v, x);
 	v->gpr[REG_RAX] = (uint32_t)value;
 	v->gpr[REG_RDX] = value >> 32;
@@ -94,7 +99,9 @@ exit_wrmsr(struct vcpu *v, struct hv_exit *x)
 {
 	uint64_t value = v->gpr[REG_RDX] << 32 | (uint32_t)v->gpr[REG_RAX];
 
-	if (msr_write(v, (uint32_t)v->gpr[REG_RCX], value) < 0)
+	x->number = (uint32_t)v->gpr[REG_RCX];
+	acct_key(&v->acct, HV_EXIT_WRMSR, x->number);
+	if (msr_write(v, x->number, value) < 0)
 		return exit_inject_gp(v, x);
 	return HV_SKIP;
 }
@@ -299,6 +306,7 @@ exit_triple_fault(struct vcpu *v, struct hv_exit *x)
 enum hv_action
 exit_page_fault(struct vcpu *v, struct hv_exit *x)
 {
+	acct_key(&v->acct, HV_EXIT_EPT_VIOLATION, ROUND_DOWN(x->mem.gpa, PAGE_SIZE));
 	switch (npt_fault(v->vm, x->mem.gpa, x->mem.access)) {
 	case NPT_MAPPED:
 		return HV_RESUME;

@@ -6,6 +6,7 @@
 
 #include "inc/vm.h"
 #include "kern/pmap.h"
+#include "vmm/acct.h"
 
 /*
  * The hypervisor's one public header: what the kernel calls, what back ends
@@ -15,71 +16,6 @@
 struct env;
 struct vcpu;
 struct vm;
-
-/* Event to deliver at the next entry, in the layout of VMX's interruption-information field. */
-enum {
-	HV_EVENT_INTR = 0 << 8,
-	HV_EVENT_NMI = 2 << 8,
-	HV_EVENT_EXCEPTION = 3 << 8,
-	HV_EVENT_TYPE = 7 << 8,
-	HV_EVENT_HAS_ERROR = 1 << 11,
-};
-#define HV_EVENT_VALID 0x80000000u
-
-struct hv_event {
-	uint32_t info; /* HV_EVENT_, vector in bits 7:0 */
-	uint32_t error;
-	uint32_t len; /* instruction length of software events */
-};
-
-/* A VM exit, decoded: only what its kind needs is filled in. */
-struct hv_exit {
-	enum hv_exit_kind kind;
-	uint32_t raw;  /* hardware's reason */
-	uint32_t len;  /* of the instruction, when SKIP is possible */
-	uint64_t qual; /* hardware's qualification, for messages */
-	union {
-		struct {
-			uint16_t port;
-			uint8_t size;
-			bool in, string, rep;
-			uint8_t addr_size; /* 2, 4, 8: string only */
-			uint8_t seg;       /* enum vm_seg: string OUT only */
-		} io;
-		struct {
-			uint8_t cr, reg;
-			enum { CR_READ, CR_WRITE, CR_CLTS, CR_LMSW } op;
-			uint16_t lmsw;
-		} cr;
-		struct {
-			uint8_t dr, reg;
-			bool read;
-		} dr;
-		struct {
-			uint64_t gpa;
-			uint32_t access; /* VM_ACCESS_ */
-		} mem;
-		struct {
-			uint32_t vector;       /* exceptions and external interrupts */
-			bool nmi;              /* a host NMI */
-			struct hv_event event; /* an exception, ready to inject again */
-		} intr;
-	};
-};
-
-/* What a handler wants next. */
-enum hv_action {
-	HV_RESUME, /* enter again at the same RIP (or where an injected event goes) */
-	HV_SKIP,   /* advance RIP over the instruction, then enter */
-	HV_USER,   /* return to the monitor with what vm_run says */
-	HV_STOP,   /* return to the monitor: this vCPU is finished, vm_run.text says why */
-	HV_WINDOW, /* as HV_RESUME, after host interrupts that may wait have been let in */
-	HV_YIELD,  /* give up the CPU: preempted or halted; the run loop goes on later */
-};
-
-struct hv_stats {
-	uint64_t count, cycles, monitor;
-};
 
 struct vcpu {
 	/* First, for assembly: GPRs in hardware order.  RSP is the back end's. */
@@ -122,13 +58,7 @@ struct vcpu {
 	uint64_t misc_enable;
 	int64_t tsc_offset; /* guest TSC = host TSC + this */
 	void *fpu;          /* XSAVE area, a page */
-	/* Accounting */
-	bool charging;          /* an exit of `kind` is being handled since exit_tsc */
-	bool in_monitor;        /* the monitor works on an exit of `kind` since exit_tsc */
-	enum hv_exit_kind kind; /* of the last exit */
-	uint64_t exit_tsc;
-	struct hv_stats stats[HV_EXIT_KINDS];
-	uint64_t total;
+	struct acct acct;
 	uint64_t vmreads, vmwrites;
 };
 _Static_assert(__builtin_offsetof(struct vcpu, gpr) == 0, "entry.S addresses gpr[] from the vcpu");
@@ -143,6 +73,7 @@ struct vm {
 	bool used;
 	char name[VM_NAME_MAX];
 	uint32_t leaves;
+	uint32_t trace; /* exits that each vCPU's recorder keeps; 0: the default */
 	uint64_t ram;
 	struct aspace *as;
 	struct aspace_watcher watcher;
@@ -220,6 +151,9 @@ void hv_switch_out(void);
 void vm_env_exit(struct env *e);
 /* Something happened that the monitor of this vCPU should see. */
 void vcpu_kick(struct vcpu *v);
+/* The scheduler's word on the Env that drives this vCPU: it waits for a CPU, or has got one. */
+void vcpu_waits(struct vcpu *v);
+void vcpu_has_cpu(struct vcpu *v);
 unsigned int vm_count(void);
 
 /* System calls (inc/syscall.h). */
@@ -232,6 +166,9 @@ int64_t vcpu_get_regs(struct env *e, uint64_t id, uint64_t vcpu, uint64_t regs_v
 int64_t vcpu_set_regs(struct env *e, uint64_t id, uint64_t vcpu, uint64_t regs_va);
 int64_t vm_info(struct env *e, uint64_t index, uint64_t info_va);
 int64_t vm_stats(struct env *e, uint64_t id, uint64_t stats_va);
+int64_t vm_histogram(struct env *e, uint64_t id, uint64_t kind, uint64_t buckets_va);
+int64_t vm_keys(struct env *e, uint64_t id, uint64_t kind, uint64_t keys_va);
+int64_t vm_trace(struct env *e, uint64_t id, uint64_t vcpu, uint64_t from, uint64_t trace_va);
 int64_t hv_get_caps(struct env *e, uint64_t caps_va);
 
 #endif

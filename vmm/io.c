@@ -208,6 +208,7 @@ io_string(struct vcpu *v, const struct hv_exit *x)
 enum hv_action
 exit_io(struct vcpu *v, struct hv_exit *x)
 {
+	acct_key(&v->acct, HV_EXIT_IO_INSTRUCTION, x->io.port);
 	if (x->io.string)
 		return io_string(v, x);
 	if (!x->io.in)

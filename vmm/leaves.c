@@ -22,7 +22,7 @@ total_exits(const struct vm *vm)
 	uint64_t sum = 0;
 
 	for (unsigned int i = 0; i < vm->vcpu_count; i++)
-		sum += vm->vcpus[i]->total;
+		sum += vm->vcpus[i]->acct.total;
 	return sum;
 }
 
@@ -32,8 +32,7 @@ total_cycles(const struct vm *vm)
 	uint64_t sum = 0;
 
 	for (unsigned int i = 0; i < vm->vcpu_count; i++)
-		for (unsigned int k = 0; k < HV_EXIT_KINDS; k++)
-			sum += vm->vcpus[i]->stats[k].cycles;
+		sum += vm->vcpus[i]->acct.time[VM_TIME_HANDLER];
 	return sum;
 }
 
@@ -56,8 +55,8 @@ of_reason(const struct vm *vm, enum answer what, uint32_t reason)
 		return r;
 	}
 	for (unsigned int i = 0; i < vm->vcpu_count; i++) {
-		count += vm->vcpus[i]->stats[kind].count;
-		cycles += vm->vcpus[i]->stats[kind].cycles;
+		count += vm->vcpus[i]->acct.kinds[kind]->count;
+		cycles += vm->vcpus[i]->acct.kinds[kind]->cycles;
 	}
 	if (what == COUNT)
 		r.eax = (uint32_t)count;

@@ -32,11 +32,11 @@ vcpu_current(struct vcpu *v)
 
 /* The loop is left: for the monitor, or for another Env. */
 static void
-vcpu_leave(struct vcpu *v)
+vcpu_leave(struct vcpu *v, enum vm_time next)
 {
 	v->cr2 = read_cr2();
 	hv->leave(v);
-	acct_close(v, rdtsc());
+	acct_leave(&v->acct, next, rdtsc());
 	spin_lock(&kernel_lock);
 }
 
@@ -97,7 +97,7 @@ let_interrupts_in(struct vcpu *v)
 	enum { WINDOWS_PER_SECOND = 100 };
 
 	trap_window();
-	v->window_at = v->exit_tsc + tsc_hz / WINDOWS_PER_SECOND;
+	v->window_at = rdtsc() + tsc_hz / WINDOWS_PER_SECOND;
 	return this_cpu()->resched ? HV_YIELD : HV_RESUME;
 }
 
@@ -106,6 +106,7 @@ entry_refused(struct vcpu *v)
 {
 	char why[VM_STOP_TEXT];
 
+	acct_refused(&v->acct, rdtsc());
 	hv->explain(v, why, sizeof(why));
 	return vcpu_stop(v, VM_STOP_ENTRY_FAILED, "VM entry failed: %s", why);
 }
@@ -114,22 +115,25 @@ entry_refused(struct vcpu *v)
 static inline enum hv_action
 vcpu_enter(struct vcpu *v, const struct hv_ops *ops)
 {
+	enum hv_exit_kind kind;
 	enum hv_action action;
-	struct hv_exit x;
+	struct hv_exit *x;
 
 	assert(v->loaded_cpu == (int)this_cpu()->index && v->flushed == v->vm->tlb_gen);
-	acct_close(v, rdtsc());
+	acct_enter(&v->acct, rdtsc());
 	if (ops->enter(v) < 0)
 		return entry_refused(v);
-	v->exit_tsc = rdtsc();
-	ops->decode(v, &x);
-	acct_exit(v, x.kind, v->exit_tsc);
-	action = exit_handlers[x.kind](v, &x);
+	x = acct_exit(&v->acct, rdtsc());
+	ops->decode(v, x);
+	kind = x->kind;
+	acct_count(&v->acct, kind);
+	action = exit_handlers[kind](v, x);
+	x->action = action;
 	if (action == HV_SKIP) {
-		ops->skip(v, &x);
+		ops->skip(v, x);
 		action = HV_RESUME;
 	}
-	if (action == HV_WINDOW || (action == HV_RESUME && v->exit_tsc >= v->window_at))
+	if (action == HV_WINDOW || (action == HV_RESUME && x->tsc >= v->window_at))
 		return let_interrupts_in(v);
 	return action;
 }
@@ -140,9 +144,11 @@ vcpu_yield(struct env *e)
 {
 	struct vcpu *v = e->vcpu;
 
-	vcpu_leave(v);
-	if (v->halted && !v->kick)
+	vcpu_leave(v, VM_TIME_WAITING);
+	if (v->halted && !v->kick) {
+		acct_switch(&v->acct, VM_TIME_HALTED, rdtsc());
 		sched_block(e, WAIT_HALT, 0);
+	}
 	sched_yield();
 }
 
@@ -165,13 +171,11 @@ vcpu_loop(struct env *e)
 
 	if (action == HV_YIELD)
 		vcpu_yield(e);
-	vcpu_leave(v);
+	vcpu_leave(v, VM_TIME_MONITOR);
 	if (action == HV_STOP) {
 		v->stopped = true;
 		v->run->exit = VM_EXIT_STOP;
 	}
-	v->in_monitor = true;
-	v->exit_tsc = rdtsc();
 	e->guest = false;
 	e->tf.rax = 0;
 }

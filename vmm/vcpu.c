@@ -119,7 +119,10 @@ vcpu_new(struct vm *vm, struct env *e, uint64_t run_va)
 		host_page_free(v);
 		return err;
 	}
-	if ((err = vcpu_init(v)) < 0) {
+	err = acct_init(&v->acct, vm->trace, rdtsc());
+	if (err == 0 && (err = vcpu_init(v)) < 0)
+		acct_free(&v->acct);
+	if (err < 0) {
 		aspace_unmap(e->as, run_va, sizeof(struct vm_run));
 		run_free(v);
 		host_page_free(v);
@@ -144,6 +147,7 @@ vcpu_delete(struct vcpu *v)
 	hv->vcpu_free(v);
 	state_free(v);
 	run_free(v);
+	acct_free(&v->acct);
 	host_page_free(v);
 }
 
@@ -154,6 +158,21 @@ vcpu_kick(struct vcpu *v)
 	v->attention = true;
 	if (v->env->status == ENV_BLOCKED && v->env->wait == WAIT_HALT)
 		sched_wake(v->env);
+}
+
+void
+vcpu_waits(struct vcpu *v)
+{
+	if (v->acct.state != VM_TIME_WAITING)
+		acct_switch(&v->acct, VM_TIME_WAITING, rdtsc());
+}
+
+/* In guest mode it waits until the entry: what a switch costs is the switch's. */
+void
+vcpu_has_cpu(struct vcpu *v)
+{
+	if (!v->env->guest)
+		acct_switch(&v->acct, VM_TIME_MONITOR, rdtsc());
 }
 
 unsigned int
@@ -199,7 +218,7 @@ vcpu_stop(struct vcpu *v, enum vm_stop why, const char *fmt, ...)
 	vsnprintf(v->run->text, VM_STOP_TEXT, fmt, ap);
 	va_end(ap);
 	v->run->stop.why = why;
-	v->run->stop.kind = v->kind;
+	v->run->stop.kind = v->acct.exit->kind;
 	vcpu_where(v);
 	return HV_STOP;
 }
@@ -229,10 +248,6 @@ vcpu_run(struct env *e, uint64_t id, uint64_t index)
 		return -E_BAD_VM;
 	if (v->stopped)
 		return -E_INVAL;
-	if (v->in_monitor) {
-		v->stats[v->kind].monitor += rdtsc() - v->exit_tsc;
-		v->in_monitor = false;
-	}
 	run = v->run;
 	inject = run->inject;
 	if (inject & VM_INJECT_VALID) {

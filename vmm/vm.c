@@ -10,11 +10,14 @@
 static struct vm vms[VM_MAX];
 static uint32_t next_id = 1;
 
-/* What is left of the VM that ended last, so that `exits` can still show it. */
-static struct {
-	uint32_t id;
-	struct vm_stats stats;
-} last_ended;
+struct vm *
+vm_by_id(uint64_t id)
+{
+	for (unsigned int i = 0; i < VM_MAX; i++)
+		if (vms[i].used && vms[i].id == id)
+			return &vms[i];
+	return NULL;
+}
 
 struct vm *
 vm_of(struct env *e, uint64_t id)
@@ -63,7 +66,7 @@ vm_create(struct env *e, uint64_t config_va)
 		return -E_NO_HV;
 	if ((err = copy_in(e->as, &config, config_va, sizeof(config))) < 0)
 		return err;
-	if (config.leaves < 1 || config.leaves > 3)
+	if (config.leaves < 1 || config.leaves > 3 || config.trace > VM_TRACE_MAX)
 		return -E_INVAL;
 	vm = vm_slot_free(e->as, &err);
 	if (!vm)
@@ -77,6 +80,7 @@ vm_create(struct env *e, uint64_t config_va)
 	vm->as = e->as;
 	vm->ram = config.ram;
 	vm->leaves = config.leaves;
+	vm->trace = config.trace;
 	vm->asid = (uint32_t)(vm - vms) + 1;
 	config.name[VM_NAME_MAX - 1] = '\0';
 	strlcpy(vm->name, config.name, VM_NAME_MAX);
@@ -88,8 +92,7 @@ vm_create(struct env *e, uint64_t config_va)
 static void
 vm_free(struct vm *vm)
 {
-	last_ended.id = vm->id;
-	acct_sum(vm, &last_ended.stats);
+	stats_keep(vm);
 	aspace_unwatch(vm->as, &vm->watcher);
 	for (unsigned int i = 0; i < vm->vcpu_count; i++)
 		vcpu_delete(vm->vcpus[i]);
@@ -190,27 +193,11 @@ vm_info(struct env *e, uint64_t index, uint64_t info_va)
 		info.table_pages = vm->npt.tables;
 		info.root = vm->npt.root;
 		for (unsigned int c = 0; c < vm->vcpu_count; c++)
-			info.exits += vm->vcpus[c]->total;
+			info.exits += vm->vcpus[c]->acct.total;
 		strlcpy(info.name, vm->name, sizeof(info.name));
 		return copy_out(e->as, info_va, &info, sizeof(info));
 	}
 	return -E_NOT_FOUND;
-}
-
-int64_t
-vm_stats(struct env *e, uint64_t id, uint64_t stats_va)
-{
-	struct vm_stats stats;
-
-	for (unsigned int i = 0; i < VM_MAX; i++) {
-		if (!vms[i].used || vms[i].id != id)
-			continue;
-		acct_sum(&vms[i], &stats);
-		return copy_out(e->as, stats_va, &stats, sizeof(stats));
-	}
-	if (last_ended.id == id && id)
-		return copy_out(e->as, stats_va, &last_ended.stats, sizeof(last_ended.stats));
-	return -E_BAD_VM;
 }
 
 int64_t

@@ -105,18 +105,8 @@ int cr4_write(struct vcpu *v, uint64_t value);
 int efer_write(struct vcpu *v, uint64_t value);
 uint64_t cr4_allowed(void);
 
-/* acct.c */
-void acct_exit(struct vcpu *v, enum hv_exit_kind kind, uint64_t now);
-void acct_sum(const struct vm *vm, struct vm_stats *out);
-
-/* The exit being handled is charged up to now: next entry, monitor, scheduler. */
-static inline void
-acct_close(struct vcpu *v, uint64_t now)
-{
-	if (v->charging) {
-		v->stats[v->kind].cycles += now - v->exit_tsc;
-		v->charging = false;
-	}
-}
+/* stats.c */
+struct vm *vm_by_id(uint64_t id);     /* NULL: none; 0 is none */
+void stats_keep(const struct vm *vm); /* it ends: what readers may still ask for */
 
 #endif

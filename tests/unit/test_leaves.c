@@ -13,6 +13,7 @@
 
 static struct vm vm;
 static struct vcpu vcpu;
+static struct acct_kind kinds[HV_EXIT_KINDS];
 
 enum { CPUID_COUNT = 0x12345678 };
 #define BIG 0x500000007ull /* needs more than 32 bits */
@@ -23,14 +24,18 @@ setup(void **state)
 	(void)state;
 	memset(&vm, 0, sizeof(vm));
 	memset(&vcpu, 0, sizeof(vcpu));
+	memset(kinds, 0, sizeof(kinds));
+	for (unsigned int i = 0; i < HV_EXIT_KINDS; i++)
+		vcpu.acct.kinds[i] = &kinds[i];
 	vm.vcpus[0] = &vcpu;
 	vm.vcpu_count = 1;
 	vcpu.vm = &vm;
-	vcpu.stats[HV_EXIT_CPUID].count = CPUID_COUNT;
-	vcpu.stats[HV_EXIT_CPUID].cycles = BIG;
-	vcpu.stats[HV_EXIT_EXTERNAL_INTERRUPT].count = 3;
-	vcpu.stats[HV_EXIT_EXTERNAL_INTERRUPT].cycles = 30;
-	vcpu.total = CPUID_COUNT + 3;
+	kinds[HV_EXIT_CPUID].count = CPUID_COUNT;
+	kinds[HV_EXIT_CPUID].cycles = BIG;
+	kinds[HV_EXIT_EXTERNAL_INTERRUPT].count = 3;
+	kinds[HV_EXIT_EXTERNAL_INTERRUPT].cycles = 30;
+	vcpu.acct.total = CPUID_COUNT + 3;
+	vcpu.acct.time[VM_TIME_HANDLER] = BIG + 30;
 	return 0;
 }
 
@@ -116,7 +121,7 @@ static void
 test_count_shows_low_half(void **state)
 {
 	(void)state;
-	vcpu.stats[HV_EXIT_HLT].count = 0x180000001ull;
+	kinds[HV_EXIT_HLT].count = 0x180000001ull;
 	expect(2, 0x4ffffffd, 12, (struct cpuid_regs){.eax = 0x80000001});
 }
 

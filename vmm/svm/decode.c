@@ -432,6 +432,8 @@ svm_decode(struct vcpu *v, struct hv_exit *x)
 	unsigned int row = row_find(b->exit_code);
 
 	x->raw = (uint32_t)b->exit_code;
+	x->rip = b->rip;
+	x->qual = 0;
 	if (b->exit_int_info & HV_EVENT_VALID)
 		requeue_event(v);
 	if (row) {

@@ -16,6 +16,7 @@ decode_nothing(struct vcpu *v, struct hv_exit *x)
 static void
 decode_length(struct vcpu *v, struct hv_exit *x)
 {
+	x->qual = 0;
 	x->len = (uint32_t)vmcs_read(v, VMCS_EXIT_INSTRUCTION_LENGTH);
 }
 
@@ -60,15 +61,16 @@ decode_exception(struct vcpu *v, struct hv_exit *x)
 	requeue_event(v);
 	x->intr.vector = info & 0xff;
 	x->intr.nmi = (info & HV_EVENT_TYPE) == HV_EVENT_NMI;
+	x->qual = vmcs_read(v, VMCS_EXIT_QUALIFICATION);
 	if (x->intr.nmi)
 		return;
-	x->qual = vmcs_read(v, VMCS_EXIT_QUALIFICATION);
 	x->intr.event = event_of(v, info, VMCS_EXIT_INTR_ERROR);
 }
 
 static void
 decode_interrupt(struct vcpu *v, struct hv_exit *x)
 {
+	x->qual = 0;
 	x->intr.vector = vmcs_read(v, VMCS_EXIT_INTR_INFO) & 0xff;
 	x->intr.nmi = false;
 }
@@ -161,6 +163,7 @@ vmx_decode(struct vcpu *v, struct hv_exit *x)
 	uint32_t basic = reason & 0xffff;
 
 	x->raw = reason;
+	x->rip = vmcs_read(v, VMCS_GUEST_RIP);
 	if (basic < ARRAY_SIZE(exits) && exits[basic].decode) {
 		x->kind = exits[basic].kind;
 		exits[basic].decode(v, x);

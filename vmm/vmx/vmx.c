@@ -117,7 +117,7 @@ vmx_skip(struct vcpu *v, const struct hv_exit *x)
 {
 	uint64_t shadow = vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY);
 
-	vmcs_write(v, VMCS_GUEST_RIP, vmcs_read(v, VMCS_GUEST_RIP) + x->len);
+	vmcs_write(v, VMCS_GUEST_RIP, x->rip + x->len);
 	if (shadow & BLOCKED_BY_STI_OR_MOV_SS)
 		vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY,
 		           shadow & ~(uint64_t)BLOCKED_BY_STI_OR_MOV_SS);

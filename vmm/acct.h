@@ -1,0 +1,171 @@
+#ifndef NESTLING_VMM_ACCT_H
+#define NESTLING_VMM_ACCT_H
+
+#include "inc/mmu.h"
+#include "vmm/exit.h"
+
+/*
+ * Accounting: what exits a vCPU had, what each cost, and where its time went.
+ * Always on, so what is here is written for few instructions.  Times are TSC
+ * ticks, passed in as `now`.
+ *
+ *   acct_enter ... guest ... acct_exit, acct_count ... handler ... acct_enter
+ *                                                              or acct_leave
+ */
+
+/* The kinds that have sub-keys: ports, MSRs, CPUID leaves, guest-physical pages. */
+enum { ACCT_KEYED_KINDS = 5 };
+extern const uint8_t acct_keyed[ACCT_KEYED_KINDS];
+enum { ACCT_WAYS = 4, ACCT_SETS = VM_KEYS_MAX / ACCT_WAYS };
+
+struct acct_keys {
+	struct vm_key row[ACCT_SETS][ACCT_WAYS]; /* count 0: unused */
+	struct vm_key overflow;                  /* what rows held that others have taken over */
+};
+_Static_assert(sizeof(struct acct_keys) <= PAGE_SIZE, "a table of sub-keys has one page");
+
+struct acct_kind {
+	uint64_t count;
+	uint64_t cycles, min, max; /* in the handler */
+	uint64_t monitor;          /* ticks in the monitor for exits of this kind */
+	struct vm_key *key;        /* of the last exit */
+	struct acct_keys *keys;    /* NULL: this kind has none */
+	uint64_t histogram[VM_BUCKETS];
+};
+
+enum {
+	ACCT_KINDS_PER_PAGE = PAGE_SIZE / sizeof(struct acct_kind),
+	ACCT_EXITS_PER_PAGE = PAGE_SIZE / sizeof(struct hv_exit),
+	ACCT_PAGES_MAX = PAGE_SIZE / sizeof(void *),
+};
+
+struct acct {
+	struct hv_exit *exit; /* the last one, in the flight recorder */
+	uint64_t total;       /* exits */
+	uint64_t time[VM_TIMES];
+	enum vm_time state; /* HANDLER also while the guest runs: see acct_enter() */
+	uint64_t since;     /* when state began, unless it is HANDLER */
+	uint64_t created;
+	struct acct_kind *kinds[HV_EXIT_KINDS];
+	void **pages; /* all that is below, and the table itself */
+	unsigned int page_count;
+	unsigned int trace_first,
+	        trace_page;   /* in pages[]: the recorder's first, the present one */
+	struct vm_key no_key; /* of kinds without sub-keys */
+};
+
+/* -E_NO_MEM.  The recorder has room for `trace` exits or more. */
+int acct_init(struct acct *a, uint32_t trace, uint64_t now);
+void acct_free(struct acct *a);
+
+/* The recorder's next page, the oldest one: its first record. */
+struct hv_exit *acct_turn_page(struct acct *a);
+/* If the key has no row yet, the least of those that it may take goes to overflow. */
+void acct_set_key(struct acct_kind *k, uint64_t key);
+/* Not in the handler, nor in the guest: from here on, time is `next`'s. */
+void acct_switch(struct acct *a, enum vm_time next, uint64_t now);
+
+/* What a reader may ask for.  The vCPU is not in guest mode on this CPU. */
+uint64_t acct_time(const struct acct *a, enum vm_time t, uint64_t now);
+void acct_add_stats(const struct acct *a, struct vm_stats *out, uint64_t now);
+void acct_add_histogram(const struct acct *a, enum hv_exit_kind kind, uint64_t buckets[VM_BUCKETS]);
+void acct_add_keys(const struct acct *a, enum hv_exit_kind kind, struct vm_keys *out);
+/* The exit of this number, counted from 0, or the oldest one kept; false: there is none yet. */
+bool acct_trace(const struct acct *a, uint64_t number, struct vm_trace *out, uint64_t now);
+
+/* A VM exit: its record, for the back end to decode it into. */
+static inline struct hv_exit *
+acct_exit(struct acct *a, uint64_t now)
+{
+	struct hv_exit *x = a->exit + 1;
+
+	if ((uintptr_t)x % PAGE_SIZE == 0)
+		x = acct_turn_page(a);
+	a->exit = x;
+	x->tsc = now;
+	a->time[VM_TIME_GUEST] += now;
+	return x;
+}
+
+static inline void
+acct_count(struct acct *a, enum hv_exit_kind kind)
+{
+	a->kinds[kind]->count++;
+	a->total++;
+}
+
+/* Is it the sub-key of the last exit of this kind, too?  Then there is nothing to do. */
+static inline bool
+acct_same_key(const struct acct *a, enum hv_exit_kind kind, uint64_t key)
+{
+	return a->kinds[kind]->key->key == key;
+}
+
+/* The sub-key of an exit of this kind. */
+static inline void
+acct_key(struct acct *a, enum hv_exit_kind kind, uint64_t key)
+{
+	if (!acct_same_key(a, kind, key))
+		acct_set_key(a->kinds[kind], key);
+}
+
+/* The handler is done: the exit and its sub-key are charged. */
+static inline void
+acct_charge(struct acct *a, uint64_t now)
+{
+	struct hv_exit *x = a->exit;
+	struct acct_kind *k = a->kinds[x->kind];
+	struct vm_key *key = k->key;
+	uint64_t cycles = now - x->tsc;
+
+	x->cycles = (uint32_t)cycles;
+	a->time[VM_TIME_HANDLER] += cycles;
+	k->cycles += cycles;
+	if (cycles < k->min)
+		k->min = cycles;
+	if (cycles > k->max)
+		k->max = cycles;
+	k->histogram[(unsigned int)__builtin_clzll(cycles | 1) ^ 63]++;
+	key->count++;
+	key->cycles += cycles;
+}
+
+/*
+ * The guest is about to be entered.  The state stays HANDLER in the guest, for the next exit
+ * would only set it again; time[GUEST] lacks the time of the entry until then.
+ */
+static inline void
+acct_enter(struct acct *a, uint64_t now)
+{
+	a->time[VM_TIME_GUEST] -= now;
+	if (a->state == VM_TIME_HANDLER)
+		acct_charge(a, now);
+	else
+		acct_switch(a, VM_TIME_HANDLER, now);
+}
+
+/* The entry was refused: there is no exit. */
+static inline void
+acct_refused(struct acct *a, uint64_t now)
+{
+	a->time[VM_TIME_GUEST] += now;
+	a->state = VM_TIME_MONITOR;
+	a->since = now;
+}
+
+/* Guest mode is left, to the monitor or for the scheduler. */
+static inline void
+acct_leave(struct acct *a, enum vm_time next, uint64_t now)
+{
+	if (a->state != VM_TIME_HANDLER) {
+		acct_switch(a, next, now);
+		return;
+	}
+	acct_charge(a, now);
+	a->exit->action |= HV_LEFT;
+	a->exit->away = 0;
+	a->state = next;
+	a->since = now;
+}
+
+#endif
