@@ -2,7 +2,7 @@
 # Installs what Nestling needs and this machine lacks, with apt-get; says first what.
 # Silent and quick when nothing is missing.
 #
-# usage: tools/deps.sh [build] [bochs] [qemu] [window] [iso] [tests]     all but window by default
+# usage: tools/deps.sh [build] [bochs] [qemu] [window] [gdb] [iso] [tests]     all but window by default
 
 set -eu
 
@@ -12,6 +12,7 @@ python=${PYTHON:-/usr/bin/python3}
 # command: in PATH; file: a path or pattern; module: of Python.
 needs() {
 	compiler_need
+	gdb_need
 	cat <<-EOF
 	build command:$python            python3
 	build command:cpio               cpio
@@ -46,6 +47,15 @@ compiler_need() {
 	fi
 }
 
+# Debian's gdb knows its own architecture only.
+gdb_need() {
+	if [ "$(uname -m)" = x86_64 ]; then
+		echo gdb command:gdb gdb
+	else
+		echo gdb command:gdb-multiarch gdb-multiarch
+	fi
+}
+
 present() {
 	case $1 in
 	command:*) command -v "${1#command:}" >/dev/null ;;
@@ -64,7 +74,7 @@ missing() {
 	done | sort -u | tr '\n' ' '
 }
 
-[ $# -gt 0 ] || set -- build bochs qemu iso tests
+[ $# -gt 0 ] || set -- build bochs qemu gdb iso tests
 packages=$(missing "$@")
 [ -n "$packages" ] || exit 0
 

@@ -28,6 +28,8 @@ class Machine:
     icount: bool = False  # QEMU: one tick an instruction, runs repeat exactly
     tcg: bool = False  # QEMU: do without KVM
     window: bool = False  # QEMU: show the screen
+    gdb: str | None = None  # QEMU: wait for gdb on this local port, or socket file
+    monitor: str | None = None  # QEMU: a socket file for its monitor
 
 
 def check_range(what, value, low, high, unit=""):
@@ -59,6 +61,8 @@ class Bochs:
         check_range("--ips", machine.ips, 1_000_000, 1_000_000_000)
         if machine.icount:
             raise EmulatorError("--icount is for QEMU: Bochs counts instructions anyway")
+        if machine.gdb or machine.monitor:
+            raise EmulatorError("Debian's Bochs has a debugger of its own, but takes no gdb")
         models = self.cpu_models()
         cpu = machine.cpu or self.default_cpu
         if models and cpu not in models:
@@ -142,7 +146,7 @@ class Qemu:
 
     def pick(self, machine):
         """Settles on KVM or TCG; what was picked and why, or None when there was no choice."""
-        if machine.tcg or machine.icount:
+        if machine.tcg or machine.icount or machine.gdb:
             machine.tcg = True
             return None
         kind, problem = kvm.nested()
@@ -181,6 +185,11 @@ class Qemu:
                         "-rtc", "base=2000-01-01T00:00:00,clock=vm"]
         else:
             command += ["-accel", "tcg"]
+        if machine.gdb:
+            command += ["-S", "-gdb", f"tcp:127.0.0.1:{machine.gdb}" if machine.gdb.isdecimal()
+                        else listen(machine.gdb)]
+        if machine.monitor:
+            command += ["-monitor", listen(machine.monitor)]
         if machine.iso:
             command += ["-boot", "d", "-cdrom", str(machine.iso)]
         else:
@@ -193,6 +202,11 @@ class Qemu:
         said = [line for line in lines
                 if line.startswith(self.program) and ": warning: " not in line]
         return said[-1] if said else None
+
+
+def listen(path):
+    """A socket file, as QEMU's options name it."""
+    return f"unix:{escape_comma(path)},server=on,wait=off"
 
 
 def escape_comma(path):

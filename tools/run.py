@@ -242,7 +242,8 @@ def run_machine(emulator, machine, work, timeout):
 
 def make_machine(args):
     return emulators.Machine(mem=args.mem, cpu=args.cpu, cpus=args.cpus, ips=args.ips,
-                             icount=args.icount, tcg=args.tcg, window=args.window)
+                             icount=args.icount, tcg=args.tcg, window=args.window,
+                             gdb=args.gdb, monitor=args.monitor)
 
 
 def insert_medium(machine, args, work):
@@ -292,6 +293,9 @@ def parse_args():
     parser.add_argument("--tcg", "--force-tcg", action="store_true",
                         help="QEMU: do not ask for KVM, which is preferred where it nests VMX or SVM")
     parser.add_argument("--window", action="store_true", help="QEMU: show the screen in a window")
+    parser.add_argument("--gdb", metavar="PORT|FILE",
+                        help="QEMU TCG: wait for gdb on this local port, or on a socket file")
+    parser.add_argument("--monitor", metavar="FILE", help="QEMU: a socket file for its monitor")
     parser.add_argument("--keep-logs", metavar="DIR", help="copy configuration and logs there")
     args = parser.parse_args()
     if args.iso and args.run is not None:

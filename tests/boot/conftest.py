@@ -65,6 +65,11 @@ class Machine:
             self._fail(f"{'no' if found == 1 else 'it ended without'} {pattern!r}")
         return self._child.match
 
+    def read(self):
+        """Takes what is there without waiting; returns all output so far."""
+        self._child.expect([pexpect.TIMEOUT, pexpect.EOF], timeout=0)
+        return self.output
+
     def send(self, text):
         self._child.send(text)
 

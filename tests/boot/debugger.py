@@ -1,0 +1,124 @@
+"""gdb and QEMU's monitor on a machine that waits for them, for the tests that use them."""
+
+import pathlib
+import re
+import select
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+from conftest import OBJDIR, ROOT
+
+SECONDS = 60  # for one answer
+MARK = "@@@"  # after the answer of each command of gdb
+
+
+class Debuggers:
+    """gdb and the monitor of one machine: `with Debuggers() as d: machine(flags=d.flags)`."""
+
+    def __init__(self):
+        # Names of sockets must be short.
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="nestling-"))
+        self.monitor_flags = ("--tcg", "--monitor", str(self.directory / "monitor"))
+        self.flags = ("--gdb", str(self.directory / "gdb"), *self.monitor_flags)
+        self.open = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for one in self.open:
+            one.close()
+        shutil.rmtree(self.directory)
+
+    def path(self, name):
+        """A socket of the machine, once it is there."""
+        deadline = time.monotonic() + SECONDS
+        while not (self.directory / name).exists():
+            assert time.monotonic() < deadline, f"QEMU opens no socket for its {name}"
+            time.sleep(0.05)
+        return str(self.directory / name)
+
+    def gdb(self):
+        self.open.append(Gdb(self.path("gdb")))
+        return self.open[-1]
+
+    def monitor(self):
+        self.open.append(Monitor(self.path("monitor")))
+        return self.open[-1]
+
+
+class Gdb:
+    """gdb with our commands, as `make gdb` starts it, but without a terminal."""
+
+    def __init__(self, path):
+        self.process = subprocess.Popen(
+            ["timeout", str(5 * SECONDS), "gdb", "-q", "-nx", OBJDIR / "kern" / "kernel",
+             "-ex", f"source {ROOT}/tools/gdb/nestling.py", "-ex", f"target remote {path}"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT)
+        self.buffer = b""
+        self.command("set style enabled off\nset width 0")
+
+    def command(self, line):
+        """What a command prints.  One that runs the machine ends when it stops again."""
+        self.process.stdin.write(f"{line}\necho {MARK}\\n\n".encode())
+        self.process.stdin.flush()
+        while MARK.encode() not in self.buffer:
+            ready = select.select([self.process.stdout], [], [], SECONDS)[0]
+            data = self.process.stdout.read1() if ready else b""
+            assert data, f"no answer to `{line}`: {self.buffer.decode()}"
+            self.buffer += data
+        answer, _, self.buffer = self.buffer.partition(f"{MARK}\n".encode())
+        return answer.decode().replace("(gdb) ", "")
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+class Monitor:
+    """QEMU's monitor, as a person uses it."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(SECONDS)
+        self.socket.connect(path)
+        self.read()
+
+    def read(self):
+        """All up to the next prompt."""
+        text = ""
+        while not text.endswith("(qemu) "):
+            assert select.select([self.socket], [], [], SECONDS)[0], f"no prompt after: {text}"
+            text += self.socket.recv(65536).decode(errors="replace")
+        return text.replace("\r", "")
+
+    def command(self, line):
+        """What a command prints, without its echo."""
+        self.socket.sendall(line.encode() + b"\n")
+        return self.read().split("\n", 1)[1].removesuffix("(qemu) ")
+
+    def registers(self):
+        """{name: number}"""
+        found = re.findall(r"\b([A-Z][A-Z0-9]+)=([0-9a-f]+)\b", self.command("info registers"))
+        return {name: int(value, 16) for name, value in found}
+
+    def words(self, hpa, count):
+        """Words of 8 bytes by `xp`."""
+        text = self.command(f"xp /{count}gx {hpa:#x}")
+        return [int(word, 16) for line in text.splitlines()
+                for word in re.findall(r"0x([0-9a-f]{16})", line.split(":", 1)[1])]
+
+    def close(self):
+        self.socket.close()
+
+
+def number(text, name):
+    """A register in what vcpu prints, or what follows a name elsewhere."""
+    found = re.search(rf"\b{name} (?:0x)?([0-9a-f]+)\b", text)
+    assert found, f"no {name} in:\n{text}"
+    return int(found.group(1), 16)

@@ -1,0 +1,51 @@
+"""QEMU's monitor sees what the host says: CR3 in guest mode and after an exit, the nested root."""
+
+import re
+
+from debugger import Debuggers, number
+
+PRESENT = 1
+
+
+def nested_root_of_console(m):
+    return int(m.expect(r"root of the nested page table at hpa (0x[0-9a-f]+)").group(1), 16)
+
+
+def test_cr3_and_nested_root(machine):
+    with Debuggers() as d:
+        m = machine("qemu", run="vm guest -c cpuid", flags=d.flags)
+        gdb, monitor = d.gdb(), d.monitor()
+        gdb.command("guest-symbols")
+        gdb.command("break guest_main if $in_guest()")
+        gdb.command("continue")
+
+        inside = gdb.command("vcpu")
+        assert "in guest mode" in inside
+        assert monitor.registers()["CR3"] == number(inside, "CR3")
+
+        said = gdb.command("vm-exit")
+        outside = gdb.command("vcpu")
+        assert "svm_enter_guest" in said and "in host mode" in outside
+        assert monitor.registers()["CR3"] == number(outside, "host CR3") != number(inside, "CR3")
+        assert f"cr3              {number(outside, 'CR3'):016x}" in gdb.command("vmcb")
+
+        root = nested_root_of_console(m)
+        assert root == number(outside, "NPT root")
+        table = monitor.words(root, 512)
+        assert len(table) == 512 and [i for i, entry in enumerate(table) if entry & PRESENT] == [0]
+        walked = re.search(r"level 4 \[ +0\] at (0x[0-9a-f]+): ([0-9a-f]+)", gdb.command("npt 0"))
+        assert (int(walked.group(1), 16), int(walked.group(2), 16)) == (root, table[0])
+
+
+def test_guest_mode_without_gdb(machine):
+    """`stop` finds a guest that never leaves the CPU, which runs without paging: CR3 is 0."""
+    with Debuggers() as d:
+        m = machine("qemu", run="vm t/loop", flags=d.monitor_flags)
+        m.expect("loop: for ever")
+        monitor = d.monitor()
+        seen = []
+        for _ in range(20):  # the host is there for its timer now and then
+            monitor.command("stop")
+            seen.append(monitor.registers()["CR3"])
+            monitor.command("cont")
+        assert seen.count(0) > len(seen) / 2, seen
