@@ -74,6 +74,7 @@
 #define RFLAGS_TF      0x00100
 #define RFLAGS_IF      0x00200
 #define RFLAGS_DF      0x00400
+#define RFLAGS_IOPL3   0x03000 /* ports for every ring */
 #define RFLAGS_NT      0x04000
 #define RFLAGS_RF      0x10000
 #define RFLAGS_VM      0x20000

@@ -39,7 +39,7 @@ struct vm_segment {
 	uint32_t pad2;
 };
 
-enum { SEG_AR_L = 1 << 13, SEG_AR_DB = 1 << 14, SEG_AR_UNUSABLE = 1 << 16 };
+enum { SEG_AR_L = 1 << 13, SEG_AR_DB = 1 << 14, SEG_AR_G = 1 << 15, SEG_AR_UNUSABLE = 1 << 16 };
 
 struct vm_regs {
 	uint64_t gpr[REG_COUNT];

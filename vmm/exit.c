@@ -120,6 +120,15 @@ exit_hypercall(struct vcpu *v, struct hv_exit *x)
 	return HV_SKIP;
 }
 
+/* A control or debug register's new value: 32 bits outside 64-bit mode. */
+static uint64_t
+operand(struct vcpu *v, unsigned int reg)
+{
+	uint64_t value = v->gpr[reg];
+
+	return !(value >> 32) || vcpu_in_64bit(v) ? value : (uint32_t)value;
+}
+
 static int
 cr_write(struct vcpu *v, unsigned int cr, uint64_t value)
 {
@@ -150,7 +159,7 @@ exit_cr_access(struct vcpu *v, struct hv_exit *x)
 		vcpu_set_gpr(v, x->cr.reg, x->cr.cr == 8 ? v->cr8 : hv->get_cr(v, x->cr.cr));
 		break;
 	case CR_WRITE:
-		err = cr_write(v, x->cr.cr, v->gpr[x->cr.reg]);
+		err = cr_write(v, x->cr.cr, operand(v, x->cr.reg));
 		break;
 	case CR_CLTS:
 		err = cr0_write(v, hv->get_cr(v, 0) & ~(uint64_t)CR0_TS);
@@ -187,6 +196,8 @@ exit_mov_dr(struct vcpu *v, struct hv_exit *x)
 	unsigned int dr = x->dr.dr;
 	uint64_t value;
 
+	if (dr > 7)
+		return exit_inject_ud(v, x);
 	if (vcpu_cpl(v) != 0)
 		return exit_inject_gp(v, x);
 	if (hv->get_dr7(v) & DR7_GD) {
@@ -205,7 +216,7 @@ exit_mov_dr(struct vcpu *v, struct hv_exit *x)
 		vcpu_set_gpr(v, x->dr.reg, value);
 		return HV_SKIP;
 	}
-	value = v->gpr[x->dr.reg];
+	value = operand(v, x->dr.reg);
 	if (dr >= 6 && value >> 32)
 		return exit_inject_gp(v, x);
 	if (dr == 6) {
@@ -239,7 +250,8 @@ exit_xsetbv(struct vcpu *v, struct hv_exit *x)
 {
 	uint64_t value = v->gpr[REG_RDX] << 32 | (uint32_t)v->gpr[REG_RAX];
 
-	if ((uint32_t)v->gpr[REG_RCX] != 0 || !xcr0_valid(value))
+	/* SVM checks the intercept before the privilege, and so does Bochs on VMX. */
+	if (vcpu_cpl(v) != 0 || (uint32_t)v->gpr[REG_RCX] != 0 || !xcr0_valid(value))
 		return exit_inject_gp(v, x);
 	v->xcr0 = value;
 	xsetbv(0, value);
@@ -320,7 +332,8 @@ exit_page_fault(struct vcpu *v, struct hv_exit *x)
 		break;
 	}
 	return vcpu_stop(v, VM_STOP_INTERNAL,
-	                 "no memory to map guest-physical address 0x%llx: end other VMs first",
+	                 "the monitor has no %smemory behind guest-physical address 0x%llx",
+	                 x->mem.access & VM_ACCESS_WRITE ? "writable " : "",
 	                 (unsigned long long)x->mem.gpa);
 }
 

@@ -83,13 +83,19 @@ segment_holds(const struct vm_segment *seg, const struct string_op *op, unsigned
 	return !(seg->ar & SEG_AR_UNUSABLE) && first + bytes - 1 <= seg->limit;
 }
 
-/* Items that fit in VM_IO_BYTES and in the page of the first one; at least one. */
+/*
+ * Items that fit in VM_IO_BYTES, in the page of the first one, and between it and the
+ * end of the offsets, where the next one wraps; at least one.
+ */
 static uint32_t
-chunk_items(const struct string_op *op, unsigned int size)
+chunk_items(const struct string_op *op, unsigned int size, unsigned int addr_size)
 {
 	uint64_t in_page = op->gva & (PAGE_SIZE - 1);
 	uint64_t fit = op->down ? in_page / size + 1 : (PAGE_SIZE - in_page) / size;
+	uint64_t to_wrap = op->down ? op->offset / size : low(~op->offset, addr_size) / size;
 
+	if (fit > to_wrap + 1)
+		fit = to_wrap + 1;
 	if (op->down && in_page + size > PAGE_SIZE)
 		fit = 1;
 	if (fit > VM_IO_BYTES / size)
@@ -104,20 +110,19 @@ string_start(struct vcpu *v, const struct hv_exit *x, struct string_op *op)
 {
 	enum vm_reg index = x->io.in ? REG_RDI : REG_RSI;
 	enum vm_seg seg_reg = x->io.in ? SEG_ES : (enum vm_seg)x->io.seg;
-	struct vm_segment seg, cs;
+	struct vm_segment seg;
 
 	op->left = x->io.rep ? low(v->gpr[REG_RCX], x->io.addr_size) : 1;
 	op->offset = low(v->gpr[index], x->io.addr_size);
 	op->down = hv->get_rflags(v) & RFLAGS_DF;
 	hv->get_segment(v, seg_reg, &seg);
-	hv->get_segment(v, SEG_CS, &cs);
-	if ((hv->get_efer(v) & EFER_LMA) && (cs.ar & SEG_AR_L)) {
+	if (vcpu_in_64bit(v)) {
 		op->gva = op->offset + (seg_reg == SEG_FS || seg_reg == SEG_GS ? seg.base : 0);
-		op->count = chunk_items(op, x->io.size);
+		op->count = chunk_items(op, x->io.size, x->io.addr_size);
 		return true;
 	}
 	op->gva = (uint32_t)(op->offset + seg.base);
-	op->count = chunk_items(op, x->io.size);
+	op->count = chunk_items(op, x->io.size, x->io.addr_size);
 	if (segment_holds(&seg, op, x->io.size))
 		return true;
 	/* The chunk may reach beyond the limit where its first item does not. */

@@ -83,6 +83,39 @@ npt_ensure(struct vm *vm, uint64_t gpa, int level, pte_t **entry)
 	return err;
 }
 
+static int
+npt_clear(void *arg, uint64_t gpa, int level, pte_t *entry)
+{
+	struct vm *vm = arg;
+
+	(void)gpa;
+	vm->mapped -= pt_span(level);
+	*entry = 0;
+	return 0;
+}
+
+/* Entries are gone: no vCPU may enter before it has flushed. */
+static void
+npt_removed(struct vm *vm)
+{
+	vm->tlb_gen++;
+	for (unsigned int c = 0; c < vm->vcpu_count; c++)
+		vm->vcpus[c]->attention = true;
+}
+
+/* Makes room for 4 KiB entries where the frame has been split since the guest saw it whole. */
+static void
+npt_drop_large(struct vm *vm, uint64_t gpa)
+{
+	int level;
+	pte_t *entry = pt_lookup(&vm->npt, gpa, &level);
+
+	if (level == 1 || !*entry)
+		return;
+	npt_clear(vm, gpa, level, entry);
+	npt_removed(vm);
+}
+
 static enum npt_result
 npt_map(struct vm *vm, const struct vm_slot *slot, uint64_t gpa, int access)
 {
@@ -98,6 +131,8 @@ npt_map(struct vm *vm, const struct vm_slot *slot, uint64_t gpa, int access)
 		size = LARGE_PAGE_SIZE;
 		level = 2;
 	}
+	if (level == 1)
+		npt_drop_large(vm, gpa);
 	if (npt_ensure(vm, gpa, level, &entry) < 0)
 		return NPT_ERROR;
 	if (!(*entry & vm->npt.fmt->present))
@@ -121,17 +156,6 @@ npt_fault(struct vm *vm, uint64_t gpa, uint32_t access)
 	return result;
 }
 
-static int
-npt_clear(void *arg, uint64_t gpa, int level, pte_t *entry)
-{
-	struct vm *vm = arg;
-
-	(void)gpa;
-	vm->mapped -= pt_span(level);
-	*entry = 0;
-	return 0;
-}
-
 void
 npt_narrow(struct aspace_watcher *w, uint64_t hva, uint64_t size)
 {
@@ -146,8 +170,6 @@ npt_narrow(struct aspace_watcher *w, uint64_t hva, uint64_t size)
 			continue;
 		pt_visit(&vm->npt, s->gpa + (start - s->hva), s->gpa + (end - s->hva), npt_clear,
 		         vm);
-		vm->tlb_gen++;
-		for (unsigned int c = 0; c < vm->vcpu_count; c++)
-			vm->vcpus[c]->attention = true;
+		npt_removed(vm);
 	}
 }

@@ -184,6 +184,17 @@ vcpu_cpl(struct vcpu *v)
 	return BITS(ss.ar, 6, 5);
 }
 
+bool
+vcpu_in_64bit(struct vcpu *v)
+{
+	struct vm_segment cs;
+
+	if (!(hv->get_efer(v) & EFER_LMA))
+		return false;
+	hv->get_segment(v, SEG_CS, &cs);
+	return cs.ar & SEG_AR_L;
+}
+
 void
 vcpu_set_gpr(struct vcpu *v, unsigned int reg, uint64_t value)
 {

@@ -29,7 +29,17 @@ struct vcpu *vcpu_of(struct env *e, uint64_t vm_id, uint64_t index); /* NULL: no
 int vcpu_new(struct vm *vm, struct env *e, uint64_t run_va);
 void vcpu_delete(struct vcpu *v);
 unsigned int vcpu_cpl(struct vcpu *v); /* 0 to 3; SS.DPL holds it in every mode */
+bool vcpu_in_64bit(struct vcpu *v);
 void vcpu_set_gpr(struct vcpu *v, unsigned int reg, uint64_t value);
+/* RIP behind an instruction of that length. */
+static inline uint64_t
+vcpu_rip_after(struct vcpu *v, uint64_t rip, uint32_t len)
+{
+	uint64_t next = rip + len;
+
+	/* Outside 64-bit mode EIP wraps. */
+	return next >> 32 == rip >> 32 || vcpu_in_64bit(v) ? next : (uint32_t)next;
+}
 /* Fills run->text (a line, no newline), rip and code bytes for VM_EXIT_STOP. */
 enum hv_action vcpu_stop(struct vcpu *v, enum vm_stop why, const char *fmt, ...)
         __attribute__((format(printf, 3, 4)));

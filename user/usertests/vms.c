@@ -1,16 +1,9 @@
-#include "user/usertests/tests.h"
-
-#include "inc/memlayout.h"
-#include "inc/mmu.h"
-#include "inc/x86.h"
+#include "user/usertests/vmtest.h"
 
 /* The VM calls, as a careless or hostile monitor may use them.  Nothing to test where there are no
  * VMs. */
 
-enum { RAM_SIZE = 0x10000, CODE = 0x1000, PORT = 0x42 };
-#define RUN ((struct vm_run *)URUN_BASE)
-
-static bool
+bool
 have_vms(void)
 {
 	struct hv_caps caps;
@@ -19,7 +12,7 @@ have_vms(void)
 	return caps.usable;
 }
 
-static uint32_t
+uint32_t
 new_vm(void)
 {
 	struct vm_config config = {.name = "usertests", .ram = RAM_SIZE, .leaves = 2};
@@ -29,8 +22,7 @@ new_vm(void)
 	return vm;
 }
 
-/* A VM with RAM at gpa 0 that holds the code, in real mode in front of it. */
-static uint32_t
+uint32_t
 new_guest(const void *code, size_t size)
 {
 	uint32_t vm = new_vm();

@@ -262,7 +262,7 @@ svm_skip(struct vcpu *v, const struct hv_exit *x)
 {
 	struct vmcb *b = svm_vmcb(v);
 
-	b->rip += x->len;
+	b->rip = vcpu_rip_after(v, b->rip, x->len);
 	b->interrupt_shadow = 0;
 	if (b->rflags & RFLAGS_TF) {
 		v->dr6 |= DR6_BS;

@@ -67,6 +67,15 @@ decode_exception(struct vcpu *v, struct hv_exit *x)
 	x->intr.event = event_of(v, info, VMCS_EXIT_INTR_ERROR);
 }
 
+/* A refused VMLAUNCH leaves the VMCS not launched: VMCLEAR makes that so in any case. */
+static void
+decode_refused(struct vcpu *v, struct hv_exit *x)
+{
+	vmcs_put(v);
+	vmcs_load(v);
+	decode_qualification(v, x);
+}
+
 static void
 decode_interrupt(struct vcpu *v, struct hv_exit *x)
 {

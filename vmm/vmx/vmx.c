@@ -117,13 +117,15 @@ vmx_skip(struct vcpu *v, const struct hv_exit *x)
 {
 	uint64_t shadow = vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY);
 
-	vmcs_write(v, VMCS_GUEST_RIP, x->rip + x->len);
+	vmcs_write(v, VMCS_GUEST_RIP, vcpu_rip_after(v, x->rip, x->len));
 	if (shadow & BLOCKED_BY_STI_OR_MOV_SS)
 		vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY,
 		           shadow & ~(uint64_t)BLOCKED_BY_STI_OR_MOV_SS);
-	if (vmcs_read(v, VMCS_GUEST_RFLAGS) & RFLAGS_TF)
+	if (vmcs_read(v, VMCS_GUEST_RFLAGS) & RFLAGS_TF) {
+		v->halted = false; /* the trap ends HLT, too */
 		vmcs_write(v, VMCS_GUEST_PENDING_DEBUG,
 		           vmcs_read(v, VMCS_GUEST_PENDING_DEBUG) | PENDING_SINGLE_STEP);
+	}
 }
 
 static uint64_t

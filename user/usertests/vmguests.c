@@ -1,0 +1,347 @@
+#include "user/usertests/vmtest.h"
+
+#include "inc/cpuid.h"
+
+enum { PATIENCE = 100000000 }; /* ticks */
+
+/* What guests of a few bytes may expect, and what monitors may do to them. */
+
+/* Segments of a flat 32-bit guest whose code runs in the given ring. */
+static void
+flat_segments(struct vm_regs *regs, unsigned int ring)
+{
+	enum { CODE_32 = 0xc09b, DATA_32 = 0xc093 };
+
+	for (int s = SEG_ES; s <= SEG_GS; s++)
+		regs->seg[s] = (struct vm_segment){
+		        .sel = 0x10 | ring,
+		        .limit = 0xffffffff,
+		        .ar = (s == SEG_CS ? CODE_32 : DATA_32) | ring << 5,
+		};
+	regs->cr0 |= CR0_PE;
+}
+
+/* Runs the guest to its next OUT of one byte to PORT; the byte. */
+static int
+run_to_out(uint32_t vm)
+{
+	RUN->deadline = rdtsc() + PATIENCE; /* for a guest that went astray */
+	CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
+	CHECK_RESULT(RUN->exit, VM_EXIT_IO);
+	CHECK_RESULT(RUN->io.port, PORT);
+	return RUN->data[0];
+}
+
+void
+test_vm_bad_state(void)
+{
+	static const uint8_t code[] = {0xe6, PORT, 0xeb, 0xfc}; /* 1: out PORT, al; jmp 1b */
+	struct vm_regs good, bad;
+	uint32_t vm;
+
+	if (!have_vms())
+		return;
+	vm = new_guest(code, sizeof code);
+	CHECK_RESULT(sys_vcpu_get_regs(vm, 0, &good), 0);
+	bad = good;
+	bad.cr0 |= CR0_PG; /* without PE */
+	/* At the first entry, and again when the guest has run. */
+	for (int i = 0; i < 2; i++) {
+		CHECK_RESULT(sys_vcpu_set_regs(vm, 0, &bad), 0);
+		CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
+		CHECK_RESULT(RUN->exit, VM_EXIT_STOP);
+		CHECK(sys_vcpu_run(vm, 0) < 0);
+		CHECK_RESULT(sys_vcpu_set_regs(vm, 0, &good), 0);
+		run_to_out(vm);
+		run_to_out(vm);
+	}
+}
+
+/* rep insb that starts at offset `from`: the items of the first exit, and where the rest goes on.
+ */
+static void
+check_string_wrap(uint8_t prefix, uint16_t from, uint32_t items, uint16_t next)
+{
+	const uint8_t code[] = {prefix, 0xf3, 0x6c, 0xe6, PORT}; /* cld or std; rep insb; out */
+	uint32_t vm = new_guest(code, sizeof code);
+	struct vm_regs regs;
+
+	CHECK_RESULT(sys_vcpu_get_regs(vm, 0, &regs), 0);
+	regs.seg[SEG_ES].base = 0x800;
+	/* As after a visit to protected mode: the limit is no bound, the 16-bit offset still is. */
+	regs.seg[SEG_ES].limit = 0xffffffff;
+	regs.seg[SEG_ES].ar |= SEG_AR_G;
+	regs.gpr[REG_RDI] = from;
+	regs.gpr[REG_RCX] = items + 2;
+	regs.gpr[REG_RDX] = PORT;
+	CHECK_RESULT(sys_vcpu_set_regs(vm, 0, &regs), 0);
+	CHECK_RESULT(sys_vm_map(vm, RAM_SIZE, RAM, PAGE_SIZE), 0);
+	CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
+	CHECK(RUN->exit == VM_EXIT_IO && RUN->io.in);
+	CHECK_RESULT(RUN->io.count, items);
+	CHECK_RESULT(sys_vcpu_get_regs(vm, 0, &regs), 0);
+	CHECK_RESULT(regs.gpr[REG_RDI], next);
+	CHECK_RESULT(regs.gpr[REG_RCX], 2);
+	CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
+	CHECK(RUN->exit == VM_EXIT_IO && RUN->io.in);
+	CHECK_RESULT(RUN->io.count, 2);
+	run_to_out(vm);
+	CHECK_RESULT(sys_vm_destroy(vm), 0);
+	CHECK_RESULT(sys_mem_unmap(RAM, RAM_SIZE), 0);
+	CHECK_RESULT(sys_mem_unmap(RUN, sizeof *RUN), 0);
+}
+
+void
+test_vm_string_wrap(void)
+{
+	enum { CLD = 0xfc, STD = 0xfd };
+
+	if (!have_vms())
+		return;
+	check_string_wrap(CLD, 0xfff0, 16, 0);
+	check_string_wrap(STD, 4, 5, 0xffff);
+}
+
+void
+test_vm_rip_wrap(void)
+{
+	static const uint8_t out[] = {0xe6, PORT};
+	struct vm_regs regs;
+	uint32_t vm;
+
+	if (!have_vms())
+		return;
+	/* The instruction at the end of the address space is followed by the one at its start. */
+	vm = new_guest(out, sizeof out);
+	memcpy(RAM, out, sizeof out);
+	memcpy(RAM + RAM_SIZE - 2, out, sizeof out);
+	CHECK_RESULT(sys_vm_map(vm, 0x100000000 - RAM_SIZE, RAM, RAM_SIZE), 0);
+	CHECK_RESULT(sys_vcpu_get_regs(vm, 0, &regs), 0);
+	flat_segments(&regs, 0);
+	regs.rip = 0xfffffffe;
+	regs.gpr[REG_RAX] = 7;
+	CHECK_RESULT(sys_vcpu_set_regs(vm, 0, &regs), 0);
+	CHECK_RESULT(run_to_out(vm), 7);
+	CHECK_RESULT(run_to_out(vm), 7);
+	CHECK_RESULT(sys_vcpu_get_regs(vm, 0, &regs), 0);
+	CHECK_RESULT(regs.rip, sizeof out);
+}
+
+void
+test_vm_operand_size(void)
+{
+	static const uint8_t code[] = {
+	        0x0f, 0x20, 0xc0, /* mov eax, cr0 */
+	        0x0f, 0x22, 0xd9, /* mov cr3, ecx */
+	        0x0f, 0x22, 0xc3, /* mov cr0, ebx */
+	        0x0f, 0x23, 0xfa, /* mov dr7, edx */
+	        0xe6, PORT,       /* out PORT, al */
+	};
+	const uint64_t upper = 0x5a5a5a5a00000000;
+	struct vm_regs regs;
+	uint32_t vm;
+
+	if (!have_vms())
+		return;
+	vm = new_guest(code, sizeof code);
+	CHECK_RESULT(sys_vcpu_get_regs(vm, 0, &regs), 0);
+	/* What 64-bit mode left in the upper halves does not count outside it. */
+	regs.gpr[REG_RBX] = upper | regs.cr0 | CR0_NE;
+	regs.gpr[REG_RDX] = upper | 0x400;
+	CHECK_RESULT(sys_vcpu_set_regs(vm, 0, &regs), 0);
+	run_to_out(vm);
+	CHECK_RESULT(sys_vcpu_get_regs(vm, 0, &regs), 0);
+	CHECK(regs.cr0 & CR0_NE);
+	CHECK_RESULT(regs.dr7, 0x400);
+}
+
+void
+test_vm_xsetbv_user(void)
+{
+	/* xor ecx, ecx; xor edx, edx; mov eax, 1; xsetbv; out PORT, al */
+	static const uint8_t code[] = {0x31, 0xc9, 0x31, 0xd2, 0xb8, 1,    0,
+	                               0,    0,    0x0f, 0x01, 0xd1, 0xe6, PORT};
+	struct vm_regs regs;
+	uint32_t vm;
+
+	if (!have_vms() || !(cpuid(1, 0).ecx & CPUID1_ECX_XSAVE))
+		return;
+	for (unsigned int ring = 0; ring <= 3; ring += 3) {
+		vm = new_guest(code, sizeof code);
+		CHECK_RESULT(sys_vcpu_get_regs(vm, 0, &regs), 0);
+		flat_segments(&regs, ring);
+		regs.cr4 = CR4_OSXSAVE;
+		regs.rflags |= RFLAGS_IOPL3;
+		regs.idtr_limit = 0;
+		CHECK_RESULT(sys_vcpu_set_regs(vm, 0, &regs), 0);
+		if (ring == 0) {
+			run_to_out(vm);
+		} else { /* #GP, and there is no IDT */
+			CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
+			CHECK_RESULT(RUN->exit, VM_EXIT_STOP);
+			CHECK_RESULT(RUN->stop.why, VM_STOP_TRIPLE_FAULT);
+		}
+		CHECK_RESULT(sys_vm_destroy(vm), 0);
+		CHECK_RESULT(sys_mem_unmap(RAM, RAM_SIZE), 0);
+		CHECK_RESULT(sys_mem_unmap(RUN, sizeof *RUN), 0);
+	}
+}
+
+void
+test_vm_single_step(void)
+{
+	static const uint8_t code[] = {
+	        0xcd, X86_DB,         /* 00 int 1 */
+	        0x90,                 /* 02 nop */
+	        0x0f, 0xa2,           /* 03 cpuid */
+	        0x16,                 /* 05 push ss */
+	        0x17,                 /* 06 pop ss: no trap behind it */
+	        0x0f, 0xa2,           /* 07 cpuid */
+	        0x16,                 /* 09 push ss */
+	        0x17,                 /* 0a pop ss */
+	        0xa2, 0x00,     0x80, /* 0b mov [8000], al: the first touch of that page */
+	        0xe4, PORT + 1,       /* 0e in al, PORT + 1 */
+	        0xf4,                 /* 10 hlt */
+	        0x90,                 /* 11 nop */
+	};
+	static const uint8_t stops[] = {0x03, 0x05, 0x06, 0x09, 0x0a, 0x0e, 0x10, 0x11, 0x12};
+	/* 1: pop ax; push ax; out PORT, al; iret */
+	static const uint8_t handler[] = {0x58, 0x50, 0xe6, PORT, 0xcf};
+	struct vm_regs regs;
+	uint32_t vm;
+
+	if (!have_vms())
+		return;
+	vm = new_guest(code, sizeof code);
+	memcpy(RAM + 0x2000, handler, sizeof handler);
+	((uint16_t *)RAM)[2 * X86_DB] = 0x2000;
+	CHECK_RESULT(sys_vcpu_get_regs(vm, 0, &regs), 0);
+	regs.gpr[REG_RSP] = 0x7000;
+	CHECK_RESULT(sys_vcpu_set_regs(vm, 0, &regs), 0);
+	CHECK_RESULT(run_to_out(vm),
+	             2); /* Bochs counts a step where the first touch of a page exits */
+	regs.rip = CODE + 2;
+	regs.rflags |= RFLAGS_TF | RFLAGS_IF;
+	CHECK_RESULT(sys_vcpu_set_regs(vm, 0, &regs), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(stops); i++) {
+		RUN->deadline = rdtsc() + PATIENCE;
+		CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
+		if (RUN->exit == VM_EXIT_IO && RUN->io.in)
+			CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
+		CHECK_RESULT(RUN->exit, VM_EXIT_IO);
+		CHECK_RESULT(RUN->data[0], stops[i]);
+	}
+}
+
+void
+test_vm_large_split(void)
+{
+	/* mov al, [0x3000]; out PORT, al; mov [0x3000], al; out PORT, al */
+	static const uint8_t code[] = {0xa0, 0x00, 0x30, 0xe6, PORT, 0xa2, 0x00, 0x30, 0xe6, PORT};
+	struct ipc_msg msg;
+	struct vm_regs regs;
+	uint32_t vm;
+	long child;
+
+	if (!have_vms())
+		return;
+	vm = new_vm();
+	CHECK_RESULT(sys_mem_map(RAM, LARGE_PAGE_SIZE), 0);
+	memcpy(RAM + CODE, code, sizeof code);
+	CHECK_RESULT(sys_vm_map(vm, 0, RAM, LARGE_PAGE_SIZE), 0);
+	CHECK_RESULT(sys_vcpu_create(vm, RUN), 0);
+	CHECK_RESULT(sys_vcpu_get_regs(vm, 0, &regs), 0);
+	regs.rip = CODE;
+	regs.seg[SEG_CS].base = 0;
+	CHECK_RESULT(sys_vcpu_set_regs(vm, 0, &regs), 0);
+	RUN->deadline = UINT64_MAX;
+	/* The guest reads its 2 MiB, which are ours alone again but still read-only, */
+	child = must_fork();
+	if (child == 0) {
+		CHECK_RESULT(sys_mem_unmap(RAM, LARGE_PAGE_SIZE), 0);
+		CHECK_RESULT(sys_ipc_recv(&msg, NULL), 0);
+		CHECK_RESULT(sys_ipc_recv(&msg, (void *)SCRATCH), 0);
+		exit(0);
+	}
+	CHECK_RESULT(sys_ipc_send(child, 0, NULL), 0);
+	run_to_out(vm);
+	/* one page of them is given away, which splits them, and the guest writes. */
+	CHECK_RESULT(sys_ipc_send(child, 0, RAM + 0x5000), 0);
+	CHECK_RESULT(sys_env_wait(child), 0);
+	run_to_out(vm);
+}
+
+/* Reads what another VM may have left: dr0, cr2, xmm0, xmm7; behind it, that is set. */
+static const uint8_t leak_code[] = {
+        0x0f, 0x21, 0xc0,             /* mov eax, dr0 */
+        0x66, 0xa3, 0x00, 0x20,       /* mov [2000], eax */
+        0x0f, 0x20, 0xd0,             /* mov eax, cr2 */
+        0x66, 0xa3, 0x04, 0x20,       /* mov [2004], eax */
+        0x66, 0x0f, 0x7e, 0xc0,       /* movd eax, xmm0 */
+        0x66, 0xa3, 0x08, 0x20,       /* mov [2008], eax */
+        0x66, 0x0f, 0x7e, 0xf8,       /* movd eax, xmm7 */
+        0x66, 0xa3, 0x0c, 0x20,       /* mov [200c], eax */
+        0x66, 0xb8, 1,    2,    3, 4, /* mov eax, 04030201 */
+        0x0f, 0x23, 0xc0,             /* mov dr0, eax */
+        0x0f, 0x22, 0xd0,             /* mov cr2, eax */
+        0x66, 0x0f, 0x6e, 0xc0,       /* movd xmm0, eax */
+        0x66, 0x0f, 0x6e, 0xf8,       /* movd xmm7, eax */
+        0xe6, PORT,                   /* out PORT, al */
+};
+
+void
+test_vm_leak(void)
+{
+	struct vm_regs regs;
+	uint32_t vm;
+
+	if (!have_vms())
+		return;
+	for (int i = 0; i < 3; i++) {
+		vm = new_guest(leak_code, sizeof leak_code);
+		CHECK_RESULT(sys_vcpu_get_regs(vm, 0, &regs), 0);
+		regs.cr4 = CR4_OSFXSR;
+		CHECK_RESULT(sys_vcpu_set_regs(vm, 0, &regs), 0);
+		run_to_out(vm);
+		for (int word = 0; word < 4; word++)
+			CHECK_RESULT(((uint32_t *)(RAM + 0x2000))[word], 0);
+		CHECK_RESULT(sys_vm_destroy(vm), 0);
+		CHECK_RESULT(sys_mem_unmap(RAM, RAM_SIZE), 0);
+		CHECK_RESULT(sys_mem_unmap(RUN, sizeof *RUN), 0);
+	}
+}
+
+void
+test_vm_fork(void)
+{
+	/* again: incw [0x2000]; out PORT, al; jmp again */
+	static const uint8_t code[] = {0xff, 0x06, 0x00, 0x20, 0xe6, PORT, 0xeb, 0xf8};
+	volatile uint16_t *counter = (uint16_t *)(RAM + 0x2000);
+	struct ipc_msg msg;
+	uint32_t vm;
+	long child;
+
+	if (!have_vms())
+		return;
+	vm = new_guest(code, sizeof code);
+	run_to_out(vm);
+	child = must_fork();
+	if (child == 0) {
+		CHECK_RESULT(sys_vcpu_run(vm, 0), -E_BAD_VM);
+		CHECK_RESULT(sys_vm_destroy(vm), -E_BAD_VM);
+		CHECK_RESULT(sys_ipc_recv(&msg, NULL), 0);
+		CHECK_RESULT(*counter, 1);
+		*counter = 100;
+		CHECK_RESULT(sys_ipc_recv(&msg, NULL), 0);
+		CHECK_RESULT(*counter, 100);
+		exit(0);
+	}
+	run_to_out(vm);
+	CHECK_RESULT(*counter, 2);
+	CHECK_RESULT(sys_ipc_send(child, 0, NULL), 0);
+	run_to_out(vm);
+	CHECK_RESULT(sys_ipc_send(child, 0, NULL), 0);
+	CHECK_RESULT(sys_env_wait(child), 0);
+	run_to_out(vm);
+	CHECK_RESULT(*counter, 4);
+}
