@@ -74,6 +74,7 @@ enum vm_exit {
 	VM_EXIT_IO,	    /* io: do it, put IN data in data[], run again */
 	VM_EXIT_MEM,	    /* mem: guest-physical access outside RAM */
 	VM_EXIT_IRQ_WINDOW, /* irq_pending was set and the guest can take an interrupt now */
+	VM_EXIT_CONSOLE,    /* console: the guest prints data[], by hypercall */
 	VM_EXIT_STOP,	    /* stop: this vCPU cannot go on; text says why */
 };
 
@@ -116,6 +117,9 @@ struct vm_run {
 			uint32_t access; /* VM_ACCESS_ */
 			uint32_t pad;
 		} mem;
+		struct {
+			uint32_t count; /* bytes of data[] */
+		} console;
 		struct {
 			uint32_t why; /* enum vm_stop */
 			uint32_t kind; /* enum hv_exit_kind of the exit that did it */
@@ -222,7 +226,11 @@ struct vm_info {
 };
 
 /* Hypercalls: number in rax, arguments in rbx, rcx; result in rax, -E_NO_SYS for an unknown number. */
-enum vm_hypercall { HC_VERSION = 1 };
+enum vm_hypercall {
+	HC_VERSION = 1,
+	HC_CONSOLE_WRITE, /* rbx: gva, rcx: bytes, at most VM_IO_BYTES; 0, -E_INVAL or -E_FAULT */
+	HC_COUNTERS,	  /* rax: this VM's exits, rbx: VMREADs, rcx: VMWRITEs, this exit's among them */
+};
 #define NESTLING_HV_VERSION 1
 
 /* The hypervisor's CPUID leaves. */

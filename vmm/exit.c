@@ -106,20 +106,6 @@ exit_wrmsr(struct vcpu *v, struct hv_exit *x)
 	return HV_SKIP;
 }
 
-enum hv_action
-exit_hypercall(struct vcpu *v, struct hv_exit *x)
-{
-	(void)x;
-	switch (v->gpr[REG_RAX]) {
-	case HC_VERSION:
-		v->gpr[REG_RAX] = NESTLING_HV_VERSION;
-		break;
-	default:
-		v->gpr[REG_RAX] = (uint64_t)-E_NO_SYS;
-	}
-	return HV_SKIP;
-}
-
 /* A control or debug register's new value: 32 bits outside 64-bit mode. */
 static uint64_t
 operand(struct vcpu *v, unsigned int reg)

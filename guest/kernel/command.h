@@ -19,6 +19,7 @@
 	X(cpuid, "[N]", "ticks of CPUID over N runs (1000)")                               \
 	X(leaves, "", "the statistics leaves 4fffffffh to 4ffffffch, profile v2")          \
 	X(leaf, "LEAF [SUBLEAF]", "one CPUID leaf")                                        \
+	X(bench, "[ROW] [N]", "ticks of each kind of exit, or of one, over N runs (2000)") \
 	X(io, "[N]", "ticks of IN, OUT and rep OUTS over N runs (100)")                    \
 	X(hlt, "[N]", "ticks of N halts that the timer ends (10)")                         \
 	X(touch, "[MIB]", "ticks of the first and the second touch of fresh memory (4)")   \

@@ -50,6 +50,24 @@ cpu_is_amd(void)
 	return amd;
 }
 
+uint64_t
+hypercall(uint64_t number, uint64_t *rbx, uint64_t *rcx)
+{
+	uint64_t result;
+
+	if (amd)
+		__asm__ volatile("vmmcall"
+		                 : "=a"(result), "+b"(*rbx), "+c"(*rcx)
+		                 : "a"(number)
+		                 : "memory");
+	else
+		__asm__ volatile("vmcall"
+		                 : "=a"(result), "+b"(*rbx), "+c"(*rcx)
+		                 : "a"(number)
+		                 : "memory");
+	return result;
+}
+
 static bool
 is_nestling(void)
 {

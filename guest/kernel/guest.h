@@ -37,6 +37,8 @@ void guest_count_cpuids(uint64_t n);
 /* Is this a VM of Nestling's?  Asked once, at boot. */
 bool in_nestling(void);
 bool cpu_is_amd(void);
+/* A hypercall, with its two arguments, which become further results. */
+uint64_t hypercall(uint64_t number, uint64_t *rbx, uint64_t *rcx);
 void cpu_init(uint64_t cpuids_so_far);
 /* One CPUID feature bit; used through CPU_HAS. */
 enum cpuid_word { CPUID_1_ECX, CPUID_1_EDX, CPUID_7_EBX, CPUID_X1_ECX, CPUID_X1_EDX, CPUID_WORDS };

@@ -19,7 +19,7 @@ enum {
 	PIT_CHANNEL0 = 0x40,
 	PIT_CONTROL = 0x43,
 	PIT_RATE = 0x34,    /* channel 0, low then high byte, mode 2 */
-	PIT_STOPPED = 0x30, /* mode 0: counts only when a count follows */
+	PIT_STOPPED = 0x30, /* mode 0: counts only when a count follows, and once */
 	PIT_HZ = 1193182,
 };
 
@@ -130,6 +130,14 @@ timer_start(void)
 	printf("guest: no timer interrupt (PIT channel 0, IRQ 0) within %llu ticks\n",
 	       TIMER_PATIENCE);
 	return false;
+}
+
+void
+timer_one_shot(uint16_t count)
+{
+	outb(PIT_CONTROL, PIT_STOPPED);
+	outb(PIT_CHANNEL0, count & 0xff);
+	outb(PIT_CHANNEL0, count >> 8);
 }
 
 void

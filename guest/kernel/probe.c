@@ -56,17 +56,9 @@ static void
 do_hypercall(void *arg)
 {
 	struct access *a = arg;
+	uint64_t rbx = 0, rcx = 0;
 
-	if (cpu_is_amd())
-		__asm__ volatile("vmmcall"
-		                 : "=a"(a->value)
-		                 : "a"(a->index), "b"(0), "c"(0)
-		                 : "memory");
-	else
-		__asm__ volatile("vmcall"
-		                 : "=a"(a->value)
-		                 : "a"(a->index), "b"(0), "c"(0)
-		                 : "memory");
+	a->value = hypercall(a->index, &rbx, &rcx);
 }
 
 static bool

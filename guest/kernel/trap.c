@@ -146,6 +146,14 @@ trap_set_hook(unsigned int vector, trap_hook *hook)
 	return before;
 }
 
+void
+trap_set_entry(unsigned int vector, const char *entry)
+{
+	uint64_t stub = (uint64_t)trap_stubs + vector * STUB_BYTES;
+
+	set_gate(vector, entry ? (uint64_t)entry : stub, idt[vector].type);
+}
+
 uint64_t
 trap_count(unsigned int vector)
 {

@@ -49,6 +49,8 @@ void trap_init(void);
 void trap(struct trapframe *tf);
 /* NULL: the default again.  Returns the hook before. */
 trap_hook *trap_set_hook(unsigned int vector, trap_hook *hook);
+/* Code that gets the vector in place of the stubs and trap(); NULL: those again. */
+void trap_set_entry(unsigned int vector, const char *entry);
 /* Traps taken through this vector since boot. */
 uint64_t trap_count(unsigned int vector);
 /* A hook that ends the try_run around the trap, as an exception without a hook does. */
@@ -87,6 +89,8 @@ enum { TIMER_HZ = 100 };
 /* Starts the timer interrupt; false (and a line) when none arrives in reasonable time. */
 bool timer_start(void);
 void timer_stop(void);
+/* One interrupt after `count` periods of the 8254's input clock.  The line is the caller's. */
+void timer_one_shot(uint16_t count);
 /* Interrupts since boot; counts only between start and stop. */
 uint64_t timer_ticks(void);
 

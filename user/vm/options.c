@@ -1,16 +1,22 @@
 #include "user/vm/machine.h"
 
 #include "inc/mmu.h"
+#include "inc/x86.h"
 #include "lib/parse.h"
 
 #define RAM_DEFAULT 0x4000000ull
 
+enum { LEAVES_DEFAULT = 2, LEAVES_MAX = 3 };
+
 static bool
 usage(void)
 {
-	printf("usage: " VM_NAME " IMAGE [-m MEM] [-c COMMANDS] [-q]\n"
+	printf("usage: " VM_NAME " IMAGE [-m MEM] [-p] [-c COMMANDS] [-q]\n"
 	       "  IMAGE        the disk that the guest boots from, such as `guest`\n"
 	       "  -m MEM       its memory, with K, M or G; 64M if not given\n"
+	       "  -p           take all of it at the start, not page by page when it is used\n"
+	       "  --leaves=V   profile of the statistics leaves: v1, v2 or v3; v2 if not given\n"
+	       "  --trace=N    exits that the flight recorder keeps; 256 if not given\n"
 	       "  -c COMMANDS  type COMMANDS and `poweroff` to it\n"
 	       "  -q           print nothing but what the guest prints, and errors\n");
 	return false;
@@ -34,6 +40,54 @@ parse_ram(struct options *o, const char *text)
 	return false;
 }
 
+static bool
+parse_leaves(struct options *o, const char *text)
+{
+	uint64_t profile;
+
+	if (text[0] == 'v' && parse_number(text + 1, LEAVES_MAX, &profile) && profile) {
+		o->leaves = profile;
+		return true;
+	}
+	printf(VM_NAME ": --leaves=%s: no such profile; expected v1, v2 or v3\n", text);
+	return false;
+}
+
+static bool
+parse_trace(struct options *o, const char *text)
+{
+	uint64_t count;
+
+	if (parse_number(text, VM_TRACE_MAX, &count) && count) {
+		o->trace = count;
+		return true;
+	}
+	printf(VM_NAME ": --trace=%s: expected a number of exits from 1 to %d\n", text,
+	       VM_TRACE_MAX);
+	return false;
+}
+
+/* Options of the form --name=value. */
+static bool
+parse_long(struct options *o, const char *arg)
+{
+	static const struct {
+		const char *name;
+		bool (*parse)(struct options *o, const char *value);
+	} options[] = {
+	        {"--leaves=", parse_leaves},
+	        {"--trace=", parse_trace},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		size_t len = strlen(options[i].name);
+
+		if (!strncmp(arg, options[i].name, len))
+			return options[i].parse(o, arg + len);
+	}
+	return usage();
+}
+
 /* The value of the option at *i, which moves on to it. */
 static const char *
 option_value(int argc, char **argv, int *i)
@@ -53,6 +107,9 @@ parse_option(struct options *o, int argc, char **argv, int *i)
 	case 'q':
 		o->quiet = true;
 		return true;
+	case 'p':
+		o->populate = true;
+		return true;
 	case 'm':
 		value = option_value(argc, argv, i);
 		return value && parse_ram(o, value);
@@ -66,11 +123,14 @@ parse_option(struct options *o, int argc, char **argv, int *i)
 bool
 options_parse(struct options *o, int argc, char **argv)
 {
-	*o = (struct options){.ram = RAM_DEFAULT};
+	*o = (struct options){.ram = RAM_DEFAULT, .leaves = LEAVES_DEFAULT};
 	for (int i = 1; i < argc; i++) {
 		const char *arg = argv[i];
 
-		if (arg[0] == '-') {
+		if (!strncmp(arg, "--", 2)) {
+			if (!parse_long(o, arg))
+				return false;
+		} else if (arg[0] == '-') {
 			if (strlen(arg) != 2)
 				return usage();
 			if (!parse_option(o, argc, argv, &i))

@@ -57,6 +57,12 @@ on_io(struct machine *m)
 	}
 }
 
+static void
+on_console(struct machine *m)
+{
+	sys_console_write(m->run->data, m->run->console.count);
+}
+
 static const char *
 access_verb(uint32_t access)
 {
@@ -87,8 +93,9 @@ on_stop(struct machine *m)
 }
 
 static void (*const handlers[])(struct machine *m) = {
-        [VM_EXIT_EVENT] = on_event,           [VM_EXIT_IO] = on_io,     [VM_EXIT_MEM] = on_mem,
-        [VM_EXIT_IRQ_WINDOW] = on_irq_window, [VM_EXIT_STOP] = on_stop,
+        [VM_EXIT_EVENT] = on_event,     [VM_EXIT_IO] = on_io,
+        [VM_EXIT_MEM] = on_mem,         [VM_EXIT_IRQ_WINDOW] = on_irq_window,
+        [VM_EXIT_CONSOLE] = on_console, [VM_EXIT_STOP] = on_stop,
 };
 
 /* Tells the vCPU when the next device event is due and what its interrupt line is. */
