@@ -42,6 +42,8 @@
 	X(vcpu_set_regs) /* (vm id, vcpu, const struct vm_regs *) */                               \
 	X(vm_info)       /* (index, struct vm_info *): E_NOT_FOUND past the last */                \
 	X(vm_stats)      /* (vm id, struct vm_stats *): any live VM, or the last ended, also as 0 */ \
+	X(vm_mark)       /* (vm id, struct vm_stats *, struct vm_stats *): vm_stats of now, and */     \
+			 /* of the last vm_mark of this VM; zeros at the first */                      \
 	X(vm_histogram)  /* (vm id, kind, uint64_t[VM_BUCKETS]): VMs as for vm_stats */            \
 	X(vm_keys)       /* (vm id, kind, struct vm_keys *): VMs as for vm_stats */                \
 	X(vm_trace)      /* (vm id, vcpu, number, struct vm_trace *): that exit, or the oldest */  \

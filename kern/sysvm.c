@@ -65,6 +65,12 @@ sys_vm_stats(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 }
 
 int64_t
+sys_vm_mark(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	return vm_mark(e, arg[0], arg[1], arg[2]);
+}
+
+int64_t
 sys_vm_histogram(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 {
 	return vm_histogram(e, arg[0], arg[1], arg[2]);

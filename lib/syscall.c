@@ -212,6 +212,12 @@ sys_vm_stats(uint32_t vm, struct vm_stats *stats)
 }
 
 long
+sys_vm_mark(uint32_t vm, struct vm_stats *now, struct vm_stats *before)
+{
+	return CALL3(vm_mark, vm, now, before);
+}
+
+long
 sys_vm_histogram(uint32_t vm, enum hv_exit_kind kind, uint64_t buckets[VM_BUCKETS])
 {
 	return CALL3(vm_histogram, vm, kind, buckets);

@@ -48,6 +48,7 @@ long sys_vcpu_get_regs(uint32_t vm, uint32_t vcpu, struct vm_regs *regs);
 long sys_vcpu_set_regs(uint32_t vm, uint32_t vcpu, const struct vm_regs *regs);
 long sys_vm_info(unsigned int index, struct vm_info *info);
 long sys_vm_stats(uint32_t vm, struct vm_stats *stats);
+long sys_vm_mark(uint32_t vm, struct vm_stats *now, struct vm_stats *before);
 long sys_vm_histogram(uint32_t vm, enum hv_exit_kind kind, uint64_t buckets[VM_BUCKETS]);
 long sys_vm_keys(uint32_t vm, enum hv_exit_kind kind, struct vm_keys *keys);
 long sys_vm_trace(uint32_t vm, uint32_t vcpu, uint64_t number, struct vm_trace *trace);

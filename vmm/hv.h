@@ -84,6 +84,7 @@ struct vm {
 	uint64_t mapped;          /* bytes */
 	uint64_t tlb_gen;         /* grows when an entry is removed or narrowed */
 	uint32_t asid;            /* VPID or ASID */
+	struct vm_stats *marked; /* the accounts at the last vm_mark; NULL before the first */
 	struct vcpu *vcpus[VM_VCPUS_MAX];
 	unsigned int vcpu_count;
 };
@@ -166,6 +167,7 @@ int64_t vcpu_get_regs(struct env *e, uint64_t id, uint64_t vcpu, uint64_t regs_v
 int64_t vcpu_set_regs(struct env *e, uint64_t id, uint64_t vcpu, uint64_t regs_va);
 int64_t vm_info(struct env *e, uint64_t index, uint64_t info_va);
 int64_t vm_stats(struct env *e, uint64_t id, uint64_t stats_va);
+int64_t vm_mark(struct env *e, uint64_t id, uint64_t now_va, uint64_t before_va);
 int64_t vm_histogram(struct env *e, uint64_t id, uint64_t kind, uint64_t buckets_va);
 int64_t vm_keys(struct env *e, uint64_t id, uint64_t kind, uint64_t keys_va);
 int64_t vm_trace(struct env *e, uint64_t id, uint64_t vcpu, uint64_t from, uint64_t trace_va);

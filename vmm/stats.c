@@ -7,8 +7,10 @@
 
 /* What a VM's accounts say, for its readers: the VMs that live, and the one that ended last. */
 
+_Static_assert(sizeof(struct vm_stats) <= PAGE_SIZE, "a mark has one page");
+
 static struct {
-	struct vm_stats stats;
+	struct vm_stats stats, marked;
 	uint64_t histogram[HV_EXIT_KINDS][VM_BUCKETS];
 	struct vm_keys keys[ACCT_KEYED_KINDS];
 	struct vm_trace trace[VM_VCPUS_MAX][VM_TRACE_DEFAULT]; /* the last ones */
@@ -62,6 +64,9 @@ void
 stats_keep(const struct vm *vm)
 {
 	sum_stats(vm, &ended.stats);
+	memset(&ended.marked, 0, sizeof(ended.marked));
+	if (vm->marked)
+		ended.marked = *vm->marked;
 	for (unsigned int i = 0; i < HV_EXIT_KINDS; i++)
 		sum_histogram(vm, i, ended.histogram[i]);
 	for (unsigned int i = 0; i < ACCT_KEYED_KINDS; i++)
@@ -78,20 +83,49 @@ is_ended(uint64_t id)
 	return ended.stats.id && (id == 0 || id == ended.stats.id);
 }
 
+static int
+stats_of(uint64_t id, struct vm_stats *out)
+{
+	const struct vm *vm = vm_by_id(id);
+
+	if (!vm && !is_ended(id))
+		return -E_BAD_VM;
+	if (vm)
+		sum_stats(vm, out);
+	else
+		*out = ended.stats;
+	out->live = !!vm;
+	return 0;
+}
+
 int64_t
 vm_stats(struct env *e, uint64_t id, uint64_t stats_va)
 {
-	const struct vm *vm = vm_by_id(id);
 	struct vm_stats stats;
+	int err = stats_of(id, &stats);
 
+	return err < 0 ? err : copy_out(e->as, stats_va, &stats, sizeof(stats));
+}
+
+int64_t
+vm_mark(struct env *e, uint64_t id, uint64_t now_va, uint64_t before_va)
+{
+	struct vm *vm = vm_by_id(id);
+	struct vm_stats *marked = &ended.marked;
+	struct vm_stats stats;
+	int err = stats_of(id, &stats);
+
+	if (err < 0)
+		return err;
 	if (vm) {
-		sum_stats(vm, &stats);
-		stats.live = 1;
-		return copy_out(e->as, stats_va, &stats, sizeof(stats));
+		if (!vm->marked && !(vm->marked = host_page()))
+			return -E_NO_MEM;
+		marked = vm->marked;
 	}
-	if (!is_ended(id))
-		return -E_BAD_VM;
-	return copy_out(e->as, stats_va, &ended.stats, sizeof(ended.stats));
+	if ((err = copy_out(e->as, before_va, marked, sizeof(*marked))) < 0)
+		return err;
+	*marked = stats;
+	return copy_out(e->as, now_va, &stats, sizeof(stats));
 }
 
 int64_t

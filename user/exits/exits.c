@@ -1,0 +1,104 @@
+#include "user/exits/exits.h"
+
+enum { SECOND = 1000000, POLLS = 10 };
+
+/* The VM to show if none is named; 0, the one that ended last, when none is there. */
+static uint32_t
+newest_vm(void)
+{
+	struct vm_info info;
+	uint32_t newest = 0;
+
+	for (unsigned int i = 0; sys_vm_info(i, &info) == 0; i++)
+		if (info.id > newest)
+			newest = info.id;
+	return newest;
+}
+
+int
+say_error(const struct options *o, long err)
+{
+	if (o->vm)
+		printf("exits: VM %u: %s; `vms` lists the VMs\n", o->vm, error_text(err));
+	else
+		printf("exits: no VM has run; start one, such as `vm guest`\n");
+	return STATUS_ERROR;
+}
+
+static void
+print(const struct options *o, const struct vm_stats *stats, const char *what)
+{
+	if (!o->tsv)
+		printf("VM %u, %s%s: exits%s\n", stats->id, stats->name,
+		       stats->live ? "" : " (it has ended)", what);
+	table_print(o, stats);
+	times_print(o, stats);
+}
+
+static int
+show_table(const struct options *o)
+{
+	static struct vm_stats now, before;
+	long err = sys_vm_mark(o->vm, &now, &before);
+
+	if (err < 0)
+		return say_error(o, err);
+	if (o->since_last)
+		stats_subtract(&now, &before);
+	print(o, &now, o->since_last ? " since the last look" : "");
+	return STATUS_OK;
+}
+
+static bool
+key_within_a_second(void)
+{
+	char key;
+
+	for (int i = 0; i < POLLS; i++) {
+		if (sys_console_read(&key, 1, false) > 0)
+			return true;
+		sys_env_sleep(SECOND / POLLS);
+	}
+	return false;
+}
+
+static int
+show_live(const struct options *o)
+{
+	static struct vm_stats now, before, shown;
+
+	do {
+		long err = sys_vm_stats(o->vm, &now);
+
+		if (err < 0)
+			return say_error(o, err);
+		shown = now;
+		stats_subtract(&shown, &before);
+		printf("\033[H\033[J"); /* a clean screen */
+		print(o, &shown, before.id ? " of the last second; any key ends" : " so far");
+		before = now;
+	} while (!key_within_a_second());
+	return STATUS_OK;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options o;
+
+	if (!options_parse(&o, argc, argv))
+		return STATUS_USAGE;
+	if (!o.vm)
+		o.vm = newest_vm();
+	switch (o.view) {
+	case VIEW_HISTOGRAM:
+		return histogram_print(&o);
+	case VIEW_KEYS:
+		return keys_print(&o);
+	case VIEW_LIVE:
+		return show_live(&o);
+	case VIEW_TABLE:
+		break;
+	}
+	return show_table(&o);
+}
