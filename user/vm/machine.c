@@ -1,6 +1,7 @@
 #include "user/vm/machine.h"
 
 #include "inc/memlayout.h"
+#include "inc/mmu.h"
 
 /* The VM as a PC: what it is made of, and how it is put together. */
 
@@ -85,6 +86,14 @@ open_image(const char *name, struct ide_disk *disk)
 	return false;
 }
 
+/* Touches each page, so that the kernel puts memory there now. */
+static void
+populate(volatile uint8_t *ram, uint64_t size)
+{
+	for (uint64_t at = 0; at < size; at += PAGE_SIZE)
+		ram[at] = 0;
+}
+
 /* Gives the VM its RAM: all of gpa 0 to its size but the BIOS's part. */
 static long
 map_ram(struct machine *m)
@@ -99,6 +108,8 @@ map_ram(struct machine *m)
 		err = sys_vm_map(m->vm, 0, m->ram, BIOS_GPA);
 	if (err == 0 && m->opts.ram > behind)
 		err = sys_vm_map(m->vm, behind, m->ram + behind, m->opts.ram - behind);
+	if (err == 0 && m->opts.populate)
+		populate(m->ram, m->opts.ram);
 	return err;
 }
 

@@ -11,9 +11,10 @@ enum { LEAVES_DEFAULT = 2, LEAVES_MAX = 3 };
 static bool
 usage(void)
 {
-	printf("usage: " VM_NAME " IMAGE [-m MEM] [-c COMMANDS] [-q]\n"
+	printf("usage: " VM_NAME " IMAGE [-m MEM] [-p] [-c COMMANDS] [-q]\n"
 	       "  IMAGE        the disk that the guest boots from, such as `guest`\n"
 	       "  -m MEM       its memory, with K, M or G; 64M if not given\n"
+	       "  -p           take all of it at the start, not page by page when it is used\n"
 	       "  --leaves=V   profile of the statistics leaves: v1, v2 or v3; v2 if not given\n"
 	       "  --trace=N    exits that the flight recorder keeps; 256 if not given\n"
 	       "  -c COMMANDS  type COMMANDS and `poweroff` to it\n"
@@ -105,6 +106,9 @@ parse_option(struct options *o, int argc, char **argv, int *i)
 	switch (argv[*i][1]) {
 	case 'q':
 		o->quiet = true;
+		return true;
+	case 'p':
+		o->populate = true;
 		return true;
 	case 'm':
 		value = option_value(argc, argv, i);
