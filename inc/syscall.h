@@ -102,6 +102,8 @@ struct sys_info {
 	uint64_t uptime_ticks; /* TSC since boot */
 	uint32_t envs;
 	uint32_t vms;
+	uint64_t lock_taken;  /* times that the kernel lock was taken since boot */
+	uint64_t page_allocs; /* times that a frame was allocated since boot */
 };
 
 #endif

@@ -21,6 +21,7 @@ static uint64_t ram_end;
 static struct page small_list = {.next = &small_list, .prev = &small_list};
 static struct page large_list = {.next = &large_list, .prev = &large_list};
 static uint64_t ram_pages, free_pages, reserved_pages;
+static uint64_t allocs;       /* ever made */
 static uint64_t whole_frames; /* free, in large_list */
 static uint64_t loose_frames; /* free, but all of their pages are in small_list */
 
@@ -151,6 +152,7 @@ count_take(uint64_t n, int flags)
 		return false;
 	}
 	free_pages -= n;
+	allocs++;
 	return true;
 }
 
@@ -280,6 +282,7 @@ page_counts(struct page_counts *c)
 	c->free = free_pages;
 	c->reserved = reserved_pages;
 	c->large = whole_frames + loose_frames;
+	c->allocs = allocs;
 }
 
 /* Boot: where the array goes and what it says. */

@@ -5,6 +5,7 @@
 #include "kern/console.h"
 #include "kern/cpu.h"
 #include "kern/kernel.h"
+#include "kern/lock.h"
 #include "kern/page.h"
 #include "kern/pmap.h"
 #include "kern/sched.h"
@@ -70,6 +71,8 @@ sys_sys_info(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 	        .uptime_ticks = rdtsc(),
 	        .envs = env_count,
 	        .vms = vm_count(),
+	        .lock_taken = kernel_lock.taken,
+	        .page_allocs = pages.allocs,
 	};
 	return copy_out(e->as, arg[0], &info, sizeof info);
 }
