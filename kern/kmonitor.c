@@ -8,6 +8,7 @@
 #include "kern/pt.h"
 #include "kern/trap.h"
 #include "lib/string.h"
+#include "vmm/hv.h"
 
 /*
  * The kernel monitor: one table of commands.  It reads memory only after it
@@ -160,6 +161,23 @@ cmd_x(struct context *c, int argc, char **argv)
 	console_fresh_line();
 }
 
+/* Control blocks: on VMX, VMREAD is the only way to look at them. */
+static void
+cmd_vm(struct context *c, int argc, char **argv)
+{
+	const char *text;
+	uint64_t id = 0;
+
+	(void)c;
+	if (argc > 1 && !number(argv[1], &id))
+		return;
+	text = vm_dump(id);
+	if (!text)
+		kprintf("there is no VM %lx\n", (unsigned long)id);
+	else
+		kprintf("%s", *text ? text : "there is no VM\n");
+}
+
 static void
 cmd_continue(struct context *c, int argc, char **argv)
 {
@@ -221,6 +239,7 @@ static const struct command {
         {"pages", "", "free and used memory", cmd_pages},
         {"map", "VA", "how the current page tables map an address", cmd_map},
         {"x", "VA [WORDS]", "memory, in words of 8 bytes", cmd_x},
+        {"vm", "[ID]", "the VMCS or VMCB of each vCPU", cmd_vm},
         {"continue", "", "leave the monitor; after a panic, power off", cmd_continue},
         {"poweroff", "[STATUS]", "end the emulator, status 1 unless given", cmd_poweroff},
         {"panic", "[fault|stack]", "panic; write to a guard page; overflow the stack", cmd_panic},

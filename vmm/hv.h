@@ -84,10 +84,12 @@ struct vm {
 	uint64_t mapped;          /* bytes */
 	uint64_t tlb_gen;         /* grows when an entry is removed or narrowed */
 	uint32_t asid;            /* VPID or ASID */
-	struct vm_stats *marked; /* the accounts at the last vm_mark; NULL before the first */
+	struct vm_stats *marked;  /* the accounts at the last vm_mark; NULL before the first */
 	struct vcpu *vcpus[VM_VCPUS_MAX];
 	unsigned int vcpu_count;
 };
+
+typedef void (*hv_print_t)(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* A back end.  All functions return 0 or -E_ unless they say otherwise. */
 struct hv_ops {
@@ -135,6 +137,7 @@ struct hv_ops {
 	void (*leave)(struct vcpu *v);  /* before user mode or another Env runs on this CPU */
 	uint64_t (*npt_leaf)(uint64_t pa, bool writable, bool large);
 	void (*explain)(struct vcpu *v, char *text, uint64_t size); /* after a refused entry */
+	void (*dump)(struct vcpu *v, hv_print_t print); /* the control block, which is current */
 };
 
 /* The back end in use, or NULL with hv_caps.refusal saying why. */
@@ -156,6 +159,8 @@ void vcpu_kick(struct vcpu *v);
 void vcpu_waits(struct vcpu *v);
 void vcpu_has_cpu(struct vcpu *v);
 unsigned int vm_count(void);
+/* Control blocks of a VM, or of all with id 0, as text until the next dump.  NULL: no such VM. */
+const char *vm_dump(uint64_t id);
 
 /* System calls (inc/syscall.h). */
 int64_t vm_create(struct env *e, uint64_t config_va);

@@ -108,6 +108,8 @@ entry_refused(struct vcpu *v)
 
 	acct_refused(&v->acct, rdtsc());
 	hv->explain(v, why, sizeof(why));
+	dump_start();
+	dump_vcpu(v);
 	return vcpu_stop(v, VM_STOP_ENTRY_FAILED, "VM entry failed: %s", why);
 }
 

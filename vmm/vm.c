@@ -38,6 +38,22 @@ vm_count(void)
 	return n;
 }
 
+const char *
+vm_dump(uint64_t id)
+{
+	bool found = !id;
+
+	dump_start();
+	for (unsigned int i = 0; i < VM_MAX; i++) {
+		if (!vms[i].used || (id && vms[i].id != id))
+			continue;
+		found = true;
+		for (unsigned int c = 0; c < vms[i].vcpu_count; c++)
+			dump_vcpu(vms[i].vcpus[c]);
+	}
+	return found ? hv_dump_text : NULL;
+}
+
 static struct vm *
 vm_slot_free(const struct aspace *as, int *err)
 {

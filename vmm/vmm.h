@@ -115,6 +115,12 @@ int cr4_write(struct vcpu *v, uint64_t value);
 int efer_write(struct vcpu *v, uint64_t value);
 uint64_t cr4_allowed(void);
 
+/* dump.c: control blocks as text, until the next dump_start() */
+enum { VM_DUMP_TEXT = 8192 };
+extern char hv_dump_text[VM_DUMP_TEXT];
+void dump_start(void);
+void dump_vcpu(struct vcpu *v);
+
 /* stats.c */
 struct vm *vm_by_id(uint64_t id);     /* NULL: none; 0 is none */
 void stats_keep(const struct vm *vm); /* it ends: what readers may still ask for */

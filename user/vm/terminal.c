@@ -43,6 +43,13 @@ prompt_continue(struct machine *m)
 }
 
 static void
+prompt_kmonitor(struct machine *m)
+{
+	(void)m;
+	sys_kmonitor();
+}
+
+static void
 prompt_quit(struct machine *m)
 {
 	machine_off(m, STATUS_OK);
@@ -61,6 +68,7 @@ static const struct prompt_command {
 } prompt_commands[] = {
         {"continue", "back to the guest", prompt_continue, false},
         {"info", "show the guest's registers", report_registers, true},
+        {"kmonitor", "enter the kernel monitor K>", prompt_kmonitor, true},
         {"quit", "end this VM", prompt_quit, false},
         {"reset", "start the guest again", prompt_reset, false},
 };

@@ -411,4 +411,5 @@ const struct hv_ops hv_svm = {
         .leave = svm_leave,
         .npt_leaf = svm_npt_leaf,
         .explain = svm_explain,
+        .dump = svm_dump,
 };

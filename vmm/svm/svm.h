@@ -83,6 +83,9 @@ void svm_set_cr(struct vcpu *v, unsigned int cr, uint64_t value);
 uint64_t svm_get_efer(struct vcpu *v);
 void svm_set_efer(struct vcpu *v, uint64_t value);
 
+/* dump.c */
+void svm_dump(struct vcpu *v, hv_print_t print);
+
 /* entry.S: VMRUN with v's registers; returns after the #VMEXIT, with GIF set. */
 void svm_enter_guest(struct vcpu *v, uint64_t vmcb_pa, uint64_t host_vmcb_pa);
 

@@ -222,3 +222,15 @@ vmcs_free(struct vcpu *v)
 	host_page_free(kva(x->vmcs));
 	host_page_free(x);
 }
+
+void
+vmcs_dump(struct vcpu *v, hv_print_t print)
+{
+	unsigned int column = 0;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(fields); i++)
+		if (field_in_use(fields[i].field))
+			print("  %-26s %016lx%s", fields[i].name, vmcs_read(v, fields[i].field),
+			      ++column % 2 ? "" : "\n");
+	print(column % 2 ? "\n" : "%s", "");
+}

@@ -319,4 +319,5 @@ const struct hv_ops hv_vmx = {
         .leave = vmx_leave,
         .npt_leaf = vmx_npt_leaf,
         .explain = vmx_explain,
+        .dump = vmcs_dump,
 };

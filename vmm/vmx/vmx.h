@@ -67,6 +67,7 @@ int vmcs_init(struct vcpu *v);
 void vmcs_load(struct vcpu *v);
 void vmcs_put(struct vcpu *v);
 void vmcs_free(struct vcpu *v);
+void vmcs_dump(struct vcpu *v, hv_print_t print);
 
 /* regs.c: guest state in the VMCS */
 uint64_t vmx_cr0_mask(void); /* the bits that the guest does not own */

@@ -1,0 +1,52 @@
+"""The kernel monitor shows VMCS and VMCB of a VM that goes on afterwards."""
+
+import re
+
+import pytest
+
+PROMPT_KEY = "\x1d"
+
+# Fields that hold the nested root, and what only this control block has.
+BEDS = {
+    "bochs-vmx": ({"emulator": "bochs"}, "EPT_POINTER", "HOST_RIP"),
+    "qemu-svm": ({"emulator": "qemu", "flags": ("--tcg",)}, "ncr3", "exit_int_info"),
+}
+LOW_BITS = 0xFFF  # of EPTP: memory type and depth of the walk
+
+
+def kernel_monitor(m, command):
+    m.sendline(command)
+    m.expect(re.escape(command) + r"\r?\n")
+    return m.expect(r"(?s)(.*)K> ").group(1)
+
+
+@pytest.mark.parametrize("bed", BEDS)
+def test_vm(machine, bed):
+    options, root_field, own_field = BEDS[bed]
+    m = machine(**options)
+    root = int(m.expect(r"nested page table at hpa (0x[0-9a-f]+)").group(1), 16)
+    m.expect("guest> ")
+    m.send(PROMPT_KEY)
+    m.expect("vm> ")
+    m.sendline("kmonitor")
+    m.expect("K> ")
+
+    text = kernel_monitor(m, "vm")
+    assert f"VM 1 (guest), vCPU 0: {'EPT' if options['emulator'] == 'bochs' else 'NPT'} root " in text
+    fields = dict(re.findall(r"(?m)\b(\w+) +([0-9a-f]{16})\b", text))
+    assert int(fields[root_field], 16) & ~LOW_BITS == root
+    assert own_field in fields
+    assert kernel_monitor(m, "vm 1") == text
+    assert "there is no VM 5" in kernel_monitor(m, "vm 5")
+
+    m.sendline("continue")
+    m.expect("vm> ")
+    m.sendline("continue")
+    m.sendline("poweroff")
+    m.expect(r"ended with status 0")
+    m.expect(r"\$ ")
+    m.sendline("kmonitor")
+    m.expect("K> ")
+    assert "there is no VM" in kernel_monitor(m, "vm")
+    m.sendline("poweroff 0")
+    assert m.finish() == 0
