@@ -112,20 +112,32 @@ vmx_vcpu_init(struct vcpu *v)
 	return 0;
 }
 
-static void
-vmx_skip(struct vcpu *v, const struct hv_exit *x)
+/* All that an instruction's end can do; apart from the common case, which needs no stack. */
+static __attribute__((noinline)) void
+skip_with_effects(struct vcpu *v, const struct hv_exit *x, uint64_t shadow, uint64_t rflags)
 {
-	uint64_t shadow = vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY);
-
 	vmcs_write(v, VMCS_GUEST_RIP, vcpu_rip_after(v, x->rip, x->len));
 	if (shadow & BLOCKED_BY_STI_OR_MOV_SS)
 		vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY,
 		           shadow & ~(uint64_t)BLOCKED_BY_STI_OR_MOV_SS);
-	if (vmcs_read(v, VMCS_GUEST_RFLAGS) & RFLAGS_TF) {
+	if (rflags & RFLAGS_TF) {
 		v->halted = false; /* the trap ends HLT, too */
 		vmcs_write(v, VMCS_GUEST_PENDING_DEBUG,
 		           vmcs_read(v, VMCS_GUEST_PENDING_DEBUG) | PENDING_SINGLE_STEP);
 	}
+}
+
+static void
+vmx_skip(struct vcpu *v, const struct hv_exit *x)
+{
+	uint64_t shadow = vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY);
+	uint64_t rflags = vmcs_read(v, VMCS_GUEST_RFLAGS);
+	uint64_t next = x->rip + x->len;
+
+	if ((shadow & BLOCKED_BY_STI_OR_MOV_SS) || (rflags & RFLAGS_TF) || (next ^ x->rip) >> 32)
+		skip_with_effects(v, x, shadow, rflags);
+	else
+		vmcs_write(v, VMCS_GUEST_RIP, next);
 }
 
 static uint64_t
