@@ -282,7 +282,12 @@ page_counts(struct page_counts *c)
 	c->free = free_pages;
 	c->reserved = reserved_pages;
 	c->large = whole_frames + loose_frames;
-	c->allocs = allocs;
+}
+
+uint64_t
+page_allocs(void)
+{
+	return allocs;
 }
 
 /* Boot: where the array goes and what it says. */

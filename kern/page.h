@@ -95,9 +95,10 @@ void page_unreserve(uint64_t n);
 /* In 4 KiB pages; large: 2 MiB frames that are free. */
 struct page_counts {
 	uint64_t total, free, reserved, large;
-	uint64_t allocs; /* frames ever allocated, of either size */
 };
 void page_counts(struct page_counts *c);
+/* Frames that were ever allocated, of either size. */
+uint64_t page_allocs(void);
 
 /* Boot: allocates, splits, joins and frees.  Panics when the counts do not agree afterwards. */
 void page_check(void);

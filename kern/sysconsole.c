@@ -72,7 +72,7 @@ sys_sys_info(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 	        .envs = env_count,
 	        .vms = vm_count(),
 	        .lock_taken = kernel_lock.taken,
-	        .page_allocs = pages.allocs,
+	        .page_allocs = page_allocs(),
 	};
 	return copy_out(e->as, arg[0], &info, sizeof info);
 }
