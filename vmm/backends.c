@@ -46,6 +46,7 @@ hv_init(void)
 		hv_caps.usable = 1;
 		hv_caps.refusal[0] = '\0';
 		cpuid_init();
+		stats_init();
 		return;
 	}
 }

@@ -5,96 +5,114 @@
 #include "kern/env.h"
 #include "lib/string.h"
 
-/* What a VM's accounts say, for its readers: the VMs that live, and the one that ended last. */
+/*
+ * What accounts say, for their readers: those of the VMs that live, and of the
+ * one that ended last, whose accounts are kept until the next one ends.
+ */
 
 _Static_assert(sizeof(struct vm_stats) <= PAGE_SIZE, "a mark has one page");
 
 static struct {
-	struct vm_stats stats, marked;
-	uint64_t histogram[HV_EXIT_KINDS][VM_BUCKETS];
-	struct vm_keys keys[ACCT_KEYED_KINDS];
-	struct vm_trace trace[VM_VCPUS_MAX][VM_TRACE_DEFAULT]; /* the last ones */
-	unsigned int traced[VM_VCPUS_MAX];
+	uint32_t id; /* 0: none has ended */
+	char name[VM_NAME_MAX];
+	unsigned int vcpus;
+	struct acct acct[VM_VCPUS_MAX];
+	uint64_t at; /* TSC */
+	uint64_t vmreads, vmwrites;
+	struct vm_stats marked;
 } ended;
 
-static void
-sum_stats(const struct vm *vm, struct vm_stats *out)
-{
-	uint64_t now = rdtsc();
+/* The accounts of a VM, wherever they are. */
+struct accounts {
+	uint32_t id;
+	bool live;
+	const char *name;
+	unsigned int vcpus;
+	const struct acct *acct[VM_VCPUS_MAX];
+	uint64_t now;
+	uint64_t vmreads, vmwrites;
+};
 
-	memset(out, 0, sizeof(*out));
-	out->id = vm->id;
-	strlcpy(out->name, vm->name, sizeof(out->name));
+/* Accounts of nobody, so that keeping those of a VM takes no more memory than before it began. */
+void
+stats_init(void)
+{
+	ended.vcpus = acct_init(&ended.acct[0], 0, 0) == 0;
+}
+
+void
+stats_keep(struct vm *vm)
+{
+	for (unsigned int i = 0; i < ended.vcpus; i++)
+		acct_free(&ended.acct[i]);
+	ended.id = vm->id;
+	strlcpy(ended.name, vm->name, sizeof(ended.name));
+	ended.at = rdtsc();
+	ended.vmreads = ended.vmwrites = 0;
+	ended.vcpus = vm->vcpu_count;
 	for (unsigned int i = 0; i < vm->vcpu_count; i++) {
-		acct_add_stats(&vm->vcpus[i]->acct, out, now);
+		struct vcpu *v = vm->vcpus[i];
+
+		ended.acct[i] = v->acct;
+		memset(&v->acct, 0, sizeof(v->acct));
+		ended.vmreads += v->vmreads;
+		ended.vmwrites += v->vmwrites;
+	}
+	memset(&ended.marked, 0, sizeof(ended.marked));
+	if (vm->marked)
+		ended.marked = *vm->marked;
+	host_page_free(vm->marked);
+}
+
+static void
+accounts_of_vm(const struct vm *vm, struct accounts *out)
+{
+	*out = (struct accounts){.id = vm->id, .live = true, .name = vm->name, .now = rdtsc()};
+	out->vcpus = vm->vcpu_count;
+	for (unsigned int i = 0; i < vm->vcpu_count; i++) {
+		out->acct[i] = &vm->vcpus[i]->acct;
 		out->vmreads += vm->vcpus[i]->vmreads;
 		out->vmwrites += vm->vcpus[i]->vmwrites;
 	}
 }
 
-static void
-sum_histogram(const struct vm *vm, enum hv_exit_kind kind, uint64_t buckets[VM_BUCKETS])
-{
-	memset(buckets, 0, VM_BUCKETS * sizeof(buckets[0]));
-	for (unsigned int i = 0; i < vm->vcpu_count; i++)
-		acct_add_histogram(&vm->vcpus[i]->acct, kind, buckets);
-}
-
-static void
-sum_keys(const struct vm *vm, enum hv_exit_kind kind, struct vm_keys *out)
-{
-	memset(out, 0, sizeof(*out));
-	for (unsigned int i = 0; i < vm->vcpu_count; i++)
-		acct_add_keys(&vm->vcpus[i]->acct, kind, out);
-}
-
-static void
-keep_trace(const struct vcpu *v)
-{
-	const struct acct *a = &v->acct;
-	uint64_t from = a->total > VM_TRACE_DEFAULT ? a->total - VM_TRACE_DEFAULT : 0;
-	unsigned int n = 0;
-
-	while (n < VM_TRACE_DEFAULT && acct_trace(a, from + n, &ended.trace[v->index][n], rdtsc()))
-		n++;
-	ended.traced[v->index] = n;
-}
-
-void
-stats_keep(const struct vm *vm)
-{
-	sum_stats(vm, &ended.stats);
-	memset(&ended.marked, 0, sizeof(ended.marked));
-	if (vm->marked)
-		ended.marked = *vm->marked;
-	for (unsigned int i = 0; i < HV_EXIT_KINDS; i++)
-		sum_histogram(vm, i, ended.histogram[i]);
-	for (unsigned int i = 0; i < ACCT_KEYED_KINDS; i++)
-		sum_keys(vm, acct_keyed[i], &ended.keys[i]);
-	memset(ended.traced, 0, sizeof(ended.traced));
-	for (unsigned int i = 0; i < vm->vcpu_count; i++)
-		keep_trace(vm->vcpus[i]);
-}
-
 /* The VM that ended last is also named by 0. */
-static bool
-is_ended(uint64_t id)
+static int
+accounts_of(uint64_t id, struct accounts *out)
 {
-	return ended.stats.id && (id == 0 || id == ended.stats.id);
+	const struct vm *vm = vm_by_id(id);
+
+	if (vm) {
+		accounts_of_vm(vm, out);
+		return 0;
+	}
+	if (!ended.id || (id && id != ended.id))
+		return -E_BAD_VM;
+	*out = (struct accounts){.id = ended.id, .name = ended.name, .now = ended.at};
+	out->vcpus = ended.vcpus;
+	for (unsigned int i = 0; i < ended.vcpus; i++)
+		out->acct[i] = &ended.acct[i];
+	out->vmreads = ended.vmreads;
+	out->vmwrites = ended.vmwrites;
+	return 0;
 }
 
 static int
 stats_of(uint64_t id, struct vm_stats *out)
 {
-	const struct vm *vm = vm_by_id(id);
+	struct accounts from;
+	int err = accounts_of(id, &from);
 
-	if (!vm && !is_ended(id))
-		return -E_BAD_VM;
-	if (vm)
-		sum_stats(vm, out);
-	else
-		*out = ended.stats;
-	out->live = !!vm;
+	if (err < 0)
+		return err;
+	memset(out, 0, sizeof(*out));
+	out->id = from.id;
+	out->live = from.live;
+	strlcpy(out->name, from.name, sizeof(out->name));
+	for (unsigned int i = 0; i < from.vcpus; i++)
+		acct_add_stats(from.acct[i], out, from.now);
+	out->vmreads = from.vmreads;
+	out->vmwrites = from.vmwrites;
 	return 0;
 }
 
@@ -131,57 +149,47 @@ vm_mark(struct env *e, uint64_t id, uint64_t now_va, uint64_t before_va)
 int64_t
 vm_histogram(struct env *e, uint64_t id, uint64_t kind, uint64_t buckets_va)
 {
-	const struct vm *vm = vm_by_id(id);
-	uint64_t buckets[VM_BUCKETS];
+	uint64_t buckets[VM_BUCKETS] = {0};
+	struct accounts from;
+	int err = accounts_of(id, &from);
 
 	if (kind >= HV_EXIT_KINDS)
 		return -E_INVAL;
-	if (vm) {
-		sum_histogram(vm, kind, buckets);
-		return copy_out(e->as, buckets_va, buckets, sizeof(buckets));
-	}
-	if (!is_ended(id))
-		return -E_BAD_VM;
-	return copy_out(e->as, buckets_va, ended.histogram[kind], sizeof(ended.histogram[kind]));
+	if (err < 0)
+		return err;
+	for (unsigned int i = 0; i < from.vcpus; i++)
+		acct_add_histogram(from.acct[i], kind, buckets);
+	return copy_out(e->as, buckets_va, buckets, sizeof(buckets));
 }
 
 int64_t
 vm_keys(struct env *e, uint64_t id, uint64_t kind, uint64_t keys_va)
 {
-	const struct vm *vm = vm_by_id(id);
-	unsigned int i = 0;
-	struct vm_keys keys;
+	struct vm_keys keys = {0};
+	struct accounts from;
+	int err = accounts_of(id, &from);
 
-	while (i < ACCT_KEYED_KINDS && acct_keyed[i] != kind)
-		i++;
-	if (i == ACCT_KEYED_KINDS)
+	if (kind >= HV_EXIT_KINDS)
 		return -E_INVAL;
-	if (vm) {
-		sum_keys(vm, kind, &keys);
-		return copy_out(e->as, keys_va, &keys, sizeof(keys));
-	}
-	if (!is_ended(id))
-		return -E_BAD_VM;
-	return copy_out(e->as, keys_va, &ended.keys[i], sizeof(ended.keys[i]));
+	if (err < 0)
+		return err;
+	for (unsigned int i = 0; i < from.vcpus; i++)
+		acct_add_keys(from.acct[i], kind, &keys);
+	return copy_out(e->as, keys_va, &keys, sizeof(keys));
 }
 
 int64_t
-vm_trace(struct env *e, uint64_t id, uint64_t index, uint64_t from, uint64_t trace_va)
+vm_trace(struct env *e, uint64_t id, uint64_t vcpu, uint64_t number, uint64_t trace_va)
 {
-	const struct vm *vm = vm_by_id(id);
 	struct vm_trace trace;
+	struct accounts from;
+	int err = accounts_of(id, &from);
 
-	if (index >= (vm ? vm->vcpu_count : VM_VCPUS_MAX))
+	if (err < 0)
+		return err;
+	if (vcpu >= from.vcpus)
 		return -E_INVAL;
-	if (vm) {
-		if (!acct_trace(&vm->vcpus[index]->acct, from, &trace, rdtsc()))
-			return -E_NOT_FOUND;
-		return copy_out(e->as, trace_va, &trace, sizeof(trace));
-	}
-	if (!is_ended(id))
-		return -E_BAD_VM;
-	for (unsigned int i = 0; i < ended.traced[index]; i++)
-		if (ended.trace[index][i].number >= from)
-			return copy_out(e->as, trace_va, &ended.trace[index][i], sizeof(trace));
-	return -E_NOT_FOUND;
+	if (!acct_trace(from.acct[vcpu], number, &trace, from.now))
+		return -E_NOT_FOUND;
+	return copy_out(e->as, trace_va, &trace, sizeof(trace));
 }

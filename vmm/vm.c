@@ -109,7 +109,6 @@ static void
 vm_free(struct vm *vm)
 {
 	stats_keep(vm);
-	host_page_free(vm->marked);
 	aspace_unwatch(vm->as, &vm->watcher);
 	for (unsigned int i = 0; i < vm->vcpu_count; i++)
 		vcpu_delete(vm->vcpus[i]);

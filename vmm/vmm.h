@@ -122,7 +122,8 @@ void dump_start(void);
 void dump_vcpu(struct vcpu *v);
 
 /* stats.c */
-struct vm *vm_by_id(uint64_t id);     /* NULL: none; 0 is none */
-void stats_keep(const struct vm *vm); /* it ends: what readers may still ask for */
+struct vm *vm_by_id(uint64_t id); /* NULL: none; 0 is none */
+void stats_init(void);
+void stats_keep(struct vm *vm); /* it ends: its accounts are no longer its own */
 
 #endif
