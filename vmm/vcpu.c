@@ -294,6 +294,22 @@ vcpu_get_regs(struct env *e, uint64_t id, uint64_t index, uint64_t regs_va)
 	return copy_out(e->as, regs_va, &regs, sizeof(regs));
 }
 
+/*
+ * What the entry does not check, and what Bochs does not, though a processor would: long
+ * mode is active if and only if it is enabled and there is paging.
+ */
+static bool
+regs_valid(const struct vm_regs *r)
+{
+	const uint64_t efer = EFER_SCE | EFER_LME | EFER_LMA | (cpuid_has_nx() ? EFER_NXE : 0);
+	bool active = (r->efer & EFER_LME) && (r->cr0 & CR0_PG);
+
+	if ((r->cr4 & ~cr4_allowed()) || r->cr8 > 15 || r->cr0 >> 32 || r->dr6 >> 32 ||
+	    r->dr7 >> 32 || (r->efer & ~efer))
+		return false;
+	return !(r->efer & EFER_LMA) == !active && (!active || (r->cr4 & CR4_PAE));
+}
+
 int64_t
 vcpu_set_regs(struct env *e, uint64_t id, uint64_t index, uint64_t regs_va)
 {
@@ -305,8 +321,7 @@ vcpu_set_regs(struct env *e, uint64_t id, uint64_t index, uint64_t regs_va)
 		return -E_BAD_VM;
 	if ((err = copy_in(e->as, &regs, regs_va, sizeof(regs))) < 0)
 		return err;
-	if ((regs.cr4 & ~cr4_allowed()) || regs.cr8 > 15 || regs.cr0 >> 32 || regs.dr6 >> 32 ||
-	    regs.dr7 >> 32 || (regs.efer & ~(uint64_t)(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)))
+	if (!regs_valid(&regs))
 		return -E_INVAL;
 	vcpu_current(v);
 	memcpy(v->gpr, regs.gpr, sizeof(regs.gpr));
