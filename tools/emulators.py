@@ -8,6 +8,7 @@ import shutil
 import subprocess
 
 import kvm
+from prompt import BochsDebugger, QemuMonitor
 
 WINDOWS = ("gtk", "sdl")  # QEMU's displays that are a window, best first
 
@@ -30,6 +31,7 @@ class Machine:
     window: bool = False  # QEMU: show the screen
     gdb: str | None = None  # QEMU: wait for gdb on this local port, or socket file
     monitor: str | None = None  # QEMU: a socket file for its monitor
+    debugger: bool = False  # Bochs: start in its debugger
 
 
 def check_range(what, value, low, high, unit=""):
@@ -62,7 +64,10 @@ class Bochs:
         if machine.icount:
             raise EmulatorError("--icount is for QEMU: Bochs counts instructions anyway")
         if machine.gdb or machine.monitor:
-            raise EmulatorError("Debian's Bochs has a debugger of its own, but takes no gdb")
+            raise EmulatorError("--gdb and --monitor are for QEMU: Bochs has a debugger of its own "
+                                "(--debugger)")
+        if machine.debugger and not os.isatty(0):
+            raise EmulatorError("--debugger needs a terminal on standard input")
         models = self.cpu_models()
         cpu = machine.cpu or self.default_cpu
         if models and cpu not in models:
@@ -71,6 +76,18 @@ class Bochs:
 
     def pick(self, machine):
         """There is nothing to settle."""
+
+    @staticmethod
+    def hint(machine):
+        if machine.debugger:
+            return ("Keys go to Bochs's debugger, Ctrl-A c switches to the machine and back; Ctrl-C "
+                    "stops the machine, `c` continues; Ctrl-A x ends it all")
+        return "Ctrl-A x ends the emulator, Ctrl-A Ctrl-A sends Ctrl-A"
+
+    @staticmethod
+    def prompt(machine, work):
+        """What Ctrl-A c talks to, or None."""
+        return BochsDebugger(work) if machine.debugger else None
 
     @staticmethod
     def cpu_models():
@@ -103,12 +120,14 @@ boot: {boot}
 com1: enabled=1, mode=term, dev="{serial}"
 speaker: enabled=0
 log: bochs.log
+debugger_log: {BochsDebugger.ANSWERS if machine.debugger else "-"}
 panic: action=fatal{', CPU0=report' if self.panics_on_guests(machine) else ''}
 """)
         # Debian's Bochs has its debugger built in: `c` continues past the first prompt, and
         # past those that follow a report.
-        (work / "debugger.rc").write_text("c\n" * 1000)
-        return ["bochs", "-q", "-f", "bochsrc", "-rc", "debugger.rc"]
+        if not machine.debugger:
+            (work / BochsDebugger.COMMANDS).write_text("c\n" * 1000)
+        return ["bochs", "-q", "-f", "bochsrc", "-rc", BochsDebugger.COMMANDS]
 
     environment = {"TERM": "vt100"}
 
@@ -156,6 +175,17 @@ class Qemu:
             return f"QEMU with KVM, which nests {kind} here"
         machine.tcg = True
         return f"QEMU without KVM (TCG), which has SVM: {problem}"
+
+    @staticmethod
+    def hint(_machine):
+        return ("Ctrl-A x ends QEMU, Ctrl-A c switches between the machine and QEMU's monitor, "
+                "Ctrl-A Ctrl-A sends Ctrl-A")
+
+    @staticmethod
+    def prompt(machine, work):
+        """What Ctrl-A c talks to."""
+        machine.monitor = machine.monitor or str(work / "monitor")
+        return QemuMonitor(machine.monitor)
 
     def display(self, machine):
         if not machine.window:

@@ -7,183 +7,25 @@ the host kernel prints: the exit status is N.  Without it the exit status is 2, 
 """
 
 import argparse
-import collections
 import ctypes
 import os
 import pathlib
 import pty
-import re
-import select
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import termios
 import time
 import tty
 
 import emulators
 import mkimage
+from relay import EXIT_NO_VERDICT, RawTerminal, Relay, Stop
 
-EXIT_NO_VERDICT = 2
 EXIT_TIMEOUT = 124
-EXIT_BY_KEY = 130
-VERDICT = re.compile(rb"nestling: poweroff, status (\d{1,3})")
-# The boot sector and loader print this as their first line and halt for ever.
-BOOT_ERROR = re.search(r'#define BOOT_ERROR_PREFIX "(.*)"',
-                       mkimage.IMAGE_H.read_text()).group(1).encode()
-
-ESCAPE = 0x01  # Ctrl-A
-LINE_MAX = 4096  # of a console line, as far as verdicts go
-INPUT_MAX = 65536  # waiting for the emulator, before we stop reading more
 POLL_SECONDS = 0.05
 PR_SET_PDEATHSIG = 1
-
-
-class Stop(Exception):
-    """The run is over before the emulator ended: exit status and message."""
-
-    def __init__(self, status, message=""):
-        super().__init__(message)
-        self.status = status
-
-
-class Console:
-    """What the machine printed, as far as the verdict needs it: the first line and the last."""
-
-    def __init__(self):
-        self.line = b""
-        self.first = self.last = b""
-
-    def feed(self, data):
-        *done, rest = (self.line + data).split(b"\n")
-        for line in done:
-            self._end_line(line)
-        self.line = rest[-LINE_MAX:]
-
-    def _end_line(self, line):
-        line = line.strip()
-        if line:
-            self.first = self.first or line
-            self.last = line
-
-    def boot_failed(self):
-        return self.first.startswith(BOOT_ERROR)
-
-    def verdict(self):
-        """The host's exit status, or None.  For the end, when no more will come."""
-        self.feed(b"\n")
-        found = VERDICT.fullmatch(self.last)
-        return min(int(found.group(1)), 255) if found else None
-
-
-class Keyboard:
-    """Standard input on its way to the machine; Ctrl-A x asks for the end."""
-
-    def __init__(self):
-        self.escaped = False
-
-    def feed(self, data):
-        """The bytes to send.  Raises Stop after Ctrl-A x."""
-        out = bytearray()
-        for byte in data:
-            if self.escaped:
-                self.escaped = False
-                if byte in b"xX":
-                    raise Stop(EXIT_BY_KEY, "ended by Ctrl-A x")
-                out.append(byte)
-            elif byte == ESCAPE:
-                self.escaped = True
-            else:
-                out.append(byte)
-        return bytes(out)
-
-
-class Relay:
-    """Carries bytes between the machine's serial line and standard input and output."""
-
-    def __init__(self, master, interactive):
-        self.master = master
-        self.console = Console()
-        self.keyboard = Keyboard() if interactive else None
-        self.stdin = sys.stdin.fileno()
-        self.stdin_open = True
-        self.to_machine = collections.deque()
-        os.set_blocking(master, False)
-
-    def step(self, seconds):
-        """Moves what there is to move, waiting at most so long for it."""
-        readers = [self.master]
-        if self.stdin_open and sum(map(len, self.to_machine)) < INPUT_MAX:
-            readers.append(self.stdin)
-        writers = [self.master] if self.to_machine else []
-        readable, writable, _ = select.select(readers, writers, [], seconds)
-        if self.master in readable:
-            self.read_machine()
-        if self.stdin in readable:
-            self.read_stdin()
-        if writable:
-            self.write_machine()
-
-    def read_machine(self):
-        """Prints what the machine sent; returns False when there was nothing."""
-        try:
-            data = os.read(self.master, 65536)
-        except (BlockingIOError, OSError):
-            data = b""
-        self.console.feed(data)
-        write_all(sys.stdout.fileno(), data)
-        return bool(data)
-
-    def end_line(self):
-        """So that what follows on standard output starts a line of its own."""
-        if self.console.line:
-            write_all(sys.stdout.fileno(), b"\r\n")
-
-    def read_stdin(self):
-        data = os.read(self.stdin, 4096)
-        self.stdin_open = bool(data)
-        if self.keyboard:
-            data = self.keyboard.feed(data)
-        if data:
-            self.to_machine.append(data)
-
-    def write_machine(self):
-        data = self.to_machine.popleft()
-        try:
-            sent = os.write(self.master, data)
-        except BlockingIOError:
-            sent = 0
-        if sent < len(data):
-            self.to_machine.appendleft(data[sent:])
-
-
-def write_all(fd, data):
-    while data:
-        try:
-            data = data[os.write(fd, data):]
-        except BrokenPipeError:
-            raise Stop(EXIT_NO_VERDICT) from None
-
-
-class RawTerminal:
-    """Standard input in raw mode, when it is a terminal: all keys reach the machine."""
-
-    def __init__(self):
-        self.fd = sys.stdin.fileno()
-        self.active = os.isatty(self.fd)
-
-    def __enter__(self):
-        if self.active:
-            say("Ctrl-A x ends the emulator, Ctrl-A Ctrl-A sends Ctrl-A")
-            self.saved = termios.tcgetattr(self.fd)
-            tty.setraw(self.fd)
-        return self
-
-    def __exit__(self, *_):
-        if self.active:
-            termios.tcsetattr(self.fd, termios.TCSADRAIN, self.saved)
 
 
 def die_with_parent():
@@ -225,10 +67,13 @@ def run_machine(emulator, machine, work, timeout):
     """Runs to the end; returns the verdict's status."""
     master, slave = pty.openpty()
     tty.setraw(slave)
-    with RawTerminal() as terminal:
-        relay = Relay(master, terminal.active)
+    with RawTerminal(emulator.hint(machine)) as terminal:
+        prompt = emulator.prompt(machine, work) if terminal.active else None
+        relay = Relay(master, terminal.active, prompt)
         process = start(emulator, machine, work, os.ttyname(slave))
         try:
+            if prompt:
+                prompt.attach(process)
             watch(process, relay, timeout)
         finally:
             kill(process)
@@ -243,7 +88,7 @@ def run_machine(emulator, machine, work, timeout):
 def make_machine(args):
     return emulators.Machine(mem=args.mem, cpu=args.cpu, cpus=args.cpus, ips=args.ips,
                              icount=args.icount, tcg=args.tcg, window=args.window,
-                             gdb=args.gdb, monitor=args.monitor)
+                             gdb=args.gdb, monitor=args.monitor, debugger=args.debugger)
 
 
 def insert_medium(machine, args, work):
@@ -296,6 +141,8 @@ def parse_args():
     parser.add_argument("--gdb", metavar="PORT|FILE",
                         help="QEMU TCG: wait for gdb on this local port, or on a socket file")
     parser.add_argument("--monitor", metavar="FILE", help="QEMU: a socket file for its monitor")
+    parser.add_argument("--debugger", action="store_true",
+                        help="Bochs: start in its debugger; needs a terminal")
     parser.add_argument("--keep-logs", metavar="DIR", help="copy configuration and logs there")
     args = parser.parse_args()
     if args.iso and args.run is not None:
@@ -325,7 +172,7 @@ def run(args, work):
 def keep_logs(work, directory):
     pathlib.Path(directory).mkdir(parents=True, exist_ok=True)
     for path in work.iterdir():
-        if path.name != "disk.img":
+        if path.is_file() and path.name != "disk.img":
             shutil.copy(path, directory)
 
 

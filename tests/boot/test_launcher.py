@@ -89,6 +89,40 @@ def test_key_ends_it(boot_test):
     assert m.finish() == 130
 
 
+def test_keys_for_qemus_monitor(boot_test):
+    m = boot_test(run="sh")
+    m.expect(r"\$ ")
+    m.send("\x01c")
+    m.expect(r"\[keys go to QEMU's monitor\]")
+    m.expect(r"\(qemu\) ")
+    m.sendline("info status")
+    m.expect("VM status: running")
+    m.send("\x01c")
+    m.expect(r"\[keys go to the machine\]")
+    m.sendline("echo on again; poweroff 3")
+    m.expect(r"\non again\r")
+    assert m.finish() == 3
+
+
+def test_keys_for_bochs_debugger(machine):
+    m = machine("bochs", run="sh", flags=("--debugger",))
+    m.expect("Next at t=0")
+    m.sendline("vb 0:0x7c00")
+    m.sendline("c")
+    m.expect("Breakpoint 1, in 0000:7c00")
+    m.sendline("xx\x7f\x7fcreg")
+    m.expect("CR3=0x000000000000")
+    m.sendline("c")
+    m.send("\x01c")
+    m.expect(r"\$ ")
+    m.send("\x01c\x03")
+    m.expect("Next at t=")
+    m.sendline("c")
+    m.send("\x01c")
+    m.sendline("poweroff 4")
+    assert m.finish() == 4
+
+
 def test_commands_arrive_as_typed(boot_test):
     m = boot_test(run="""echo "a;  b" 'c' $HOME `x` %s \\n""")
     assert m.finish() == 0
@@ -130,6 +164,8 @@ def test_logs_are_kept(tmp_path):
     (("bochs", "--cpus", "99"), "the number of CPUs is 99, expected 1 to 8"),
     (("bochs", "--run", "x" * 1020), "the command line has 1024 bytes, the limit is 1023"),
     (("bochs", "--run", "a\nb"), "control character"),
+    (("bochs", "--debugger"), "--debugger needs a terminal"),
+    (("bochs", "--gdb", "1234"), "--gdb and --monitor are for QEMU"),
 ))
 def test_bad_request(args, text):
     check_one_line(launch(*args), text)
