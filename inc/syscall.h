@@ -10,50 +10,50 @@
  *
  * The table generates the numbers, the kernel's dispatch table and `ps` names.
  */
-#define SYSCALL_TABLE(X)                                                                          \
-	X(console_write) /* (buf, len) */                                                          \
-	X(console_read)  /* (buf, len, block): bytes read; 0 when nothing waits and !block */      \
-	X(env_id)        /* () -> own id */                                                        \
-	X(env_exit)      /* (status): does not return */                                           \
-	X(env_kill)      /* (envid): only oneself, or a descendant */                              \
-	X(env_wait)      /* (envid) -> exit status (0..255), or 256 when it was killed */          \
-	X(env_yield)     /* () */                                                                  \
-	X(env_sleep)     /* (microseconds) */                                                      \
-	X(env_info)      /* (index, struct env_info *): E_NOT_FOUND past the last */               \
-	X(spawn)         /* (path, argv, argc) -> envid */                                         \
-	X(fork)          /* () -> child id, 0 in the child; copy-on-write */                       \
-	X(mem_map)       /* (va, size): zero-on-demand memory, reserved in full */                 \
-	X(mem_unmap)     /* (va, size) */                                                          \
-	X(ipc_send)      /* (envid, value, page va or 0): blocks until received */                 \
-	X(ipc_recv)      /* (struct ipc_msg *, page va or 0): blocks */                            \
-	X(file_info)     /* (index, struct file_info *): E_NOT_FOUND past the last */              \
-	X(file_map)      /* (path, va) -> size; private, copy-on-write, page-rounded */            \
-	X(sys_info)      /* (struct sys_info *) */                                                 \
-	X(cmdline)       /* (buf, len) -> length of the kernel's command line */                   \
-	X(poweroff)      /* (status, 0..255): ends the emulator */                                \
-	X(kmonitor)      /* (): drops into the kernel monitor K> */                                \
-	X(hv_caps)       /* (struct hv_caps *) */                                                  \
-	X(vm_create)     /* (struct vm_config *) -> VM id; one VM per address space */             \
-	X(vm_destroy)    /* (vm id) */                                                             \
-	X(vm_map)        /* (vm id, gpa, va, size): own memory becomes guest RAM */                \
-	X(vcpu_create)   /* (vm id, va) -> vCPU index; maps struct vm_run at va */                 \
-	X(vcpu_run)      /* (vm id, vcpu): runs until the monitor is needed; see inc/vm.h */       \
-	X(vcpu_get_regs) /* (vm id, vcpu, struct vm_regs *) */                                     \
-	X(vcpu_set_regs) /* (vm id, vcpu, const struct vm_regs *) */                               \
-	X(vm_info)       /* (index, struct vm_info *): E_NOT_FOUND past the last */                \
-	X(vm_stats)      /* (vm id, struct vm_stats *): any live VM, or the last ended, also as 0 */ \
-	X(vm_mark)       /* (vm id, struct vm_stats *, struct vm_stats *): vm_stats of now, and */     \
-			 /* of the last vm_mark of this VM; zeros at the first */                      \
-	X(vm_histogram)  /* (vm id, kind, uint64_t[VM_BUCKETS]): VMs as for vm_stats */            \
-	X(vm_keys)       /* (vm id, kind, struct vm_keys *): VMs as for vm_stats */                \
-	X(vm_trace)      /* (vm id, vcpu, number, struct vm_trace *): that exit, or the oldest */  \
-			 /* that is kept; E_NOT_FOUND: none yet */
+#define SYSCALL_TABLE(X)                                                                         \
+	X(console_write) /* (buf, len) */                                                        \
+	X(console_read)  /* (buf, len, block): bytes read; 0 when nothing waits and !block */    \
+	X(env_id)        /* () -> own id */                                                      \
+	X(env_exit)      /* (status): does not return */                                         \
+	X(env_kill)      /* (envid): only oneself, or a descendant */                            \
+	X(env_wait)      /* (envid) -> exit status (0..255), or 256 when it was killed */        \
+	X(env_yield)     /* () */                                                                \
+	X(env_sleep)     /* (microseconds) */                                                    \
+	X(env_info)      /* (index, struct env_info *): E_NOT_FOUND past the last */             \
+	X(spawn)         /* (path, argv, argc) -> envid */                                       \
+	X(fork)          /* () -> child id, 0 in the child; copy-on-write */                     \
+	X(mem_map)       /* (va, size): zero-on-demand memory, reserved in full */               \
+	X(mem_unmap)     /* (va, size) */                                                        \
+	X(ipc_send)      /* (envid, value, page va or 0): blocks until received */               \
+	X(ipc_recv)      /* (struct ipc_msg *, page va or 0): blocks */                          \
+	X(file_info)     /* (index, struct file_info *): E_NOT_FOUND past the last */            \
+	X(file_map)      /* (path, va) -> size; private, copy-on-write, page-rounded */          \
+	X(sys_info)      /* (struct sys_info *) */                                               \
+	X(cmdline)       /* (buf, len) -> length of the kernel's command line */                 \
+	X(poweroff)      /* (status, 0..255): ends the emulator */                               \
+	X(kmonitor)      /* (): drops into the kernel monitor K> */                              \
+	X(hv_caps)       /* (struct hv_caps *) */                                                \
+	X(vm_create)     /* (struct vm_config *) -> VM id; one VM per address space */           \
+	X(vm_destroy)    /* (vm id) */                                                           \
+	X(vm_map)        /* (vm id, gpa, va, size): own memory becomes guest RAM */              \
+	X(vcpu_create)   /* (vm id, va) -> vCPU index; maps struct vm_run at va */               \
+	X(vcpu_run)      /* (vm id, vcpu): runs until the monitor is needed; see inc/vm.h */     \
+	X(vcpu_get_regs) /* (vm id, vcpu, struct vm_regs *) */                                   \
+	X(vcpu_set_regs) /* (vm id, vcpu, const struct vm_regs *) */                             \
+	X(vm_info)       /* (index, struct vm_info *): E_NOT_FOUND past the last */              \
+	X(vm_stats) /* (vm id, struct vm_stats *): any live VM, or the last ended, also as 0 */  \
+	X(vm_mark)  /* (vm id, struct vm_stats *, struct vm_stats *): vm_stats of now, and */    \
+	            /* of the last vm_mark of this VM; zeros at the first */                     \
+	X(vm_histogram) /* (vm id, kind, uint64_t[VM_BUCKETS]): VMs as for vm_stats */           \
+	X(vm_keys)      /* (vm id, kind, struct vm_keys *): VMs as for vm_stats */               \
+	X(vm_trace)     /* (vm id, vcpu, number, struct vm_trace *): that exit, or the oldest */ \
+	                /* that is kept; E_NOT_FOUND: none yet */
 
 enum {
 #define X(name) SYS_##name,
 	SYSCALL_TABLE(X)
 #undef X
-	SYS_MAX
+	        SYS_MAX
 };
 
 enum {
@@ -73,10 +73,10 @@ struct env_info {
 	uint32_t id;
 	uint32_t parent;
 	uint32_t status; /* enum env_status */
-	uint32_t vm;	 /* the VM it drives, or 0 */
-	uint64_t runs;	 /* times it was given a CPU */
-	uint64_t ticks;	 /* TSC ticks on a CPU, user and guest mode */
-	uint64_t pages;	 /* 4 KiB pages mapped, page tables not counted */
+	uint32_t vm;     /* the VM it drives, or 0 */
+	uint64_t runs;   /* times it was given a CPU */
+	uint64_t ticks;  /* TSC ticks on a CPU, user and guest mode */
+	uint64_t pages;  /* 4 KiB pages mapped, page tables not counted */
 	char name[ENV_NAME_MAX];
 };
 
@@ -93,11 +93,12 @@ struct file_info {
 
 /* What `free` shows.  Pages are 4 KiB. */
 struct sys_info {
-	uint64_t pages_total;	 /* usable RAM in the page allocator */
-	uint64_t pages_free;	 /* not allocated */
-	uint64_t pages_reserved; /* free pages promised to zero-on-demand and copy-on-write memory */
-	uint64_t pages_large;	 /* free 2 MiB frames, in frames */
-	uint64_t tsc_hz;	 /* calibrated against the PIT */
+	uint64_t pages_total; /* usable RAM in the page allocator */
+	uint64_t pages_free;  /* not allocated */
+	uint64_t
+	        pages_reserved; /* free pages promised to zero-on-demand and copy-on-write memory */
+	uint64_t pages_large;   /* free 2 MiB frames, in frames */
+	uint64_t tsc_hz;        /* calibrated against the PIT */
 	uint64_t cpus;
 	uint64_t uptime_ticks; /* TSC since boot */
 	uint32_t envs;

@@ -21,15 +21,30 @@ enum { HV_REASON_NONE = 0xffff };
 
 /* General-purpose registers in hardware encoding order. */
 enum vm_reg {
-	REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
-	REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15,
+	REG_RAX,
+	REG_RCX,
+	REG_RDX,
+	REG_RBX,
+	REG_RSP,
+	REG_RBP,
+	REG_RSI,
+	REG_RDI,
+	REG_R8,
+	REG_R9,
+	REG_R10,
+	REG_R11,
+	REG_R12,
+	REG_R13,
+	REG_R14,
+	REG_R15,
 	REG_COUNT
 };
 
 /* Segment registers in hardware encoding order, then the two system ones. */
 enum vm_seg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR, SEG_COUNT };
 
-/* ar is in VMX's access-rights format: type 3:0, S 4, DPL 6:5, P 7, AVL 12, L 13, D/B 14, G 15, unusable 16. */
+/* ar is in VMX's access-rights format: type 3:0, S 4, DPL 6:5, P 7, AVL 12, L 13, D/B 14, G 15,
+ * unusable 16. */
 struct vm_segment {
 	uint64_t base;
 	uint32_t limit;
@@ -63,19 +78,19 @@ enum {
 
 struct vm_config {
 	char name[VM_NAME_MAX];
-	uint64_t ram; /* bytes, for `vms` only: vm_map gives the RAM */
+	uint64_t ram;    /* bytes, for `vms` only: vm_map gives the RAM */
 	uint32_t leaves; /* statistics leaves profile: 1, 2 or 3 */
-	uint32_t trace;	 /* exits that the flight recorder keeps, at least; 0: VM_TRACE_DEFAULT */
+	uint32_t trace;  /* exits that the flight recorder keeps, at least; 0: VM_TRACE_DEFAULT */
 };
 
 /* Why vcpu_run came back. */
 enum vm_exit {
-	VM_EXIT_EVENT,	    /* the deadline passed, or somebody kicked the vCPU */
-	VM_EXIT_IO,	    /* io: do it, put IN data in data[], run again */
-	VM_EXIT_MEM,	    /* mem: guest-physical access outside RAM */
+	VM_EXIT_EVENT,      /* the deadline passed, or somebody kicked the vCPU */
+	VM_EXIT_IO,         /* io: do it, put IN data in data[], run again */
+	VM_EXIT_MEM,        /* mem: guest-physical access outside RAM */
 	VM_EXIT_IRQ_WINDOW, /* irq_pending was set and the guest can take an interrupt now */
 	VM_EXIT_CONSOLE,    /* console: the guest prints data[], by hypercall */
-	VM_EXIT_STOP,	    /* stop: this vCPU cannot go on; text says why */
+	VM_EXIT_STOP,       /* stop: this vCPU cannot go on; text says why */
 };
 
 enum vm_stop {
@@ -100,18 +115,18 @@ struct vm_run {
 	/* Written by the monitor. */
 	uint64_t deadline;    /* TSC of the next device event; UINT64_MAX: none */
 	uint32_t irq_pending; /* the interrupt line: come back when it can be taken */
-	uint32_t inject;      /* VM_INJECT_VALID | vector: deliver before running; only when irq_ready */
+	uint32_t inject; /* VM_INJECT_VALID | vector: deliver before running; only when irq_ready */
 
 	/* Written by the kernel. */
-	uint32_t exit;	    /* enum vm_exit */
+	uint32_t exit;      /* enum vm_exit */
 	uint32_t irq_ready; /* an interrupt injected now would be delivered at once */
 	union {
 		struct {
 			uint16_t port;
-			uint8_t size;	/* bytes an item: 1, 2, 4 */
-			uint8_t in;	/* 1: guest reads */
+			uint8_t size;   /* bytes an item: 1, 2, 4 */
+			uint8_t in;     /* 1: guest reads */
 			uint32_t count; /* items; more than 1 only for string I/O */
-		} io;			/* data[] holds or takes size * count bytes */
+		} io;                   /* data[] holds or takes size * count bytes */
 		struct {
 			uint64_t gpa;
 			uint32_t access; /* VM_ACCESS_ */
@@ -121,7 +136,7 @@ struct vm_run {
 			uint32_t count; /* bytes of data[] */
 		} console;
 		struct {
-			uint32_t why; /* enum vm_stop */
+			uint32_t why;  /* enum vm_stop */
 			uint32_t kind; /* enum hv_exit_kind of the exit that did it */
 		} stop;
 	};
@@ -139,10 +154,10 @@ _Static_assert(__builtin_offsetof(struct vm_run, data) == 4096, "data has a page
 
 /* Where the time of a vCPU goes. */
 enum vm_time {
-	VM_TIME_GUEST,	 /* from an entry to the exit */
+	VM_TIME_GUEST,   /* from an entry to the exit */
 	VM_TIME_HANDLER, /* from an exit to the next entry, or to where the vCPU stops running */
 	VM_TIME_MONITOR, /* in the monitor, from where the exit left guest mode to the next entry */
-	VM_TIME_HALTED,	 /* in HLT, until something wakes it */
+	VM_TIME_HALTED,  /* in HLT, until something wakes it */
 	VM_TIME_WAITING, /* runnable, while the CPU is another's */
 	VM_TIMES
 };
@@ -161,7 +176,7 @@ struct vm_stats {
 	uint64_t monitor[HV_EXIT_KINDS]; /* VM_TIME_MONITOR, charged to the exit that went there */
 	uint64_t total, total_cycles;
 	uint64_t time[VM_TIMES];
-	uint64_t wall;		    /* since the vCPUs were created */
+	uint64_t wall;              /* since the vCPUs were created */
 	uint64_t vmreads, vmwrites; /* VMX only: by the exit path */
 };
 
@@ -199,14 +214,14 @@ enum hv_action {
 /* An exit in the flight recorder. */
 struct vm_trace {
 	uint64_t number; /* from 0 */
-	uint64_t tsc;	 /* the host's, at the exit */
+	uint64_t tsc;    /* the host's, at the exit */
 	uint64_t rip;
-	uint64_t qual;	 /* hardware's qualification; 0 where it gives none */
-	uint64_t key;	 /* port, MSR, CPUID leaf, gpa; VM_KEY_NONE for other kinds */
-	uint64_t away;	 /* ticks from the handler's end to the next entry, if guest mode was left */
+	uint64_t qual; /* hardware's qualification; 0 where it gives none */
+	uint64_t key;  /* port, MSR, CPUID leaf, gpa; VM_KEY_NONE for other kinds */
+	uint64_t away; /* ticks from the handler's end to the next entry, if guest mode was left */
 	uint32_t cycles; /* in the handler */
-	uint32_t raw;	 /* hardware's reason */
-	uint32_t kind;	 /* enum hv_exit_kind */
+	uint32_t raw;    /* hardware's reason */
+	uint32_t kind;   /* enum hv_exit_kind */
 	uint32_t action; /* enum hv_action */
 };
 
@@ -217,27 +232,28 @@ struct vm_info {
 	uint32_t owner; /* the monitor's process id */
 	uint32_t state; /* enum vm_state */
 	uint32_t vcpus;
-	uint64_t ram;	     /* bytes, as configured */
-	uint64_t mapped;     /* bytes present in the nested page table */
+	uint64_t ram;         /* bytes, as configured */
+	uint64_t mapped;      /* bytes present in the nested page table */
 	uint64_t table_pages; /* pages of the nested page table */
-	uint64_t root;	     /* hpa of the nested page table's root */
+	uint64_t root;        /* hpa of the nested page table's root */
 	uint64_t exits;
 	char name[VM_NAME_MAX];
 };
 
-/* Hypercalls: number in rax, arguments in rbx, rcx; result in rax, -E_NO_SYS for an unknown number. */
+/* Hypercalls: number in rax, arguments in rbx, rcx; result in rax, -E_NO_SYS for an unknown number.
+ */
 enum vm_hypercall {
 	HC_VERSION = 1,
 	HC_CONSOLE_WRITE, /* rbx: gva, rcx: bytes, at most VM_IO_BYTES; 0, -E_INVAL or -E_FAULT */
-	HC_COUNTERS,	  /* rax: this VM's exits, rbx: VMREADs, rcx: VMWRITEs, this exit's among them */
+	HC_COUNTERS, /* rax: this VM's exits, rbx: VMREADs, rcx: VMWRITEs, this exit's among them */
 };
 #define NESTLING_HV_VERSION 1
 
 /* The hypervisor's CPUID leaves. */
-#define HV_CPUID_BASE	     0x40000000u
-#define HV_CPUID_SIGNATURE   "NestlingVMM " /* EBX, ECX, EDX of HV_CPUID_BASE */
-#define HV_CPUID_LEAF_LAST   0x4fffffffu /* statistics, see docs/leaves */
-#define HV_CPUID_LEAF_FIRST  0x4ffffffcu
+#define HV_CPUID_BASE       0x40000000u
+#define HV_CPUID_SIGNATURE  "NestlingVMM " /* EBX, ECX, EDX of HV_CPUID_BASE */
+#define HV_CPUID_LEAF_LAST  0x4fffffffu    /* statistics, see docs/leaves */
+#define HV_CPUID_LEAF_FIRST 0x4ffffffcu
 
 /* What `caps` shows.  Raw words; the program decodes them by bit name.  On SVM msr[] holds the leaf
  * CPUID_SVM too: EDX in the low half, EBX in the high. */
@@ -246,8 +262,8 @@ enum { HV_CAPS_WORDS = 24, HV_CAPS_TEXT = 160 };
 struct hv_caps {
 	uint32_t vendor; /* enum hv_vendor */
 	uint32_t usable; /* 1: VMs can run */
-	char cpu[52];	 /* brand string */
-	uint32_t words;	 /* used in msr[] */
+	char cpu[52];    /* brand string */
+	uint32_t words;  /* used in msr[] */
 	struct {
 		uint32_t msr;
 		uint32_t pad;

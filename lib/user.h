@@ -12,7 +12,8 @@
 #include "lib/printf.h"
 #include "lib/string.h"
 
-/* The C library of user programs.  A program's main() gets its arguments; its result is the exit status. */
+/* The C library of user programs.  A program's main() gets its arguments; its result is the exit
+ * status. */
 int main(int argc, char **argv);
 
 /* System calls, one wrapper each: sys_NAME with the arguments of inc/syscall.h. */
