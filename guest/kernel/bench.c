@@ -1,17 +1,12 @@
+#include "guest/kernel/bench.h"
 #include "guest/kernel/command.h"
 #include "guest/kernel/guest.h"
 #include "guest/kernel/trap.h"
 #include "inc/mmu.h"
 
-/* Benchmarks: what exits cost, in TSC ticks. */
+/* Statistics over TSC ticks, and the benchmarks that need nothing else. */
 
-enum {
-	UART_SCRATCH = COM1 + 7, /* a register that only remembers */
-	PAGES_PER_MIB = 256,
-	PORT_UNCLAIMED = 0x1234,
-	TEXT_BYTES = UART_FIFO,
-	TEXT_RUNS = 4, /* each prints a line */
-};
+enum { PAGES_PER_MIB = 256 };
 
 uint32_t samples[SAMPLES_MAX];
 
@@ -45,48 +40,47 @@ summarize(unsigned int n)
 	};
 }
 
-static void
-print_head(const char *what)
+uint32_t
+bench_time(bench_op *op, const struct bench_regs *r)
+{
+	uint64_t rax = r->rax, rcx = r->rcx, rdx = r->rdx, from;
+	const void *rsi = r->rsi;
+
+	from = rdtsc();
+	__asm__ volatile("call *%[op]"
+	                 : "+a"(rax), "+c"(rcx), "+d"(rdx), "+S"(rsi)
+	                 : [op] "r"(op)
+	                 : "rbx", "memory", "cc");
+	return sample_of(from, rdtsc());
+}
+
+struct summary
+bench_loop(bench_op *op, const struct bench_regs *r, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		samples[i] = bench_time(op, r);
+	return summarize(n);
+}
+
+struct summary
+bench_empty_loop(unsigned int n)
+{
+	static const struct bench_regs none;
+
+	bench_loop(bench_nothing, &none, n); /* touches the memory of the samples */
+	return bench_loop(bench_nothing, &none, n);
+}
+
+void
+bench_print_head(const char *what)
 {
 	printf("%-24s %10s %10s %10s %10s\n", what, "median", "min", "p95", "max");
 }
 
-static void
-print_row(const char *name, struct summary s)
+void
+bench_print_row(const char *name, struct summary s)
 {
 	printf("%-24s %10u %10u %10u %10u\n", name, s.median, s.min, s.p95, s.max);
-}
-
-/*
- * Times `instruction` n times.  Between the two rdtsc lie also the moves that
- * set its operands; those are the empty loop too.
- */
-#define TIME(n, instruction, in_a, in_c, in_d)                          \
-	do {                                                            \
-		for (unsigned int i_ = 0; i_ < (n); i_++) {             \
-			uint64_t a_, c_ = (in_c), d_ = (in_d), from_;   \
-			from_ = rdtsc();                                \
-			__asm__ volatile(instruction                    \
-			                 : "=a"(a_), "+c"(c_), "+d"(d_) \
-			                 : "a"((uint64_t)(in_a))        \
-			                 : "rbx", "memory");            \
-			samples[i_] = sample_of(from_, rdtsc());        \
-		}                                                       \
-	} while (0)
-
-static struct summary
-time_nothing(unsigned int n)
-{
-	TIME(n, "", 0, 0, 0);
-	return summarize(n);
-}
-
-static struct summary
-time_cpuid(unsigned int n)
-{
-	TIME(n, "cpuid", 0, 0, 0);
-	guest_count_cpuids(n);
-	return summarize(n);
 }
 
 int
@@ -97,66 +91,15 @@ cmd_cpuid(int argc, char **argv)
 
 	if (!arg_number(argc, argv, 1, 1000, 1, SAMPLES_MAX, &n))
 		return STATUS_USAGE;
-	time_nothing(n); /* touches the memory of the samples */
-	loop = time_nothing(n);
-	exits = time_cpuid(n);
+	loop = bench_empty_loop(n);
+	exits = bench_loop(bench_cpuid, &(struct bench_regs){0}, n);
+	guest_count_cpuids(n);
 	printf("cpuid: %lu runs of CPUID leaf 0, in ticks\n", n);
-	print_head("");
-	print_row("CPUID", exits);
-	print_row("empty loop", loop);
+	bench_print_head("");
+	bench_print_row("CPUID", exits);
+	bench_print_row("empty loop", loop);
 	printf("%-24s %10u %10u %10u\n", "difference", exits.median - loop.median,
 	       exits.min - loop.min, exits.p95 - loop.p95);
-	return 0;
-}
-
-static struct summary
-time_text(unsigned int n)
-{
-	static const char text[TEXT_BYTES + 1] = "rep outs to COM1";
-
-	for (unsigned int i = 0; i < n; i++) {
-		uint64_t from;
-
-		putchar('\n');
-		console_flush();
-		console_wait();
-		from = rdtsc();
-		outsb(COM1, text, TEXT_BYTES);
-		samples[i] = sample_of(from, rdtsc());
-	}
-	putchar('\n');
-	return summarize(n);
-}
-
-int
-cmd_io(int argc, char **argv)
-{
-	struct summary loop, out, in, out_none, in_none, text;
-	uint64_t n;
-
-	if (!arg_number(argc, argv, 1, 100, 1, SAMPLES_MAX, &n))
-		return STATUS_USAGE;
-	console_flush();
-	time_nothing(n);
-	loop = time_nothing(n);
-	TIME(n, "outb %%al, %%dx", 0x5a, 0, UART_SCRATCH);
-	out = summarize(n);
-	check(inb(UART_SCRATCH) == 0x5a, "io: the UART's scratch register keeps what was written");
-	TIME(n, "inb %%dx, %%al", 0, 0, UART_SCRATCH);
-	in = summarize(n);
-	TIME(n, "outb %%al, %%dx", 0, 0, PORT_UNCLAIMED);
-	out_none = summarize(n);
-	TIME(n, "inb %%dx, %%al", 0, 0, PORT_UNCLAIMED);
-	in_none = summarize(n);
-	text = time_text(n < TEXT_RUNS ? n : TEXT_RUNS);
-	printf("io: %lu runs, in ticks, the empty loop included\n", n);
-	print_head("");
-	print_row("OUT to the UART", out);
-	print_row("IN from the UART", in);
-	print_row("OUT to no device", out_none);
-	print_row("IN from no device", in_none);
-	print_row("rep OUTS of 16 bytes", text);
-	print_row("empty loop", loop);
 	return 0;
 }
 
@@ -182,8 +125,8 @@ cmd_hlt(int argc, char **argv)
 	timer_stop();
 	sti();
 	printf("hlt: %lu halts, each ended by the timer at %u Hz, in ticks\n", n, TIMER_HZ);
-	print_head("");
-	print_row("HLT to wake-up", summarize(n));
+	bench_print_head("");
+	bench_print_row("HLT to wake-up", summarize(n));
 	return 0;
 }
 
@@ -220,8 +163,8 @@ cmd_touch(int argc, char **argv)
 	first = touch_all(mem, pages);
 	second = touch_all(mem, pages);
 	printf("touch: %lu pages of 4 KiB, in ticks\n", pages);
-	print_head("");
-	print_row("first touch", first);
-	print_row("second touch", second);
+	bench_print_head("");
+	bench_print_row("first touch", first);
+	bench_print_row("second touch", second);
 	return 0;
 }

@@ -10,6 +10,13 @@
 #ifndef __ASSEMBLER__
 #include <stdint.h>
 
+#include "guest/kernel/guest.h"
+
+enum {
+	UART_SCRATCH = COM1 + 7, /* a register that only remembers */
+	LEAF_TOTAL = 0x4fffffff, /* EAX: all exits of this VM, in the leaves' profiles v1 and v2 */
+};
+
 /* Operands of an operation: its registers before, and the buffer of string instructions. */
 struct bench_regs {
 	uint64_t rax, rcx, rdx;
@@ -35,10 +42,14 @@ bench_mark(void)
 	__asm__ volatile("xchg %%bx, %%bx" : : : "memory");
 }
 
-/* Ticks of one call. */
+/* Ticks of one call, and of n of them, samples[0..n). */
 uint32_t bench_time(bench_op *op, const struct bench_regs *r);
-/* Fills samples[0..n). */
-void bench_loop(bench_op *op, const struct bench_regs *r, unsigned int n);
+struct summary bench_loop(bench_op *op, const struct bench_regs *r, unsigned int n);
+struct summary bench_empty_loop(unsigned int n);
+
+/* A table of summaries. */
+void bench_print_head(const char *what);
+void bench_print_row(const char *name, struct summary s);
 
 /* What the hypervisor has counted of this VM; only where in_nestling(). */
 struct bench_counters {

@@ -13,9 +13,7 @@
 
 enum {
 	RUNS = 2000,
-	RUNS_OUTS = RUNS / 20,   /* of 4096 bytes each */
-	UART_SCRATCH = COM1 + 7, /* a register that only remembers */
-	LEAF_TOTAL = 0x4fffffff,
+	RUNS_OUTS = RUNS / 20, /* of 4096 bytes each */
 	HYPERCALL_UNKNOWN = 0x1000,
 };
 
@@ -50,27 +48,6 @@ static struct row rows[] = {
         {.name = "hlt", .fill = bench_hlt_pending},
         {.name = "hlt_timer", .fill = bench_hlt_timer, .runs = RUNS / 10},
 };
-
-uint32_t
-bench_time(bench_op *op, const struct bench_regs *r)
-{
-	uint64_t rax = r->rax, rcx = r->rcx, rdx = r->rdx, from;
-	const void *rsi = r->rsi;
-
-	from = rdtsc();
-	__asm__ volatile("call *%[op]"
-	                 : "+a"(rax), "+c"(rcx), "+d"(rdx), "+S"(rsi)
-	                 : [op] "r"(op)
-	                 : "rbx", "memory", "cc");
-	return sample_of(from, rdtsc());
-}
-
-void
-bench_loop(bench_op *op, const struct bench_regs *r, unsigned int n)
-{
-	for (unsigned int i = 0; i < n; i++)
-		samples[i] = bench_time(op, r);
-}
 
 struct bench_counters
 bench_counters(void)
@@ -124,10 +101,10 @@ run_row(const struct row *r, unsigned int most)
 	if (r->fill) {
 		bench_irq_start();
 		bench_soft_interrupt(runs);
+		empty = summarize(runs).median;
 	} else {
-		bench_loop(bench_nothing, &r->regs, runs);
+		empty = bench_empty_loop(runs).median;
 	}
-	empty = summarize(runs).median;
 	bench_mark();
 	counted = bench_counters();
 	if (r->fill)
