@@ -73,8 +73,9 @@ RULES = {
         "user includes inc, lib and user, and lib/vdev only from user/vm",
         "ask the kernel by a system call (lib/user.h)"),
     "guest": Rule(
-        ("inc/*", "lib/string.h", "lib/printf.h", "guest/*", "guest/*/*"), {},
-        "guest includes inc, guest, lib/string.h and lib/printf.h: it uses no host code but these",
+        ("inc/*", "lib/compute.h", "lib/string.h", "lib/printf.h", "guest/*", "guest/*/*"), {},
+        "guest includes inc, guest, lib/compute.h, lib/string.h and lib/printf.h: it uses no host "
+        "code but these",
         "write what the guest needs in guest"),
     "boot": Rule(
         ("inc/*", "lib/string.h", "boot/*"), {},
