@@ -246,7 +246,7 @@ def compare(results, found):
             if old is None or f"{old:.4g}" == f"{now.median:.4g}":
                 continue
             change = now.median / old - 1
-            worse = same and change > TOLERANCE
+            worse = same and now.median - old > old * TOLERANCE
             if worse:
                 regressions.append(f"{bed} {name}")
             lines.append([bed, ROWS[name], number(old), number(now.median), f"{change:+.1%}",
