@@ -54,7 +54,15 @@ struct vm_segment {
 	uint32_t pad2;
 };
 
-enum { SEG_AR_L = 1 << 13, SEG_AR_DB = 1 << 14, SEG_AR_G = 1 << 15, SEG_AR_UNUSABLE = 1 << 16 };
+enum {
+	SEG_AR_RW = 1 << 1,   /* data: writable; code: readable */
+	SEG_AR_DOWN = 1 << 2, /* data: expands down */
+	SEG_AR_CODE = 1 << 3,
+	SEG_AR_L = 1 << 13,
+	SEG_AR_DB = 1 << 14,
+	SEG_AR_G = 1 << 15,
+	SEG_AR_UNUSABLE = 1 << 16
+};
 
 struct vm_regs {
 	uint64_t gpr[REG_COUNT];

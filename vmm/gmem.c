@@ -166,12 +166,16 @@ walk_tables(struct vcpu *v, struct walk *w, uint64_t gva, uint32_t base_error, s
 }
 
 static bool
-walk_permits(const struct walk *w, uint32_t access, bool user)
+walk_permits(struct vcpu *v, const struct walk *w, uint32_t access, bool user)
 {
-	if (user && !(w->allowed & PTE_U))
+	bool users_page = w->allowed & PTE_U;
+
+	if (user && !users_page)
 		return false;
 	if (access & VM_ACCESS_EXEC)
-		return !w->nx && !(!user && (w->allowed & PTE_U) && (w->cr4 & CR4_SMEP));
+		return !w->nx && !(!user && users_page && (w->cr4 & CR4_SMEP));
+	if (!user && users_page && (w->cr4 & CR4_SMAP) && !(hv->get_rflags(v) & RFLAGS_AC))
+		return false;
 	if ((access & VM_ACCESS_WRITE) && !(w->allowed & PTE_W))
 		return !user && !(w->cr0 & CR0_WP);
 	return true;
@@ -218,6 +222,8 @@ gmem_translate(struct vcpu *v, uint64_t gva, uint32_t access, uint64_t *gpa, str
 	w.cr4 = hv->get_cr(v, 4);
 	w.efer = hv->get_efer(v);
 	w.mode = w.efer & EFER_LMA ? &walk_long : w.cr4 & CR4_PAE ? &walk_pae : &walk_legacy;
+	if (w.mode != &walk_long)
+		gva = (uint32_t)gva;
 	if (w.mode == &walk_long && (int64_t)(gva << 16) >> 16 != (int64_t)gva) {
 		f->kind = GMEM_GP;
 		f->gva = gva;
@@ -227,7 +233,7 @@ gmem_translate(struct vcpu *v, uint64_t gva, uint32_t access, uint64_t *gpa, str
 	        ((access & VM_ACCESS_EXEC) && (w.efer & EFER_NXE) ? PF_I : 0);
 	if ((err = walk_tables(v, &w, gva, error, f)) < 0)
 		return err;
-	if (!walk_permits(&w, access, user))
+	if (!walk_permits(v, &w, access, user))
 		return pf(f, gva, error | PF_P);
 	walk_mark(v, &w, access & VM_ACCESS_WRITE);
 	*gpa = walk_result(&w, gva);

@@ -79,8 +79,24 @@ segment_holds(const struct vm_segment *seg, const struct string_op *op, unsigned
 {
 	uint64_t bytes = (uint64_t)op->count * size;
 	uint64_t first = op->down ? op->offset + size - bytes : op->offset;
+	uint64_t top = seg->ar & SEG_AR_DB ? UINT32_MAX : UINT16_MAX;
 
-	return !(seg->ar & SEG_AR_UNUSABLE) && first + bytes - 1 <= seg->limit;
+	if (seg->ar & SEG_AR_UNUSABLE)
+		return false;
+	if ((seg->ar & (SEG_AR_CODE | SEG_AR_DOWN)) == SEG_AR_DOWN)
+		return first > seg->limit && first + bytes - 1 <= top;
+	return first + bytes - 1 <= seg->limit;
+}
+
+/* Protected mode: may it be read for output, or written for input? */
+static bool
+segment_permits(struct vcpu *v, const struct vm_segment *seg, bool in)
+{
+	if (!(hv->get_cr(v, 0) & CR0_PE) || (hv->get_rflags(v) & RFLAGS_VM))
+		return true;
+	if (in)
+		return (seg->ar & (SEG_AR_CODE | SEG_AR_RW)) == SEG_AR_RW;
+	return !(seg->ar & SEG_AR_CODE) || (seg->ar & SEG_AR_RW);
 }
 
 /*
@@ -121,6 +137,8 @@ string_start(struct vcpu *v, const struct hv_exit *x, struct string_op *op)
 		op->count = chunk_items(op, x->io.size, x->io.addr_size);
 		return true;
 	}
+	if (!segment_permits(v, &seg, x->io.in))
+		return false;
 	op->gva = (uint32_t)(op->offset + seg.base);
 	op->count = chunk_items(op, x->io.size, x->io.addr_size);
 	if (segment_holds(&seg, op, x->io.size))

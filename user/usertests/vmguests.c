@@ -32,6 +32,24 @@ run_to_out(uint32_t vm)
 	return RUN->data[0];
 }
 
+/* The guest must die of an exception that it cannot take. */
+static void
+run_to_triple_fault(uint32_t vm)
+{
+	RUN->deadline = rdtsc() + PATIENCE;
+	CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
+	CHECK_RESULT(RUN->exit, VM_EXIT_STOP);
+	CHECK_RESULT(RUN->stop.why, VM_STOP_TRIPLE_FAULT);
+}
+
+static void
+delete_guest(uint32_t vm)
+{
+	CHECK_RESULT(sys_vm_destroy(vm), 0);
+	CHECK_RESULT(sys_mem_unmap(RAM, RAM_SIZE), 0);
+	CHECK_RESULT(sys_mem_unmap(RUN, sizeof *RUN), 0);
+}
+
 void
 test_vm_bad_state(void)
 {
@@ -86,9 +104,7 @@ check_string_wrap(uint8_t prefix, uint16_t from, uint32_t items, uint16_t next)
 	CHECK(RUN->exit == VM_EXIT_IO && RUN->io.in);
 	CHECK_RESULT(RUN->io.count, 2);
 	run_to_out(vm);
-	CHECK_RESULT(sys_vm_destroy(vm), 0);
-	CHECK_RESULT(sys_mem_unmap(RAM, RAM_SIZE), 0);
-	CHECK_RESULT(sys_mem_unmap(RUN, sizeof *RUN), 0);
+	delete_guest(vm);
 }
 
 void
@@ -174,16 +190,119 @@ test_vm_xsetbv_user(void)
 		regs.rflags |= RFLAGS_IOPL3;
 		regs.idtr_limit = 0;
 		CHECK_RESULT(sys_vcpu_set_regs(vm, 0, &regs), 0);
-		if (ring == 0) {
+		if (ring == 0)
 			run_to_out(vm);
-		} else { /* #GP, and there is no IDT */
+		else
+			run_to_triple_fault(vm);
+		delete_guest(vm);
+	}
+}
+
+void
+test_vm_pdpte(void)
+{
+	/* mov cr0, eax; out PORT, al */
+	static const uint8_t code[] = {0x0f, 0x22, 0xc0, 0xe6, PORT};
+	enum { TABLES = 0x8000 };
+	uint64_t *pdpt = (uint64_t *)(RAM + TABLES), *directory = pdpt + 512;
+	struct vm_regs regs;
+	uint32_t vm;
+
+	if (!have_vms())
+		return;
+	for (int good = 1; good >= 0; good--) {
+		vm = new_guest(code, sizeof code);
+		pdpt[0] = (TABLES + PAGE_SIZE) | PTE_P;
+		pdpt[3] = good ? 0 : PTE_P | PTE_W;
+		directory[0] = PTE_P | PTE_W | PTE_PS;
+		CHECK_RESULT(sys_vcpu_get_regs(vm, 0, &regs), 0);
+		flat_segments(&regs, 0);
+		regs.cr3 = TABLES;
+		regs.cr4 = CR4_PAE;
+		regs.gpr[REG_RAX] = CR0_PG | CR0_PE | CR0_ET;
+		regs.idtr_limit = 0;
+		CHECK_RESULT(sys_vcpu_set_regs(vm, 0, &regs), 0);
+		if (good)
+			run_to_out(vm);
+		else
+			run_to_triple_fault(vm);
+		delete_guest(vm);
+	}
+}
+
+/* Flat 32-bit code for INSB to a segment, and what becomes of it. */
+static void
+check_segment(uint32_t ar, uint32_t limit, uint32_t offset, bool allowed)
+{
+	static const uint8_t code[] = {0x6c, 0xe6, PORT}; /* insb; out PORT, al */
+	uint32_t vm = new_guest(code, sizeof code);
+	struct vm_regs regs;
+
+	CHECK_RESULT(sys_vcpu_get_regs(vm, 0, &regs), 0);
+	flat_segments(&regs, 0);
+	regs.seg[SEG_ES].ar = ar;
+	regs.seg[SEG_ES].limit = limit;
+	regs.gpr[REG_RDI] = offset;
+	regs.gpr[REG_RDX] = PORT;
+	regs.idtr_limit = 0;
+	CHECK_RESULT(sys_vcpu_set_regs(vm, 0, &regs), 0);
+	if (allowed) {
+		CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
+		CHECK(RUN->exit == VM_EXIT_IO && RUN->io.in);
+		run_to_out(vm);
+	} else {
+		run_to_triple_fault(vm);
+	}
+	delete_guest(vm);
+}
+
+void
+test_vm_segments(void)
+{
+	enum { WRITABLE = 0x4093, READ_ONLY = 0x4091, DOWN = 0x4097, CODE_32 = 0x409b };
+
+	if (!have_vms())
+		return;
+	check_segment(WRITABLE, 0x4000, 0x4000, true);
+	check_segment(WRITABLE, 0x4000, 0x4001, false);
+	check_segment(READ_ONLY, 0x4000, 0x4000, false);
+	check_segment(CODE_32, 0x4000, 0x4000, false);
+	check_segment(DOWN, 0x4000, 0x4001, true);
+	check_segment(DOWN, 0x4000, 0x4000, false);
+}
+
+void
+test_vm_smap(void)
+{
+	enum { TABLES = 0x8000 };
+	static const uint8_t code[] = {0x6c, 0xe6, PORT}; /* insb; out PORT, al */
+	uint32_t *directory = (uint32_t *)(RAM + TABLES);
+	struct vm_regs regs;
+	uint32_t vm;
+
+	if (!have_vms() || cpuid(0, 0).eax < 7 || !(cpuid(7, 0).ebx & CPUID7_EBX_SMAP))
+		return;
+	for (int ac = 1; ac >= 0; ac--) {
+		vm = new_guest(code, sizeof code);
+		directory[0] = PTE_P | PTE_W | PTE_PS;
+		directory[1] = PTE_P | PTE_W | PTE_U | PTE_PS;
+		CHECK_RESULT(sys_vcpu_get_regs(vm, 0, &regs), 0);
+		flat_segments(&regs, 0);
+		regs.cr0 |= CR0_PG;
+		regs.cr3 = TABLES;
+		regs.cr4 = CR4_PSE | CR4_SMAP;
+		regs.gpr[REG_RDI] = 0x404000;
+		regs.gpr[REG_RDX] = PORT;
+		regs.idtr_limit = 0;
+		regs.rflags |= ac ? RFLAGS_AC : 0;
+		CHECK_RESULT(sys_vcpu_set_regs(vm, 0, &regs), 0);
+		if (ac) {
 			CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
-			CHECK_RESULT(RUN->exit, VM_EXIT_STOP);
-			CHECK_RESULT(RUN->stop.why, VM_STOP_TRIPLE_FAULT);
+			CHECK(RUN->exit == VM_EXIT_IO && RUN->io.in);
+		} else {
+			run_to_triple_fault(vm);
 		}
-		CHECK_RESULT(sys_vm_destroy(vm), 0);
-		CHECK_RESULT(sys_mem_unmap(RAM, RAM_SIZE), 0);
-		CHECK_RESULT(sys_mem_unmap(RUN, sizeof *RUN), 0);
+		delete_guest(vm);
 	}
 }
 
@@ -305,9 +424,7 @@ test_vm_leak(void)
 		run_to_out(vm);
 		for (int word = 0; word < 4; word++)
 			CHECK_RESULT(((uint32_t *)(RAM + 0x2000))[word], 0);
-		CHECK_RESULT(sys_vm_destroy(vm), 0);
-		CHECK_RESULT(sys_mem_unmap(RAM, RAM_SIZE), 0);
-		CHECK_RESULT(sys_mem_unmap(RUN, sizeof *RUN), 0);
+		delete_guest(vm);
 	}
 }
 
