@@ -24,7 +24,7 @@ def kernel_monitor(m, command):
 def test_vm(machine, bed):
     options, root_field, own_field = BEDS[bed]
     m = machine(**options)
-    root = int(m.expect(r"nested page table at hpa (0x[0-9a-f]+)").group(1), 16)
+    root = int(m.expect(r"nested page table at hpa (0x[0-9a-f]+);").group(1), 16)
     m.expect("guest> ")
     m.send(PROMPT_KEY)
     m.expect("vm> ")
