@@ -123,7 +123,7 @@ def test_nested_walk(session):
     assert at.count(f"NPT of VM 1, root at hpa {root:#x}\n") == 2
     assert re.findall(r"level (\d)", at) == ["4", "3", "2", "1"] * 2
     assert re.search(rf"^gpa {SECTOR:#x} is hpa 0x[0-9a-f]+c00$", at, re.M)
-    said = re.search(r"root of the nested page table at hpa (0x[0-9a-f]+)", session["console"])
+    said = re.search(r"root of the nested page table at hpa (0x[0-9a-f]+);", session["console"])
     assert int(said.group(1), 16) == root
 
 

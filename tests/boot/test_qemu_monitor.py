@@ -8,7 +8,7 @@ PRESENT = 1
 
 
 def nested_root_of_console(m):
-    return int(m.expect(r"root of the nested page table at hpa (0x[0-9a-f]+)").group(1), 16)
+    return int(m.expect(r"root of the nested page table at hpa (0x[0-9a-f]+);").group(1), 16)
 
 
 def test_cr3_and_nested_root(machine):
