@@ -253,7 +253,8 @@ struct vm_info {
 enum vm_hypercall {
 	HC_VERSION = 1,
 	HC_CONSOLE_WRITE, /* rbx: gva, rcx: bytes, at most VM_IO_BYTES; 0, -E_INVAL or -E_FAULT */
-	HC_COUNTERS, /* rax: this VM's exits, rbx: VMREADs, rcx: VMWRITEs, this exit's among them */
+	HC_COUNTERS,      /* rax: this VM's exits, rbx: VMREADs, rcx: VMWRITEs; this exit is one */
+	HC_YIELD,         /* lets whatever else wants to run on this CPU do so first; 0 */
 };
 #define NESTLING_HV_VERSION 1
 

@@ -1,6 +1,7 @@
 #include "vmm/vmm.h"
 
 #include "inc/error.h"
+#include "inc/x86.h"
 
 /* Hypercalls (enum vm_hypercall in inc/vm.h).  A guest's user mode may make them too. */
 
@@ -11,9 +12,16 @@ answer(struct vcpu *v, uint64_t result)
 	return HV_SKIP;
 }
 
+static enum hv_action
+version(struct vcpu *v, struct hv_exit *x)
+{
+	(void)x;
+	return answer(v, NESTLING_HV_VERSION);
+}
+
 /* The text goes to the monitor in one piece: that is what a paravirtual console saves. */
 static enum hv_action
-console_write(struct vcpu *v, const struct hv_exit *x)
+console_write(struct vcpu *v, struct hv_exit *x)
 {
 	uint64_t count = v->gpr[REG_RCX];
 	struct gmem_fault f;
@@ -30,23 +38,35 @@ console_write(struct vcpu *v, const struct hv_exit *x)
 }
 
 static enum hv_action
-counters(struct vcpu *v)
+counters(struct vcpu *v, struct hv_exit *x)
 {
+	(void)x;
 	v->gpr[REG_RBX] = v->vmreads;
 	v->gpr[REG_RCX] = v->vmwrites;
 	return answer(v, v->acct.total);
 }
 
+static enum hv_action
+yield(struct vcpu *v, struct hv_exit *x)
+{
+	answer(v, 0);
+	hv->skip(v, x);
+	return HV_YIELD;
+}
+
+static const exit_handler_t calls[] = {
+        [HC_VERSION] = version,
+        [HC_CONSOLE_WRITE] = console_write,
+        [HC_COUNTERS] = counters,
+        [HC_YIELD] = yield,
+};
+
 enum hv_action
 exit_hypercall(struct vcpu *v, struct hv_exit *x)
 {
-	switch (v->gpr[REG_RAX]) {
-	case HC_VERSION:
-		return answer(v, NESTLING_HV_VERSION);
-	case HC_CONSOLE_WRITE:
-		return console_write(v, x);
-	case HC_COUNTERS:
-		return counters(v);
-	}
+	uint64_t number = v->gpr[REG_RAX];
+
+	if (number < ARRAY_SIZE(calls) && calls[number])
+		return calls[number](v, x);
 	return answer(v, (uint64_t)-E_NO_SYS);
 }

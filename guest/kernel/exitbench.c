@@ -28,12 +28,16 @@ struct row {
 	struct bench_regs regs;
 	unsigned int runs, per; /* per: operations in one run */
 	void (*fill)(unsigned int n);
+	bool apart; /* only when asked for by name */
 };
 
 static struct row rows[] = {
         {.name = "cpuid_0", .op = bench_cpuid},
         {.name = "cpuid_4fffffff", .op = bench_cpuid, .regs = {.rax = LEAF_TOTAL}},
         {.name = "hypercall", .op = bench_vmcall, .regs = {.rax = HYPERCALL_UNKNOWN}},
+        {.name = "yield", .op = bench_vmcall, .regs = {.rax = HC_YIELD}},
+        /* There and back again, if another VM does the same. */
+        {.name = "switch", .op = bench_vmcall, .regs = {.rax = HC_YIELD}, .per = 2, .apart = true},
         {.name = "rdmsr", .op = bench_rdmsr, .regs = {.rcx = MSR_APIC_BASE}},
         {.name = "wrmsr", .op = bench_wrmsr, .regs = {.rcx = MSR_BIOS_SIGN_ID}},
         {.name = "cr0", .op = bench_cr0, .per = 2},
@@ -193,7 +197,7 @@ cmd_bench(int argc, char **argv)
 	set_operands();
 	print_head();
 	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
-		if (!all && strcmp(wanted, rows[i].name) != 0)
+		if (all ? rows[i].apart : strcmp(wanted, rows[i].name) != 0)
 			continue;
 		run_row(&rows[i], n);
 		found = true;
