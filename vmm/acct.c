@@ -161,6 +161,8 @@ acct_add_stats(const struct acct *a, struct vm_stats *out, uint64_t now)
 		out->cycles[i] += k->cycles;
 		out->monitor[i] += k->monitor;
 	}
+	if (a->state == VM_TIME_MONITOR && a->total)
+		out->monitor[a->exit->kind] += now - a->since;
 	for (enum vm_time t = 0; t < VM_TIMES; t++)
 		out->time[t] += acct_time(a, t, now);
 	out->total += a->total;

@@ -107,7 +107,7 @@ keys_print(const struct options *o)
 			others.cycles += rows[i].key.cycles;
 			continue;
 		}
-		snprintf(key, sizeof key, o->by->format, rows[i].key.key);
+		snprintf(key, sizeof key, o->tsv ? "%#lx" : o->by->format, rows[i].key.key);
 		print_row(o, hv_exit_name(rows[i].kind), key, &rows[i].key, total.count);
 	}
 	if (others.count)

@@ -112,6 +112,9 @@ void terminal_poll(struct machine *m);
 /* Hands to the UART what it can take. */
 void terminal_feed(struct machine *m);
 
+/* prompt.c: returns when the guest is to go on. */
+void prompt_open(struct machine *m);
+
 /* report.c */
 void report_start(struct machine *m);
 void report_registers(struct machine *m);
