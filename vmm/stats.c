@@ -43,6 +43,10 @@ stats_init(void)
 void
 stats_keep(struct vm *vm)
 {
+	if (!vm->vcpu_count) { /* never ran, and tells nothing */
+		host_page_free(vm->marked);
+		return;
+	}
 	for (unsigned int i = 0; i < ended.vcpus; i++)
 		acct_free(&ended.acct[i]);
 	ended.id = vm->id;
