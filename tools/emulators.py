@@ -120,14 +120,14 @@ boot: {boot}
 com1: enabled=1, mode=term, dev="{serial}"
 speaker: enabled=0
 log: bochs.log
-debugger_log: {BochsDebugger.ANSWERS if machine.debugger else "-"}
+debugger_log: {BochsDebugger.LOG if machine.debugger else "-"}
 panic: action=fatal{', CPU0=report' if self.panics_on_guests(machine) else ''}
 """)
         # Debian's Bochs has its debugger built in: `c` continues past the first prompt, and
         # past those that follow a report.
-        if not machine.debugger:
-            (work / BochsDebugger.COMMANDS).write_text("c\n" * 1000)
-        return ["bochs", "-q", "-f", "bochsrc", "-rc", BochsDebugger.COMMANDS]
+        (work / "debugger.rc").write_text("c\n" * 1000)
+        return ["bochs", "-q", "-f", "bochsrc",
+                *(() if machine.debugger else ("-rc", "debugger.rc"))]
 
     environment = {"TERM": "vt100"}
 

@@ -1,8 +1,10 @@
 """The emulator's own prompt, to which Ctrl-A c switches the keys: QEMU's monitor, Bochs's debugger."""
 
+import collections
 import os
 import signal
 import socket
+import subprocess
 import time
 
 CTRL_C, BACKSPACES, ENDS = 0x03, b"\b\x7f", b"\r\n"
@@ -14,6 +16,7 @@ class QemuMonitor:
 
     name = "QEMU's monitor"
     first = False  # has the keys from the start
+    stdin = subprocess.DEVNULL  # the emulator's
 
     def __init__(self, path):
         self.path = path
@@ -48,35 +51,44 @@ class QemuMonitor:
 
 
 class BochsDebugger:
-    """Commands go through a FIFO, answers come in a log; Ctrl-C stops the machine."""
+    """Commands go to Bochs's standard input, answers come in a log; Ctrl-C stops the machine.
+
+    While the machine runs, Bochs takes its standard input for the machine's keyboard, so
+    lines wait until it stands.
+    """
 
     name = "Bochs's debugger"
     first = True
     readers = ()
-    COMMANDS, ANSWERS = "debugger.rc", "debugger.log"  # in the work directory
+    LOG = "debugger.log"  # in the work directory
+    RUNS = {b"c", b"cont", b"continue", b"s", b"step", b"n", b"next", b"p"}
+    STANDS = (b"Next at t=", b"syntax error")
 
     def __init__(self, work):
-        os.mkfifo(work / self.COMMANDS)
-        self.commands = os.open(work / self.COMMANDS, os.O_RDWR)
-        (work / self.ANSWERS).touch()
-        self.answers = open(work / self.ANSWERS, "rb")
-        self.line = self.echo = self.output = b""
+        (work / self.LOG).touch()
+        self.answers = open(work / self.LOG, "rb")
+        self.stdin, self.commands = os.pipe()
+        self.line = self.rest = self.output = b""
+        self.lines = collections.deque()  # that wait
+        self.echo = None  # the line sent last, until the log has repeated it
+        self.running = True
         self.process = None
 
     def attach(self, process):
         self.process = process
 
     def enter(self):
-        """Nothing to show: it has no prompt when it reads from a file."""
+        """Nothing to show: its prompt is not in the log."""
 
     def write(self, data):
         for byte in data:
             if byte == CTRL_C:
                 self.process.send_signal(signal.SIGINT)
             elif byte in ENDS:
-                os.write(self.commands, self.line + b"\n")
-                self.echo, self.line = self.line + b"\n", b""
+                self.lines.append(self.line)
+                self.line = b""
                 self.output += b"\r\n"
+                self.send()
             elif byte in BACKSPACES:
                 self.output += b"\b \b" if self.line else b""
                 self.line = self.line[:-1]
@@ -84,12 +96,23 @@ class BochsDebugger:
                 self.output += (b"" if self.line else b"bochs> ") + bytes([byte])
                 self.line += bytes([byte])
 
+    def send(self):
+        while self.lines and not self.running and self.echo is None:
+            line = self.lines.popleft()
+            os.write(self.commands, line + b"\n")
+            self.echo = line or None
+            self.running = line.split(b" ")[0] in self.RUNS
+
     def read(self):
         """What is to be shown: the line that is being typed, and answers without their echo."""
-        answer = self.answers.read()
-        if self.echo and self.echo in answer:
-            answer = answer.replace(self.echo, b"", 1)
-            self.echo = b""
-        shown = self.output + answer.replace(b"\n", b"\r\n")
-        self.output = b""
+        *lines, self.rest = (self.rest + self.answers.read()).split(b"\n")
+        for line in lines:
+            if line == self.echo:
+                self.echo = None
+                continue
+            self.output += line + b"\r\n"
+            if any(text in line for text in self.STANDS):
+                self.running = False
+        self.send()
+        shown, self.output = self.output, b""
         return shown

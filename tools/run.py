@@ -33,10 +33,10 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def start(emulator, machine, work, serial):
+def start(emulator, machine, work, serial, stdin):
     with open(work / "emulator.log", "wb") as log:
         return subprocess.Popen(emulator.command(machine, work, serial), cwd=work, stdout=log,
-                                stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT,
+                                stdin=stdin, stderr=subprocess.STDOUT,
                                 env=emulators.environment(emulator), start_new_session=True,
                                 preexec_fn=die_with_parent)
 
@@ -70,7 +70,8 @@ def run_machine(emulator, machine, work, timeout):
     with RawTerminal(emulator.hint(machine)) as terminal:
         prompt = emulator.prompt(machine, work) if terminal.active else None
         relay = Relay(master, terminal.active, prompt)
-        process = start(emulator, machine, work, os.ttyname(slave))
+        process = start(emulator, machine, work, os.ttyname(slave),
+                        prompt.stdin if prompt else subprocess.DEVNULL)
         try:
             if prompt:
                 prompt.attach(process)

@@ -110,6 +110,8 @@ def test_keys_for_bochs_debugger(machine):
     m.sendline("vb 0:0x7c00")
     m.sendline("c")
     m.expect("Breakpoint 1, in 0000:7c00")
+    m.sendline("no such command")
+    m.expect("syntax error")
     m.sendline("xx\x7f\x7fcreg")
     m.expect("CR3=0x000000000000")
     m.sendline("c")
