@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Measures what exits cost, on each emulator, and compares: with KVM, with the targets, with before.
+"""Measures what exits cost on each emulator, beside KVM, targets and recorded figures.
 
 The guest's command `bench` does the timing.  The results go to --output, and are
 compared with the recorded ones of docs/bench.tsv: a row that got slower by more than
@@ -26,8 +26,7 @@ TOLERANCE = 0.02
 SLOWER_BEDS = 1.5  # what the other beds may take, in targets
 TIMEOUT = 300  # seconds, for one bed
 
-# Not a multiple of 2 MiB: what is beyond the last one comes in pages of 4 KiB.
-MEMORY = "65472K"
+MEMORY = profile_exit.MEMORY
 
 BEDS = {
     "bochs-vmx": ["bochs", "--cpu", "corei7_skylake_x"],
@@ -61,7 +60,7 @@ ROWS = {
 RUNS = [
     (f'vm guest -q -m {MEMORY} -c bench',
      {name: name for name in ROWS if name != "switch" and not name.endswith("_present")}),
-    (f'vm guest -q -m {MEMORY} -p -c "bench touch"',
+    (f'vm guest -q -m {MEMORY} -p -c bench',
      {"touch_4k": "touch_4k_present", "touch_2m": "touch_2m_present"}),
     # The first one still yields when the second is done.
     ("together \"vm guest -q -c 'bench yield 10000'\" \"vm guest -q -c 'bench switch'\"",
@@ -178,8 +177,8 @@ def verdict(figures, known, bed):
         return ""
     met = figures.median <= target
     if bed == "bochs-vmx":
-        for counted, most in ((figures.vmreads, known["reads"]), (figures.vmwrites, known["writes"])):
-            met = met and (most is None or round(counted, 1) <= most)
+        for counted, column in ((figures.vmreads, "reads"), (figures.vmwrites, "writes")):
+            met = met and (known[column] is None or round(counted, 1) <= known[column])
     return "met" if met else "missed"
 
 
@@ -196,13 +195,13 @@ def table_line(bed, name, figures, known):
 
 HEAD = ["back end", "exit", "median", "min", "p95", "VMREADs", "VMWRITEs", "KVM", "ratio", "target",
         ""]
-LEFT = {0, 1, len(HEAD) - 1}  # columns of words
 
 
-def print_table(lines):
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+def print_table(lines, words):
+    """Columns of words stand to the left, those of numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*lines)]
     for line in lines:
-        cells = [text.ljust(width) if i in LEFT else text.rjust(width)
+        cells = [text.ljust(width) if i in words else text.rjust(width)
                  for i, (text, width) in enumerate(zip(line, widths))]
         print("  ".join(cells).rstrip())
 
@@ -213,24 +212,21 @@ def print_results(results):
     for bed, rows in results.items():
         lines += [table_line(bed, name, figures, known.get(name, {}))
                   for name, figures in rows.items()]
-    print_table(lines)
+    print_table(lines, words={0, 1, len(HEAD) - 1})
     print("Ticks are instructions that the emulator counts; VMREADs and VMWRITEs are per exit, on "
           "VMX.\nKVM: docs/bench-kvm.tsv; ratio: how many times as much it takes.")
 
 
 def print_split(objdir):
     """Where the ticks of CPUID go, as Bochs's debugger sees it."""
-    print()
-    lines = [["CPUID leaf 0", *profile_exit.CATEGORIES, "sum"]]
+    parts = [part for part in profile_exit.CATEGORIES if part not in ("kernel", "monitor")]
+    lines = [["CPUID leaf 0", *parts, "sum"]]
     for bed in ("bochs-vmx", "bochs-svm"):
-        split = profile_exit.by_category(
-            profile_exit.profile(objdir, "cpuid_0", cpu=BEDS[bed][-1]))
-        counts = [split.get(category, 0) for category in profile_exit.CATEGORIES]
-        lines.append([bed, *map(str, counts), str(sum(counts))])
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    for line in lines:
-        print("  ".join([line[0].ljust(widths[0])]
-                        + [text.rjust(width) for text, width in zip(line[1:], widths[1:])]))
+        functions = profile_exit.profile(objdir, "cpuid_0", cpu=BEDS[bed][-1])
+        split = profile_exit.by_category(functions)
+        lines.append([bed, *(str(split[part]) for part in parts), str(sum(split.values()))])
+    print()
+    print_table(lines, words={0})
     print("Instructions of the host from one VM exit to the next, by what they are for.")
 
 
@@ -262,10 +258,7 @@ def compare(results, found):
     if len(lines) == 1:
         print("All medians are those recorded.")
         return []
-    widths = [max(len(line[i]) for line in lines) for i in range(6)]
-    for line in lines:
-        print("  ".join(text.ljust(width) if i in (0, 1, 5) else text.rjust(width)
-                        for i, (text, width) in enumerate(zip(line, widths))).rstrip())
+    print_table(lines, words={0, 1, 5})
     return regressions
 
 

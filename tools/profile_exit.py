@@ -24,9 +24,13 @@ import mkimage
 
 STEPS = 40_000  # recorded after the stop: a dozen exits of the longest kind
 TIMEOUT = 120
+PRESENT = "_present"
+# Not a multiple of 2 MiB: what is beyond the last one comes in pages of 4 KiB.
+MEMORY = "65472K"
 DEFAULT_CPU = emulators.Bochs.default_cpu
 
-TRACED = re.compile(rb"^\(0\)\.\[\d+\] \[0x[0-9a-f]+\] [0-9a-f]+:([0-9a-f]+) \([^)]*\): (\w+)", re.M)
+TRACED = re.compile(rb"^\(0\)\.\[\d+\] \[0x[0-9a-f]+\] [0-9a-f]+:([0-9a-f]+) \([^)]*\): (\w+)",
+                    re.M)
 VMRUN_BYTES = 3
 USER_END = 1 << 47
 
@@ -45,12 +49,19 @@ class ProfileError(Exception):
     """No profile; the text is for the user."""
 
 
-def record(objdir, row, cpu, work):
+def guest_command(row):
+    """The shell's command; rows named _present are those of a VM whose memory is taken at once."""
+    present = row.removesuffix(PRESENT) != row
+    return (f"vm guest -q -m {MEMORY} {'-p ' if present else ''}"
+            f'-c "bench {row.removesuffix(PRESENT)}"')
+
+
+def record(objdir, row, cpu, steps, work):
     """Runs the guest; the addresses and mnemonics of what the CPU executed after the stop."""
     emulator = emulators.Bochs()
     image = mkimage.read_file(objdir / "nestling.img", "image")
     disk = work / "disk.img"
-    disk.write_bytes(mkimage.with_cmdline(image, f'run=vm guest -q -c "bench {row}"'))
+    disk.write_bytes(mkimage.with_cmdline(image, f"run={guest_command(row)}"))
     machine = emulators.Machine(disk=disk, cpu=cpu)
     emulator.check(machine)
     master, slave = pty.openpty()
@@ -58,7 +69,7 @@ def record(objdir, row, cpu, work):
     config = (work / "bochsrc").read_text()
     config = re.sub(r"^com1: .*$", 'com1: enabled=1, mode=file, dev="console"', config, flags=re.M)
     (work / "bochsrc").write_text(config + "magic_break: enabled=1\ndebugger_log: trace.log\n")
-    (work / "debugger.rc").write_text(f"c\ntrace on\ns {STEPS}\nq\n")
+    (work / "debugger.rc").write_text(f"c\ntrace on\ns {steps}\nq\n")
     try:
         subprocess.run(command, cwd=work, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL, env=emulators.environment(emulator),
@@ -68,7 +79,8 @@ def record(objdir, row, cpu, work):
     finally:
         os.close(master)
         os.close(slave)
-    found = [(int(m[1], 16), m[2].decode()) for m in TRACED.finditer((work / "trace.log").read_bytes())]
+    trace = (work / "trace.log").read_bytes()
+    found = [(int(match[1], 16), match[2].decode()) for match in TRACED.finditer(trace)]
     if not found:
         raise ProfileError("Bochs's debugger recorded nothing")
     return found
@@ -99,9 +111,10 @@ def split_exits(trace, exit_point):
 
 
 def typical(exits):
-    """One of those exits whose length is the most common: the first may find caches of ours empty."""
+    """One of the most common length: a first one may find a cache of ours empty."""
     if not exits:
-        raise ProfileError("no whole exit was recorded; `bench` in the guest lists the rows")
+        raise ProfileError("no whole exit was recorded: expected a row of the guest's `bench`, or "
+                           "more --steps for a long one")
     length, _ = collections.Counter(map(len, exits)).most_common(1)[0]
     return [one for one in exits if len(one) == length][-1]
 
@@ -120,13 +133,13 @@ def name_functions(elf, addresses):
     return found
 
 
-def profile(objdir, row, cpu=DEFAULT_CPU):
+def profile(objdir, row, cpu=DEFAULT_CPU, steps=STEPS):
     """[(functions, category, instructions)] of one exit, in the order of their execution."""
     objdir = pathlib.Path(objdir).resolve()
     kernel, monitor = objdir / "kern" / "kernel", objdir / "user" / "vm.elf"
     try:
         with tempfile.TemporaryDirectory(prefix="nestling-") as directory:
-            trace = record(objdir, row, cpu, pathlib.Path(directory))
+            trace = record(objdir, row, cpu, steps, pathlib.Path(directory))
     except (emulators.EmulatorError, mkimage.ImageError) as error:
         raise ProfileError(error) from None
     one = typical(split_exits(trace, symbols(kernel).get("vmx_exit_point")))
@@ -167,9 +180,10 @@ def main():
     parser.add_argument("row", help="of the guest's `bench`, such as cpuid_0 or out")
     parser.add_argument("--objdir", default="obj")
     parser.add_argument("--cpu", default=DEFAULT_CPU, help="Bochs's CPU model")
+    parser.add_argument("--steps", type=int, default=STEPS, help="instructions to record")
     args = parser.parse_args()
     try:
-        print_profile(profile(args.objdir, args.row, args.cpu))
+        print_profile(profile(args.objdir, args.row, args.cpu, args.steps))
     except ProfileError as error:
         sys.exit(f"profile_exit.py: {error}")
 

@@ -118,6 +118,8 @@ run_row(const struct row *r, unsigned int most)
 	counted = since(counted);
 	if (r->fill)
 		bench_irq_stop();
+	if (r->op == bench_cpuid)
+		guest_count_cpuids(runs);
 	print_row(r->name, runs, r->per ? r->per : 1, counted);
 }
 
@@ -143,26 +145,40 @@ run_touch(const char *name, uint8_t *mem, uint64_t size, uint64_t step)
 		return;
 	touch_all(test_pages, 0, runs);
 	empty = summarize(runs).median;
+	bench_mark();
 	counted = bench_counters();
 	touch_all(mem, step, runs);
 	print_row(name, runs, 1, since(counted));
 }
 
+enum { TOUCH_2M = 1, TOUCH_4K = 2 };
+
+/* The touches that a word asks for. */
+static unsigned int
+touches_of(const char *word)
+{
+	if (strcmp(word, "all") == 0)
+		return TOUCH_2M | TOUCH_4K;
+	return strcmp(word, "touch_2m") == 0   ? TOUCH_2M
+	       : strcmp(word, "touch_4k") == 0 ? TOUCH_4K
+	                                       : 0;
+}
+
 /*
  * RAM comes in pieces of 2 MiB, but for what is behind its last whole one: that comes
- * in pages.
+ * in pages.  All that is left is used up.
  */
 static void
-run_touches(void)
+run_touches(unsigned int touches)
 {
 	uint64_t pages = mem_fresh_left();
 	uint8_t *mem = mem_fresh(pages), *end = mem + pages * PAGE_SIZE;
 	uint8_t *large = direct(ROUND_UP(mem_pa(mem), LARGE_PAGE_SIZE));
 	uint8_t *tail = direct(ROUND_DOWN(mem_ram(), LARGE_PAGE_SIZE));
 
-	if (large < tail)
+	if ((touches & TOUCH_2M) && large < tail)
 		run_touch("touch_2m", large, tail - large, LARGE_PAGE_SIZE);
-	if (tail >= mem)
+	if ((touches & TOUCH_4K) && tail >= mem)
 		run_touch("touch_4k", tail, end - tail, PAGE_SIZE);
 }
 
@@ -184,7 +200,8 @@ int
 cmd_bench(int argc, char **argv)
 {
 	const char *wanted = argc > 1 ? argv[1] : "all";
-	bool all = strcmp(wanted, "all") == 0, touch = strcmp(wanted, "touch") == 0, found = touch;
+	unsigned int touches = touches_of(wanted);
+	bool all = strcmp(wanted, "all") == 0, found = touches;
 	uint64_t n;
 
 	if (!arg_number(argc, argv, 2, RUNS, 1, SAMPLES_MAX, &n))
@@ -202,8 +219,8 @@ cmd_bench(int argc, char **argv)
 		run_row(&rows[i], n);
 		found = true;
 	}
-	if (all || touch)
-		run_touches();
+	if (touches)
+		run_touches(touches);
 	if (found)
 		return 0;
 	printf("bench: no row '%s'; `bench` prints them all\n", wanted);
