@@ -41,6 +41,8 @@
 	X(vcpu_get_regs) /* (vm id, vcpu, struct vm_regs *) */                                   \
 	X(vcpu_set_regs) /* (vm id, vcpu, const struct vm_regs *) */                             \
 	X(vm_info)       /* (index, struct vm_info *): E_NOT_FOUND past the last */              \
+	X(vm_fault)      /* (index, struct vm_fault *): E_NOT_FOUND past the last */             \
+	X(vcpu_break)    /* (vm id, vcpu, index of a fault, or VM_FAULT_CHECK) */                \
 	X(vm_stats) /* (vm id, struct vm_stats *): any live VM, or the last ended, also as 0 */  \
 	X(vm_mark)  /* (vm id, struct vm_stats *, struct vm_stats *): vm_stats of now, and */    \
 	            /* of the last vm_mark of this VM; zeros at the first */                     \

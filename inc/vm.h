@@ -109,7 +109,7 @@ enum vm_stop {
 	VM_STOP_INTERNAL,
 };
 
-enum { VM_STOP_TEXT = 256, VM_INSN_MAX = 15 };
+enum { VM_STOP_TEXT = 1024, VM_INSN_MAX = 15 };
 
 enum { VM_ACCESS_READ = 1, VM_ACCESS_WRITE = 2, VM_ACCESS_EXEC = 4 };
 
@@ -148,7 +148,7 @@ struct vm_run {
 			uint32_t kind; /* enum hv_exit_kind of the exit that did it */
 		} stop;
 	};
-	char text[VM_STOP_TEXT]; /* VM_EXIT_STOP: one line, without newline */
+	char text[VM_STOP_TEXT]; /* VM_EXIT_STOP: lines, the last without newline */
 	/* On VM_EXIT_MEM and VM_EXIT_STOP: where the guest was. */
 	uint64_t rip, cs_base;
 	uint32_t insn_len; /* bytes of insn[] that could be read */
@@ -231,6 +231,18 @@ struct vm_trace {
 	uint32_t raw;    /* hardware's reason */
 	uint32_t kind;   /* enum hv_exit_kind */
 	uint32_t action; /* enum hv_action */
+};
+
+/*
+ * Faults that vcpu_break plants in a vCPU's control block, for one entry, which the hardware has
+ * to refuse; the VM ends with VM_STOP_ENTRY_FAILED.  VM_FAULT_CHECK plants none: the explainer
+ * checks every entry from then on, and the VM ends if it finds fault with one.
+ */
+#define VM_FAULT_CHECK 0xffffffffu
+
+struct vm_fault {
+	char name[24], field[32];
+	uint64_t clear, set; /* bits of the field */
 };
 
 enum vm_state { VM_READY, VM_RUNNING, VM_HALTED, VM_STOPPED };

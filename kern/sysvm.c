@@ -5,6 +5,18 @@
 /* System calls: virtual machines.  Their bodies are in vmm/. */
 
 int64_t
+sys_vm_fault(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	return vm_fault(e, arg[0], arg[1]);
+}
+
+int64_t
+sys_vcpu_break(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	return vcpu_break(e, arg[0], arg[1], arg[2]);
+}
+
+int64_t
 sys_hv_caps(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 {
 	return hv_get_caps(e, arg[0]);

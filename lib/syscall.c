@@ -206,6 +206,18 @@ sys_vm_info(unsigned int index, struct vm_info *info)
 }
 
 long
+sys_vm_fault(unsigned int index, struct vm_fault *fault)
+{
+	return CALL2(vm_fault, index, fault);
+}
+
+long
+sys_vcpu_break(uint32_t vm, uint32_t vcpu, uint32_t fault)
+{
+	return CALL3(vcpu_break, vm, vcpu, fault);
+}
+
+long
 sys_vm_stats(uint32_t vm, struct vm_stats *stats)
 {
 	return CALL2(vm_stats, vm, stats);

@@ -48,6 +48,8 @@ long sys_vcpu_run(uint32_t vm, uint32_t vcpu);
 long sys_vcpu_get_regs(uint32_t vm, uint32_t vcpu, struct vm_regs *regs);
 long sys_vcpu_set_regs(uint32_t vm, uint32_t vcpu, const struct vm_regs *regs);
 long sys_vm_info(unsigned int index, struct vm_info *info);
+long sys_vm_fault(unsigned int index, struct vm_fault *fault);
+long sys_vcpu_break(uint32_t vm, uint32_t vcpu, uint32_t fault);
 long sys_vm_stats(uint32_t vm, struct vm_stats *stats);
 long sys_vm_mark(uint32_t vm, struct vm_stats *now, struct vm_stats *before);
 long sys_vm_histogram(uint32_t vm, enum hv_exit_kind kind, uint64_t buckets[VM_BUCKETS]);

@@ -17,6 +17,23 @@ struct env;
 struct vcpu;
 struct vm;
 
+/* What a checker of entry rules has found: vmm/explain.c. */
+struct findings;
+
+/* A change of one field of the control block; where and size are the back end's. */
+struct hv_change {
+	const char *field; /* NULL: none */
+	uint32_t where, size;
+	uint64_t clear, set;
+};
+
+/* A fault to plant, so that the hardware refuses an entry. */
+struct hv_fault {
+	const char *name;
+	struct hv_change change;
+	struct hv_change enable; /* where the rule does not apply otherwise */
+};
+
 struct vcpu {
 	/* First, for assembly: GPRs in hardware order.  RSP is the back end's. */
 	uint64_t gpr[REG_COUNT];
@@ -42,6 +59,12 @@ struct vcpu {
 	uint32_t held_irq;     /* HV_EVENT_VALID | vector: taken from the PIC, waits for a window */
 	bool irq_wanted;       /* the monitor has an interrupt: tell it when it can be taken */
 	bool window_open;      /* the back end's interrupt window is on */
+	/* See vcpu_break(). */
+	struct {
+		enum { BREAK_NONE, BREAK_CHECK, BREAK_ARMED, BREAK_PLANTED } state;
+		uint32_t fault;
+		uint64_t old[2]; /* values of the fields that were changed */
+	} debug;
 	/* An IN that waits for the monitor's data. */
 	struct {
 		bool pending;
@@ -136,8 +159,18 @@ struct hv_ops {
 	void (*flush)(struct vm *vm);   /* nested translations of this VM, on this CPU */
 	void (*leave)(struct vcpu *v);  /* before user mode or another Env runs on this CPU */
 	uint64_t (*npt_leaf)(uint64_t pa, bool writable, bool large);
-	void (*explain)(struct vcpu *v, char *text, uint64_t size); /* after a refused entry */
 	void (*dump)(struct vcpu *v, hv_print_t print); /* the control block, which is current */
+	/* After a refused entry: what the hardware said (x; NULL when enter() failed), and which
+	 * rules are broken. */
+	void (*explain)(struct vcpu *v, const struct hv_exit *x, struct findings *out);
+	/* The same rules, all of them, before an entry. */
+	void (*check)(struct vcpu *v, struct findings *out);
+	/* The control block as it is now, for explain(); NULL where nothing writes over it. */
+	void (*keep)(struct vcpu *v);
+	const struct hv_fault *faults;
+	const unsigned int *fault_count;
+	uint64_t (*field_read)(struct vcpu *v, const struct hv_change *c);
+	void (*field_write)(struct vcpu *v, const struct hv_change *c, uint64_t value);
 };
 
 /* The back end in use, or NULL with hv_caps.refusal saying why. */
@@ -177,5 +210,7 @@ int64_t vm_histogram(struct env *e, uint64_t id, uint64_t kind, uint64_t buckets
 int64_t vm_keys(struct env *e, uint64_t id, uint64_t kind, uint64_t keys_va);
 int64_t vm_trace(struct env *e, uint64_t id, uint64_t vcpu, uint64_t from, uint64_t trace_va);
 int64_t hv_get_caps(struct env *e, uint64_t caps_va);
+int64_t vm_fault(struct env *e, uint64_t index, uint64_t fault_va);
+int64_t vcpu_break(struct env *e, uint64_t id, uint64_t vcpu, uint64_t fault);
 
 #endif

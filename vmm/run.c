@@ -83,7 +83,7 @@ vcpu_prepare(struct vcpu *v)
 	/* An exit may come before the window does, and may open it: STI; CPUID. */
 	if (v->window_open)
 		v->attention = true;
-	return HV_RESUME;
+	return v->debug.state ? debug_prepare(v) : HV_RESUME;
 }
 
 /*
@@ -104,13 +104,8 @@ let_interrupts_in(struct vcpu *v)
 static __attribute__((noinline)) enum hv_action
 entry_refused(struct vcpu *v)
 {
-	char why[VM_STOP_TEXT];
-
 	acct_refused(&v->acct, rdtsc());
-	hv->explain(v, why, sizeof(why));
-	dump_start();
-	dump_vcpu(v);
-	return vcpu_stop(v, VM_STOP_ENTRY_FAILED, "VM entry failed: %s", why);
+	return entry_failed(v, NULL);
 }
 
 /* The life of an exit. */

@@ -45,6 +45,20 @@ enum hv_action vcpu_stop(struct vcpu *v, enum vm_stop why, const char *fmt, ...)
         __attribute__((format(printf, 3, 4)));
 void vcpu_where(struct vcpu *v); /* run->rip, cs_base, insn[] */
 
+/* explain.c: why an entry was refused.  Findings are text: a line that says what the hardware
+ * said, then two lines for each rule that is broken. */
+struct findings {
+	char *text;
+	uint64_t size, used;
+	unsigned int broken;   /* rules */
+	unsigned int left_out; /* of them, for want of room */
+};
+void findings_head(struct findings *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void findings_add(struct findings *f, const char *field, uint64_t value, const char *must,
+                  const char *manual, const char *section);
+enum hv_action entry_failed(struct vcpu *v, const struct hv_exit *x); /* x: NULL, no exit came */
+enum hv_action debug_prepare(struct vcpu *v); /* before an entry, when v->debug.state asks for it */
+
 /* state.c: guest registers that neither VMX nor SVM switches at an entry. */
 int state_init(struct vcpu *v); /* FPU area; -E_NO_MEM */
 void state_free(struct vcpu *v);

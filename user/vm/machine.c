@@ -165,7 +165,7 @@ machine_create(struct machine *m, const struct options *o)
 	long err;
 
 	*m = (struct machine){.opts = *o, .state = RUN_ON};
-	if (!open_image(o->image, &disk))
+	if (!open_image(o->image, &disk) || (o->fault && !fault_known(o->fault)))
 		return STATUS_ERROR;
 	err = create_vm(m);
 	if (err >= 0)

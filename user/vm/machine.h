@@ -29,7 +29,12 @@ struct options {
 	uint32_t trace;       /* exits that the flight recorder keeps; 0: the kernel's default */
 	bool populate;        /* take all of ram before the guest starts */
 	bool quiet;
+	const char *fault;  /* to plant before a run of the vCPU; NULL: none */
+	uint64_t break_run; /* before which, counted from 1 */
+	bool check;         /* the rules of VM entries, before each */
 };
+
+#define BREAK_LIST "list"
 
 /* Guest time: nanoseconds since the VM began, from the host's TSC. */
 struct clock {
@@ -73,6 +78,7 @@ struct machine {
 	enum run_state state;
 	int status; /* when RUN_OFF */
 	struct clock clock;
+	uint64_t runs;    /* of the vCPU */
 	bool timer_moved; /* ask the timer when it wants to be called next */
 	struct terminal term;
 	struct control control;
@@ -101,6 +107,13 @@ void control_reset(struct machine *m);
 void boot_prepare(struct machine *m);
 bool boot_is_bios_call(uint64_t gpa);
 void boot_report_bios_call(struct machine *m, uint64_t gpa);
+
+/* fault.c: entries that are broken on purpose.  The names of the faults; */
+int fault_list(void);
+/* is there such a fault?  Says so if not; */
+bool fault_known(const char *name);
+/* before each run of the vCPU. */
+void fault_prepare(struct machine *m);
 
 /* run.c: runs the VM until it is off. */
 void run_machine(struct machine *m);

@@ -18,7 +18,11 @@ usage(void)
 	       "  --leaves=V   profile of the statistics leaves: v1, v2 or v3; v2 if not given\n"
 	       "  --trace=N    exits that the flight recorder keeps; 256 if not given\n"
 	       "  -c COMMANDS  type COMMANDS and `poweroff` to it\n"
-	       "  -q           print nothing but what the guest prints, and errors\n");
+	       "  -q           print nothing but what the guest prints, and errors\n"
+	       "  --break FAULT[@RUN]  have the vCPU's first entry refused, or that of run number "
+	       "RUN;\n"
+	       "               `--break list` shows the faults\n"
+	       "  --check      check the rules of entries before each of them\n");
 	return false;
 }
 
@@ -41,7 +45,7 @@ parse_ram(struct options *o, const char *text)
 }
 
 static bool
-parse_leaves(struct options *o, const char *text)
+parse_leaves(struct options *o, char *text)
 {
 	uint64_t profile;
 
@@ -54,7 +58,7 @@ parse_leaves(struct options *o, const char *text)
 }
 
 static bool
-parse_trace(struct options *o, const char *text)
+parse_trace(struct options *o, char *text)
 {
 	uint64_t count;
 
@@ -67,35 +71,71 @@ parse_trace(struct options *o, const char *text)
 	return false;
 }
 
-/* Options of the form --name=value. */
+/* FAULT, or FAULT@RUN.  The argument is cut at the @. */
 static bool
-parse_long(struct options *o, const char *arg)
+parse_break(struct options *o, char *text)
 {
-	static const struct {
-		const char *name;
-		bool (*parse)(struct options *o, const char *value);
-	} options[] = {
-	        {"--leaves=", parse_leaves},
-	        {"--trace=", parse_trace},
-	};
+	char *at = strchr(text, '@');
 
-	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-		size_t len = strlen(options[i].name);
+	o->break_run = 1;
+	o->fault = text;
+	if (!at)
+		return true;
+	*at = '\0';
+	if (parse_number(at + 1, UINT64_MAX, &o->break_run) && o->break_run)
+		return true;
+	printf(VM_NAME ": --break=%s@%s: expected the number of a run, 1 or more\n", text, at + 1);
+	return false;
+}
 
-		if (!strncmp(arg, options[i].name, len))
-			return options[i].parse(o, arg + len);
-	}
-	return usage();
+static bool
+parse_check(struct options *o, char *none)
+{
+	(void)none;
+	o->check = true;
+	return true;
 }
 
 /* The value of the option at *i, which moves on to it. */
-static const char *
+static char *
 option_value(int argc, char **argv, int *i)
 {
 	if (*i + 1 < argc)
 		return argv[++*i];
 	printf(VM_NAME ": %s needs a value\n", argv[*i]);
 	return NULL;
+}
+
+/* --name=value, or --name value; --name where there is none. */
+static bool
+parse_long(struct options *o, int argc, char **argv, int *i)
+{
+	static const struct {
+		const char *name;
+		bool has_value;
+		bool (*parse)(struct options *o, char *value);
+	} options[] = {
+	        {"--leaves", true, parse_leaves},
+	        {"--trace", true, parse_trace},
+	        {"--break", true, parse_break},
+	        {"--check", false, parse_check},
+	};
+
+	for (size_t n = 0; n < ARRAY_SIZE(options); n++) {
+		size_t len = strlen(options[n].name);
+		char *value = argv[*i] + len;
+
+		if (strncmp(argv[*i], options[n].name, len))
+			continue;
+		if (*value == '=' && options[n].has_value)
+			return options[n].parse(o, value + 1);
+		if (*value)
+			break;
+		if (options[n].has_value)
+			value = option_value(argc, argv, i);
+		return value && options[n].parse(o, value);
+	}
+	return usage();
 }
 
 static bool
@@ -128,7 +168,7 @@ options_parse(struct options *o, int argc, char **argv)
 		const char *arg = argv[i];
 
 		if (!strncmp(arg, "--", 2)) {
-			if (!parse_long(o, arg))
+			if (!parse_long(o, argc, argv, &i))
 				return false;
 		} else if (arg[0] == '-') {
 			if (strlen(arg) != 2)
@@ -141,5 +181,5 @@ options_parse(struct options *o, int argc, char **argv)
 			o->image = arg;
 		}
 	}
-	return o->image || usage();
+	return o->image || (o->fault && !strcmp(o->fault, BREAK_LIST)) || usage();
 }

@@ -124,6 +124,8 @@ step(struct machine *m)
 	long err;
 
 	prepare(m);
+	if (m->opts.fault || m->opts.check)
+		fault_prepare(m);
 	err = sys_vcpu_run(m->vm, m->vcpu);
 	if (err < 0) {
 		printf(VM_NAME " %u: cannot run the vCPU: %s\n", m->vm, error_text(err));

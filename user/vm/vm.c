@@ -16,6 +16,8 @@ main(int argc, char **argv)
 
 	if (!options_parse(&options, argc, argv))
 		return STATUS_USAGE;
+	if (options.fault && !strcmp(options.fault, BREAK_LIST))
+		return fault_list();
 	status = machine_create(&machine, &options);
 	if (status != STATUS_OK)
 		return status;

@@ -366,11 +366,19 @@ svm_flush(struct vm *vm)
 		((struct svm_vcpu *)vm->vcpus[i]->backend)->flush = true;
 }
 
-static void
-svm_explain(struct vcpu *v, char *text, uint64_t size)
+static uint64_t
+svm_field_read(struct vcpu *v, const struct hv_change *c)
 {
-	(void)v;
-	snprintf(text, size, "VMRUN found the VMCB invalid (VMEXIT_INVALID)");
+	uint64_t value = 0;
+
+	memcpy(&value, (char *)svm_vmcb(v) + c->where, c->size);
+	return value;
+}
+
+static void
+svm_field_write(struct vcpu *v, const struct hv_change *c, uint64_t value)
+{
+	memcpy((char *)svm_vmcb(v) + c->where, &value, c->size);
 }
 
 const struct hv_ops hv_svm = {
@@ -412,4 +420,10 @@ const struct hv_ops hv_svm = {
         .npt_leaf = svm_npt_leaf,
         .explain = svm_explain,
         .dump = svm_dump,
+        .check = svm_check,
+        .keep = svm_keep,
+        .faults = svm_faults,
+        .fault_count = &svm_fault_count,
+        .field_read = svm_field_read,
+        .field_write = svm_field_write,
 };

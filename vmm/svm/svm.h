@@ -57,7 +57,10 @@ struct svm_vcpu {
 	} code;
 	uint64_t injected; /* EVENTINJ of the last VMRUN, which the exit clears */
 	bool flush;        /* at the next VMRUN */
+	bool kept;         /* svm_keep() was called */
+	uint8_t copy[VMCB_USED] __attribute__((aligned(8)));
 };
+_Static_assert(sizeof(struct svm_vcpu) <= PAGE_SIZE, "it has one page");
 
 extern const struct hv_ops hv_svm;
 extern const struct pt_format npt_format;
@@ -65,6 +68,15 @@ extern uint32_t svm_features;
 
 /* Did an invalid exit come from the guest's MOV to CR3? */
 bool svm_is_bad_cr3_write(struct vcpu *v);
+/* check.c: the rules that VMRUN checks. */
+void svm_check(struct vcpu *v, struct findings *out);
+void svm_explain(struct vcpu *v, const struct hv_exit *x, struct findings *out);
+/* QEMU's TCG leaves the host's registers in a VMCB that it refuses, so the checker needs a copy. */
+void svm_keep(struct vcpu *v);
+/* faults.c */
+extern const struct hv_fault svm_faults[];
+extern const unsigned int svm_fault_count;
+
 void svm_decode_init(void);
 void svm_decode(struct vcpu *v, struct hv_exit *x);
 

@@ -57,6 +57,8 @@ struct vmcb {
 	uint8_t reserved698[0x1000 - 0x698];
 };
 
+enum { VMCB_USED = 0x698 }; /* bytes that have a meaning */
+
 #define VMCB_AT(field, offset) \
 	_Static_assert(__builtin_offsetof(struct vmcb, field) == (offset), "VMCB layout: " #field)
 VMCB_AT(exceptions, 0x008);

@@ -26,15 +26,18 @@ enum word {
 static const struct {
 	const char *msr;
 	const char *text;
+	enum vmcs_field field; /* of control words; 0 for the others */
 } words[] = {
-        [WORD_PIN] = {"IA32_VMX_PINBASED_CTLS", "pin-based control"},
-        [WORD_CPU] = {"IA32_VMX_PROCBASED_CTLS", "primary processor-based control"},
-        [WORD_CPU2] = {"IA32_VMX_PROCBASED_CTLS2", "secondary processor-based control"},
-        [WORD_EXITC] = {"IA32_VMX_EXIT_CTLS", "VM-exit control"},
-        [WORD_ENTRY] = {"IA32_VMX_ENTRY_CTLS", "VM-entry control"},
-        [WORD_EPTVPID] = {"IA32_VMX_EPT_VPID_CAP", "EPT capability"},
-        [WORD_BASIC] = {"IA32_VMX_BASIC", "capability"},
-        [WORD_MISC] = {"IA32_VMX_MISC", "capability"},
+        [WORD_PIN] = {"IA32_VMX_PINBASED_CTLS", "pin-based control", VMCS_PIN_CONTROLS},
+        [WORD_CPU] = {"IA32_VMX_PROCBASED_CTLS", "primary processor-based control",
+                      VMCS_CPU_CONTROLS},
+        [WORD_CPU2] = {"IA32_VMX_PROCBASED_CTLS2", "secondary processor-based control",
+                       VMCS_CPU2_CONTROLS},
+        [WORD_EXITC] = {"IA32_VMX_EXIT_CTLS", "VM-exit control", VMCS_EXIT_CONTROLS},
+        [WORD_ENTRY] = {"IA32_VMX_ENTRY_CTLS", "VM-entry control", VMCS_ENTRY_CONTROLS},
+        [WORD_EPTVPID] = {"IA32_VMX_EPT_VPID_CAP", "EPT capability", 0},
+        [WORD_BASIC] = {"IA32_VMX_BASIC", "capability", 0},
+        [WORD_MISC] = {"IA32_VMX_MISC", "capability", 0},
 };
 
 static const struct bit_name {
@@ -132,6 +135,33 @@ read_words(struct allowed *a)
 		a[WORD_CPU2] = allowed_of(MSR_VMX_PROCBASED2);
 	if (a[WORD_CPU2].may & (CPU2_ENABLE_EPT | CPU2_ENABLE_VPID))
 		a[WORD_EPTVPID].may = rdmsr(MSR_VMX_EPT_VPID_CAP);
+}
+
+static const char *
+bit_text(enum word word, unsigned int bit)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(bit_names); i++)
+		if (bit_names[i].word == word && bit_names[i].bit == bit)
+			return bit_names[i].text;
+	return "reserved";
+}
+
+bool
+vmx_control_allowed(enum vmcs_field field, uint32_t value, char *must, uint64_t size)
+{
+	struct allowed a[ARRAY_SIZE(words)] = {0};
+	enum word w = WORD_PIN;
+	uint32_t wrong;
+
+	read_words(a);
+	while (words[w].field != field)
+		w++;
+	wrong = value ^ ((value | (uint32_t)a[w].must) & (uint32_t)a[w].may);
+	if (!wrong)
+		return true;
+	snprintf(must, size, "bit %d (%s) must be %d on this CPU (%s)", __builtin_ctz(wrong),
+	         bit_text(w, __builtin_ctz(wrong)), !(value & wrong & -wrong), words[w].msr);
+	return false;
 }
 
 static int

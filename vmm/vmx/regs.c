@@ -100,13 +100,10 @@ vmx_set_efer(struct vcpu *v, uint64_t value)
 	vmcs_write(v, VMCS_GUEST_EFER, value);
 }
 
-/* The fields of segment s lie at fixed steps from ES's. */
-enum { SEGMENT_STEP = 2 };
-
 void
 vmx_get_segment(struct vcpu *v, enum vm_seg s, struct vm_segment *out)
 {
-	unsigned int step = SEGMENT_STEP * s;
+	unsigned int step = VMCS_SEGMENT_STEP * s;
 
 	out->sel = (uint16_t)vmcs_read(v, VMCS_GUEST_ES_SELECTOR + step);
 	out->base = vmcs_read(v, VMCS_GUEST_ES_BASE + step);
@@ -117,7 +114,7 @@ vmx_get_segment(struct vcpu *v, enum vm_seg s, struct vm_segment *out)
 static void
 set_segment(struct vcpu *v, enum vm_seg s, const struct vm_segment *in)
 {
-	unsigned int step = SEGMENT_STEP * s;
+	unsigned int step = VMCS_SEGMENT_STEP * s;
 
 	vmcs_write(v, VMCS_GUEST_ES_SELECTOR + step, in->sel);
 	vmcs_write(v, VMCS_GUEST_ES_BASE + step, in->base);

@@ -275,23 +275,16 @@ vmx_leave(struct vcpu *v)
 	__asm__ volatile("lgdt %0" : : "m"(gdtr));
 }
 
-/* SDM vol. 3, "VM Instruction Error Numbers": those that an entry can meet. */
-static const char *const instruction_errors[] = {
-        [4] = "VMLAUNCH with a VMCS that was launched already",
-        [5] = "VMRESUME with a VMCS that was not launched",
-        [7] = "invalid control field",
-        [8] = "invalid host-state field",
-        [26] = "entry with events blocked by MOV SS",
-};
+static uint64_t
+vmx_field_read(struct vcpu *v, const struct hv_change *c)
+{
+	return vmcs_read(v, c->where);
+}
 
 static void
-vmx_explain(struct vcpu *v, char *text, uint64_t size)
+vmx_field_write(struct vcpu *v, const struct hv_change *c, uint64_t value)
 {
-	uint64_t error = vmcs_read(v, VMCS_INSTRUCTION_ERROR);
-	const char *what =
-	        error < ARRAY_SIZE(instruction_errors) ? instruction_errors[error] : NULL;
-
-	snprintf(text, size, "VM-instruction error %lu: %s", error, what ? what : "see the SDM");
+	vmcs_write(v, c->where, value);
 }
 
 const struct hv_ops hv_vmx = {
@@ -332,4 +325,9 @@ const struct hv_ops hv_vmx = {
         .npt_leaf = vmx_npt_leaf,
         .explain = vmx_explain,
         .dump = vmcs_dump,
+        .check = vmx_check,
+        .faults = vmx_faults,
+        .fault_count = &vmx_fault_count,
+        .field_read = vmx_field_read,
+        .field_write = vmx_field_write,
 };

@@ -58,6 +58,18 @@ void vmx_report(struct hv_caps *caps);
 
 void vmx_decode(struct vcpu *v, struct hv_exit *x);
 
+/*
+ * Does this CPU allow the control word `value` in its field?  If not, `must` says of the first
+ * wrong bit what it must be.
+ */
+bool vmx_control_allowed(enum vmcs_field field, uint32_t value, char *must, uint64_t size);
+/* check.c: the rules that an entry checks. */
+void vmx_check(struct vcpu *v, struct findings *out);
+void vmx_explain(struct vcpu *v, const struct hv_exit *x, struct findings *out);
+/* faults.c */
+extern const struct hv_fault vmx_faults[];
+extern const unsigned int vmx_fault_count;
+
 /* vmx.c */
 uint64_t vmx_eptp(const struct vm *vm);
 void vmx_flush_vpid(const struct vm *vm); /* linear translations of this VM, on this CPU */
@@ -70,7 +82,8 @@ void vmcs_free(struct vcpu *v);
 void vmcs_dump(struct vcpu *v, hv_print_t print);
 
 /* regs.c: guest state in the VMCS */
-uint64_t vmx_cr0_mask(void); /* the bits that the guest does not own */
+enum { VMCS_SEGMENT_STEP = 2 }; /* the fields of segment s lie at fixed steps from ES's */
+uint64_t vmx_cr0_mask(void);    /* the bits that the guest does not own */
 void vmx_get_regs(struct vcpu *v, struct vm_regs *r);
 int vmx_set_regs(struct vcpu *v, const struct vm_regs *r);
 void vmx_get_segment(struct vcpu *v, enum vm_seg s, struct vm_segment *out);

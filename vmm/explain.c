@@ -1,0 +1,196 @@
+#include "vmm/vmm.h"
+
+#include "inc/error.h"
+#include "kern/env.h"
+#include "lib/printf.h"
+#include "lib/string.h"
+
+/*
+ * Why the hardware refused an entry, in the manual's words.  The back ends' checkers know the
+ * rules; here is what they have in common, and how an entry is broken on purpose.
+ */
+
+enum { CLOSING_MAX = 100 }; /* bytes, kept free for the last line */
+
+/* False when there is no room; then nothing is added. */
+static __attribute__((format(printf, 3, 0))) bool
+append(struct findings *f, uint64_t keep, const char *fmt, va_list ap)
+{
+	uint64_t room = f->size - f->used;
+	int n = vsnprintf(f->text + f->used, room, fmt, ap);
+
+	if (n < 0 || (uint64_t)n + keep >= room) {
+		f->text[f->used] = '\0';
+		return false;
+	}
+	f->used += n;
+	return true;
+}
+
+void
+findings_head(struct findings *f, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	append(f, 0, fmt, ap);
+	va_end(ap);
+}
+
+static __attribute__((format(printf, 2, 3))) bool
+append_line(struct findings *f, const char *fmt, ...)
+{
+	va_list ap;
+	bool fits;
+
+	va_start(ap, fmt);
+	fits = append(f, CLOSING_MAX, fmt, ap);
+	va_end(ap);
+	return fits;
+}
+
+void
+findings_add(struct findings *f, const char *field, uint64_t value, const char *must,
+             const char *manual, const char *section)
+{
+	f->broken++;
+	if (!append_line(f, "\n  %s is %#lx: %s\n    %s, \"%s\"", field, value, must, manual,
+	                 section))
+		f->left_out++;
+}
+
+static void
+findings_close(struct findings *f)
+{
+	if (!f->broken)
+		findings_head(f, "\n  no rule that the checker knows is broken");
+	if (f->left_out)
+		findings_head(f, "\n  and %u more broken rules", f->left_out);
+}
+
+static void
+fault_plant(struct vcpu *v)
+{
+	const struct hv_fault *fault = &hv->faults[v->debug.fault];
+	const struct hv_change *changes[] = {&fault->enable, &fault->change};
+
+	for (unsigned int i = 0; i < 2; i++) {
+		const struct hv_change *c = changes[i];
+
+		if (!c->field)
+			continue;
+		v->debug.old[i] = hv->field_read(v, c);
+		hv->field_write(v, c, (v->debug.old[i] & ~c->clear) | c->set);
+	}
+	v->debug.state = BREAK_PLANTED;
+}
+
+static void
+fault_remove(struct vcpu *v)
+{
+	const struct hv_fault *fault = &hv->faults[v->debug.fault];
+
+	if (v->debug.state != BREAK_PLANTED)
+		return;
+	hv->field_write(v, &fault->change, v->debug.old[1]);
+	if (fault->enable.field)
+		hv->field_write(v, &fault->enable, v->debug.old[0]);
+	v->debug.state = BREAK_NONE;
+}
+
+static enum hv_action
+stop_at_false_alarm(struct vcpu *v)
+{
+	char text[VM_STOP_TEXT];
+	struct findings f = {.text = text, .size = sizeof(text)};
+
+	hv->check(v, &f);
+	if (!f.broken)
+		return HV_RESUME;
+	findings_close(&f);
+	return vcpu_stop(v, VM_STOP_INTERNAL, "the explainer finds fault with this entry:%s", text);
+}
+
+enum hv_action
+debug_prepare(struct vcpu *v)
+{
+	v->attention = true; /* come here before the next entry, too */
+	switch (v->debug.state) {
+	case BREAK_CHECK:
+		return stop_at_false_alarm(v);
+	case BREAK_ARMED:
+		fault_plant(v);
+		if (hv->keep)
+			hv->keep(v);
+		return HV_RESUME;
+	case BREAK_PLANTED:
+		fault_remove(v);
+		return vcpu_stop(
+		        v, VM_STOP_INTERNAL,
+		        "the guest was entered with the fault %s: either it breaks no rule in "
+		        "this state of the guest, or this processor does not check",
+		        hv->faults[v->debug.fault].name);
+	case BREAK_NONE:
+		break;
+	}
+	return HV_RESUME;
+}
+
+enum hv_action
+entry_failed(struct vcpu *v, const struct hv_exit *x)
+{
+	char text[VM_STOP_TEXT];
+	struct findings f = {.text = text, .size = sizeof(text)};
+
+	hv->explain(v, x, &f);
+	findings_close(&f);
+	dump_start();
+	dump_vcpu(v);
+	fault_remove(v);
+	return vcpu_stop(v, VM_STOP_ENTRY_FAILED, "VM entry failed: %s", text);
+}
+
+enum hv_action
+exit_entry_failed(struct vcpu *v, struct hv_exit *x)
+{
+	return entry_failed(v, x);
+}
+
+int64_t
+vm_fault(struct env *e, uint64_t index, uint64_t fault_va)
+{
+	struct vm_fault out = {0};
+	const struct hv_fault *fault;
+
+	if (!hv)
+		return -E_NO_HV;
+	if (index >= *hv->fault_count)
+		return -E_NOT_FOUND;
+	fault = &hv->faults[index];
+	strlcpy(out.name, fault->name, sizeof(out.name));
+	strlcpy(out.field, fault->change.field, sizeof(out.field));
+	out.clear = fault->change.clear;
+	out.set = fault->change.set;
+	return copy_out(e->as, fault_va, &out, sizeof(out));
+}
+
+int64_t
+vcpu_break(struct env *e, uint64_t id, uint64_t index, uint64_t fault)
+{
+	struct vcpu *v = vcpu_of(e, id, index);
+
+	if (!v)
+		return -E_BAD_VM;
+	if (v->debug.state == BREAK_PLANTED)
+		return -E_AGAIN;
+	if (fault == VM_FAULT_CHECK) {
+		v->debug.state = BREAK_CHECK;
+	} else if (fault < *hv->fault_count) {
+		v->debug.state = BREAK_ARMED;
+		v->debug.fault = (uint32_t)fault;
+	} else {
+		return -E_INVAL;
+	}
+	v->attention = true;
+	return 0;
+}

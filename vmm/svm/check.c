@@ -1,0 +1,124 @@
+#include "vmm/svm/svm.h"
+
+#include "inc/cpuid.h"
+#include "inc/x86.h"
+#include "lib/string.h"
+
+/*
+ * Why did VMRUN refuse?  Walks the manual's rules over the VMCB.  It knows nothing but the VMCB and
+ * the processor, and finds nothing in a VMCB that VMRUN takes.
+ */
+
+enum section { CONSISTENCY, INJECTION, NESTED, SECTIONS };
+
+static const char *const titles[SECTIONS] = {
+        [CONSISTENCY] = "Canonicalization and Consistency Checks",
+        [INJECTION] = "Event Injection",
+        [NESTED] = "Nested Paging: Enabling Nested Paging",
+};
+
+enum { EVENT_SOFT_INTR = 4 << 8, ATTRIB_L = 0x200, ATTRIB_DB = 0x400 };
+static const uint64_t CR4_DEFINED = 0x00f71fffull;
+static const uint64_t EFER_DEFINED = 0x0036fd01ull;
+
+/* What many rules ask for. */
+struct check {
+	bool has_long_mode;
+	bool long_mode; /* EFER.LME and CR0.PG */
+	bool long_mode_active;
+	bool injecting;
+	uint32_t type, vector;
+	uint32_t asids;
+	unsigned int physical_bits;
+};
+
+static bool
+fits(const struct check *c, uint64_t pa, uint64_t pages)
+{
+	return ROUND_DOWN(pa, PAGE_SIZE) < (1ull << c->physical_bits) - (pages - 1) * PAGE_SIZE;
+}
+
+static bool
+is_pat(uint64_t pat)
+{
+	const unsigned int types = 1 << 0 | 1 << 1 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7;
+
+	for (; pat; pat >>= 8)
+		if ((pat & 0xff) > 7 || !(types & 1u << (pat & 0xff)))
+			return false;
+	return true;
+}
+
+/* The rules of rules.def: two functions each, and a table. */
+#define RULE(name, field, shown, section, when, keeps, must)                  \
+	static bool keeps_##name(const struct check *c, const struct vmcb *b) \
+	{                                                                     \
+		(void)c;                                                      \
+		(void)b;                                                      \
+		return !(when) || (keeps);                                    \
+	}                                                                     \
+	static uint64_t value_##name(const struct vmcb *b)                    \
+	{                                                                     \
+		return shown;                                                 \
+	}
+#include "vmm/svm/rules.def"
+#undef RULE
+
+static const struct rule {
+	const char *field;
+	enum section section;
+	bool (*keeps)(const struct check *c, const struct vmcb *b);
+	uint64_t (*value)(const struct vmcb *b);
+	const char *must;
+} rules[] = {
+#define RULE(name, field, shown, section, when, keeps, must) \
+	{field, section, keeps_##name, value_##name, must},
+#include "vmm/svm/rules.def"
+#undef RULE
+};
+
+static void
+check_vmcb(const struct vmcb *b, struct findings *out)
+{
+	const struct check c = {
+	        .has_long_mode = cpuid(0x80000001, 0).edx & CPUIDX1_EDX_LM,
+	        .long_mode = (b->efer & EFER_LME) && (b->cr0 & CR0_PG),
+	        .injecting = b->event_inject & HV_EVENT_VALID,
+	        .long_mode_active = (b->efer & EFER_LMA) && (b->cs.attrib & ATTRIB_L),
+	        .type = b->event_inject & HV_EVENT_TYPE,
+	        .vector = b->event_inject & 0xff,
+	        .asids = cpuid(0x8000000a, 0).ebx,
+	        .physical_bits = BITS(cpuid(0x80000008, 0).eax, 7, 0),
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(rules); i++)
+		if (!rules[i].keeps(&c, b))
+			findings_add(out, rules[i].field, rules[i].value(b), rules[i].must,
+			             "APM vol. 2", titles[rules[i].section]);
+}
+
+void
+svm_check(struct vcpu *v, struct findings *out)
+{
+	check_vmcb(svm_vmcb(v), out);
+}
+
+void
+svm_keep(struct vcpu *v)
+{
+	struct svm_vcpu *x = v->backend;
+
+	memcpy(x->copy, x->vmcb, sizeof(x->copy));
+	x->kept = true;
+}
+
+void
+svm_explain(struct vcpu *v, const struct hv_exit *x, struct findings *out)
+{
+	struct svm_vcpu *s = v->backend;
+
+	(void)x;
+	findings_head(out, "VMRUN found the VMCB invalid (VMEXIT_INVALID)");
+	check_vmcb(s->kept ? (const struct vmcb *)s->copy : s->vmcb, out);
+	s->kept = false;
+}

@@ -1,0 +1,27 @@
+#include "vmm/svm/svm.h"
+
+#include "inc/x86.h"
+
+/*
+ * Faults to plant in a VMCB, for `vm --break`: a change of one field that every processor has to
+ * refuse.
+ */
+
+enum { RESERVED_TYPE = 1 << 8, ATTRIB_L = 0x200, ATTRIB_DB = 0x400 };
+#define TOO_WIDE (1ull << 52) /* no processor has wider physical addresses */
+#define ALL      (~0ull)
+#define EVENT(x) (HV_EVENT_VALID | (x))
+
+#define CHANGE(field, member, clear, set)                              \
+	{                                                              \
+		field, __builtin_offsetof(struct vmcb, member),        \
+		        sizeof(((struct vmcb *)0)->member), clear, set \
+	}
+
+#define FAULT(name, field, member, clear, set) {name, CHANGE(field, member, clear, set), {0}},
+
+const struct hv_fault svm_faults[] = {
+#include "vmm/svm/faults.def"
+};
+
+const unsigned int svm_fault_count = ARRAY_SIZE(svm_faults);

@@ -1,0 +1,36 @@
+#include "vmm/vmx/vmx.h"
+
+#include "inc/memlayout.h"
+#include "inc/msr.h"
+#include "inc/x86.h"
+
+/*
+ * Faults to plant in a VMCS, for `vm --break`: a change of one field that every processor has to
+ * refuse.  Where the field counts only together with another one, that one is set as well, to a
+ * value that is in order.  Host fields among them are refused before anything of them is loaded.
+ */
+
+enum { RESERVED_TYPE = 1 << 8, SOFT_INTR = 4 << 8 };
+#define NONCANONICAL (1ull << 63) /* alone: bits 62 to 47 are clear */
+#define TOO_WIDE     (1ull << 52) /* no processor has wider physical addresses */
+#define ALL          (~0ull)
+#define EVENT(x)     (HV_EVENT_VALID | (x))
+
+/* An MSR that the SDM excludes from being loaded ("Loading MSRs"). */
+static const struct {
+	uint32_t index, reserved;
+	uint64_t value;
+} bad_msr __attribute__((aligned(16))) = {.index = MSR_FS_BASE};
+
+#define CHANGE(name, bits_off, bits_on)                                                 \
+	{                                                                               \
+		.where = VMCS_##name, .clear = bits_off, .set = bits_on, .field = #name \
+	}
+#define FAULT(name, field, clear, set)              {name, CHANGE(field, clear, set), {0}},
+#define FAULT_WITH(name, field, clear, set, enable) {name, CHANGE(field, clear, set), enable},
+
+const struct hv_fault vmx_faults[] = {
+#include "vmm/vmx/faults.def"
+};
+
+const unsigned int vmx_fault_count = ARRAY_SIZE(vmx_faults);
