@@ -7,24 +7,35 @@ static const char *const names[VM_TIMES] = {
         [VM_TIME_HALTED] = "halted", [VM_TIME_WAITING] = "waiting",
 };
 
+static void
+print_row(const char *name, uint64_t ticks, uint64_t wall)
+{
+	unsigned int share = permille(ticks, wall);
+
+	printf("%6s %-18s %10s %3u.%u %14lu\n", "", name, "", share / 10, share % 10, ticks);
+}
+
+static void
+print_tsv(const struct vm_stats *stats)
+{
+	printf("\ntime\tticks\n");
+	for (enum vm_time t = 0; t < VM_TIMES; t++)
+		printf("%s\t%lu\n", names[t], stats->time[t]);
+	printf("wall\t%lu\n", stats->wall);
+}
+
 void
 times_print(const struct options *o, const struct vm_stats *stats)
 {
 	if (o->tsv) {
-		printf("\ntime\tticks\n");
-		for (enum vm_time t = 0; t < VM_TIMES; t++)
-			printf("%s\t%lu\n", names[t], stats->time[t]);
-		printf("wall\t%lu\n", stats->wall);
+		print_tsv(stats);
 		return;
 	}
-	printf("Time:");
-	for (enum vm_time t = 0; t < VM_TIMES; t++) {
-		unsigned int share = permille(stats->time[t], stats->wall);
-
-		printf(" %s %lu (%u.%u %%),", names[t], stats->time[t], share / 10, share % 10);
-	}
-	printf(" wall %lu.\n", stats->wall);
+	printf("%6s %-18s %10s %5s %14s\n", "", "time", "", "%", "ticks");
+	for (enum vm_time t = 0; t < VM_TIMES; t++)
+		print_row(names[t], stats->time[t], stats->wall);
+	print_row("wall", stats->wall, stats->wall);
 	if (stats->vmreads)
 		printf("VMREADs: %lu, VMWRITEs: %lu.\n", stats->vmreads, stats->vmwrites);
-	printf("Cycles, time and monitor are TSC ticks; under an emulator, the emulator's.\n");
+	printf("Cycles, monitor and ticks are the TSC's; under an emulator, the emulator's.\n");
 }
