@@ -79,13 +79,17 @@ run_test(const struct test *t)
 	return false;
 }
 
+/* Arguments are names of tests to run, or to leave out if they begin with `-'. */
 static bool
 chosen(const struct test *t, int argc, char **argv)
 {
-	for (int i = 1; i < argc; i++)
-		if (!strcmp(t->name, argv[i]))
-			return true;
-	return argc == 1;
+	for (int i = 1; i < argc; i++) {
+		bool out = argv[i][0] == '-';
+
+		if (!strcmp(t->name, argv[i] + out))
+			return !out;
+	}
+	return argc == 1 || argv[1][0] == '-';
 }
 
 static void

@@ -84,7 +84,11 @@ writable(void *va)
 static void
 do_create(void)
 {
-	struct vm_config config = {.ram = random(), .leaves = one_in(8) ? random() : 1 + below(3)};
+	struct vm_config config = {
+	        .ram = random(),
+	        .leaves = one_in(8) ? random() : 1 + below(3),
+	        .trace = one_in(8) ? random() : below(2048),
+	};
 	long id;
 
 	memset(config.name, 'x', sizeof config.name);
@@ -258,11 +262,29 @@ do_run(void)
 static void
 do_questions(void)
 {
-	static struct vm_stats stats;
-	struct vm_info info;
+	static char answer[2][2 * PAGE_SIZE];
+	uint32_t id = one_in(4) ? random() : one_in(4) ? 0 : vm;
+	uint64_t which = one_in(4) ? odd_number() : below(80);
+	void *out = one_in(4) ? (void *)odd_number() : answer[0];
 
-	sys_vm_info(below(3), one_in(4) ? (void *)odd_number() : &info);
-	sys_vm_stats(one_in(4) ? random() : vm, one_in(4) ? (void *)odd_number() : &stats);
+	sys_vm_info(below(3), out);
+	sys_vm_stats(id, out);
+	sys_vm_mark(id, out, one_in(8) ? (void *)odd_number() : answer[1]);
+	sys_vm_histogram(id, which, out);
+	sys_vm_keys(id, which, out);
+	sys_vm_trace(id, one_in(8), which, out);
+}
+
+/* The kernel keeps the accounts of the VM that ended last: let them be of the usual size. */
+static void
+end_well(void)
+{
+	struct vm_config config = {.name = "sane", .leaves = 1};
+
+	sys_vm_destroy(vm);
+	vm = sys_vm_create(&config);
+	CHECK_RESULT(sys_vcpu_create(vm, (void *)SCRATCH), 0);
+	CHECK_RESULT(sys_vm_destroy(vm), 0);
 }
 
 /* A child tries the VM, which is not its own, and gives a page that lands in the RAM. */
@@ -306,6 +328,7 @@ go_mad(uint64_t seed)
 	state = seed;
 	for (int i = 0; i < STEPS; i++)
 		moves[below(ARRAY_SIZE(moves))]();
+	end_well();
 }
 
 void

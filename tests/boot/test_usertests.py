@@ -1,0 +1,29 @@
+"""The tests that user space makes of the kernel, where VMs run and where they do not."""
+
+import pathlib
+import re
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TESTS = re.findall(r"^TEST\((\w+),", (ROOT / "user/usertests/tests.def").read_text(), re.M)
+
+BEDS = {
+    "bochs-vmx": {"emulator": "bochs", "cpu": "corei7_skylake_x"},
+    "bochs-svm": {"emulator": "bochs", "cpu": "zambezi"},
+    "qemu-svm": {"emulator": "qemu", "cpu": "max", "flags": ("--force-tcg",)},
+    "no-vms": {"emulator": "qemu", "cpu": "qemu64,-svm", "flags": ("--force-tcg",)},
+}
+
+# A guest of the fuzzer may spin with interrupts off, which this bed cannot end: docs/TRICKS.md.
+LEFT_OUT = {"bochs-svm": ["vm_fuzz"]}
+
+
+@pytest.mark.parametrize("bed", BEDS)
+def test_usertests(machine, bed):
+    left_out = LEFT_OUT.get(bed, [])
+    m = machine(**BEDS[bed], run=" ".join(["usertests"] + [f"-{t}" for t in left_out]), timeout=180)
+    status = m.finish()
+    assert not re.findall(r"^FAIL .*", m.output, re.M)
+    assert f"usertests: {len(TESTS) - len(left_out)} passed, 0 failed" in m.output
+    assert status == 0
