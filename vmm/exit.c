@@ -4,7 +4,7 @@
 #include "inc/x86.h"
 #include "kern/cpu.h"
 
-/* The neutral exit handlers, one for each name in inc/exits.def; I/O is in io.c. */
+/* The neutral exit handlers, one for each name in inc/exits.def; MSRs are in msr.c, I/O in io.c. */
 
 const exit_handler_t exit_handlers[HV_EXIT_KINDS] = {
 #define EXIT_KIND(kind, reason, name, handler) [HV_EXIT_##kind] = exit_##handler,
@@ -78,32 +78,6 @@ exit_inject_gp(struct vcpu *v, struct hv_exit *x)
 	(void)x;
 	inject_exception_error(v, X86_GP, 0);
 	return HV_RESUME;
-}
-
-enum hv_action
-exit_rdmsr(struct vcpu *v, struct hv_exit *x)
-{
-	uint64_t value;
-
-	x->number = (uint32_t)v->gpr[REG_RCX];
-	acct_key(&v->acct, HV_EXIT_RDMSR, x->number);
-	if (msr_read(v, x->number, &value) < 0)
-		return exit_inject_gp(v, x);
-	v->gpr[REG_RAX] = (uint32_t)value;
-	v->gpr[REG_RDX] = value >> 32;
-	return HV_SKIP;
-}
-
-enum hv_action
-exit_wrmsr(struct vcpu *v, struct hv_exit *x)
-{
-	uint64_t value = v->gpr[REG_RDX] << 32 | (uint32_t)v->gpr[REG_RAX];
-
-	x->number = (uint32_t)v->gpr[REG_RCX];
-	acct_key(&v->acct, HV_EXIT_WRMSR, x->number);
-	if (msr_write(v, x->number, value) < 0)
-		return exit_inject_gp(v, x);
-	return HV_SKIP;
 }
 
 /* A control or debug register's new value: 32 bits outside 64-bit mode. */

@@ -121,6 +121,7 @@ write_misc_enable(struct vcpu *v, uint32_t msr, uint64_t value)
 	return 0;
 }
 
+/* In the order of their numbers. */
 static const struct msr_policy policy[] = {
         {MSR_TSC, MSR_TSC, false, read_tsc, write_tsc},
         {MSR_APIC_BASE, MSR_APIC_BASE, false, read_apic_base, write_apic_base},
@@ -132,31 +133,59 @@ static const struct msr_policy policy[] = {
         {MSR_STAR, MSR_FMASK, true, NULL, NULL},
         {MSR_FS_BASE, MSR_GS_BASE, true, NULL, NULL},
         {MSR_KERNEL_GS_BASE, MSR_KERNEL_GS_BASE, true, NULL, NULL},
+        {UINT32_MAX, UINT32_MAX, false, NULL, NULL}, /* what is in no row before */
 };
 
 static const struct msr_policy *
 msr_find(uint32_t msr)
 {
-	for (unsigned int i = 0; i < ARRAY_SIZE(policy); i++)
-		if (policy[i].first <= msr && msr <= policy[i].last)
-			return &policy[i];
-	return NULL;
+	const struct msr_policy *p = policy;
+
+	while (msr > p->last)
+		p++;
+	return msr >= p->first ? p : &policy[ARRAY_SIZE(policy) - 1];
 }
 
-int
+static int
 msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
 	const struct msr_policy *p = msr_find(msr);
 
-	return p && p->read ? p->read(v, msr, value) : -E_INVAL;
+	return p->read ? p->read(v, msr, value) : -E_INVAL;
 }
 
-int
+static int
 msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
 	const struct msr_policy *p = msr_find(msr);
 
-	return p && p->write ? p->write(v, msr, value) : -E_INVAL;
+	return p->write ? p->write(v, msr, value) : -E_INVAL;
+}
+
+enum hv_action
+exit_rdmsr(struct vcpu *v, struct hv_exit *x)
+{
+	uint64_t value;
+
+	x->number = (uint32_t)v->gpr[REG_RCX];
+	acct_key(&v->acct, HV_EXIT_RDMSR, x->number);
+	if (msr_read(v, x->number, &value) < 0)
+		return exit_inject_gp(v, x);
+	v->gpr[REG_RAX] = (uint32_t)value;
+	v->gpr[REG_RDX] = value >> 32;
+	return HV_SKIP;
+}
+
+enum hv_action
+exit_wrmsr(struct vcpu *v, struct hv_exit *x)
+{
+	uint64_t value = v->gpr[REG_RDX] << 32 | (uint32_t)v->gpr[REG_RAX];
+
+	x->number = (uint32_t)v->gpr[REG_RCX];
+	acct_key(&v->acct, HV_EXIT_WRMSR, x->number);
+	if (msr_write(v, x->number, value) < 0)
+		return exit_inject_gp(v, x);
+	return HV_SKIP;
 }
 
 void

@@ -117,8 +117,6 @@ unsigned int cpuid_phys_bits(void);
 struct cpuid_regs leaves_read(struct vcpu *v, uint32_t leaf, uint32_t subleaf);
 
 /* msr.c */
-int msr_read(struct vcpu *v, uint32_t msr, uint64_t *value); /* -E_INVAL: #GP */
-int msr_write(struct vcpu *v, uint32_t msr, uint64_t value); /* -E_INVAL: #GP */
 /* Calls fn for each MSR that the guest may access directly (its value is switched with the vCPU).
  */
 void msr_for_each_direct(void (*fn)(void *arg, uint32_t msr), void *arg);
