@@ -31,7 +31,7 @@ static uint32_t
 new_fast_guest(void)
 {
 	static const uint8_t vmmcall[] = {0x0f, 0x01, 0xd9};
-	size_t size = fast_guest_end - fast_guest;
+	size_t size = (uintptr_t)fast_guest_end - (uintptr_t)fast_guest;
 	struct hv_caps caps;
 	uint8_t code[64];
 
@@ -39,7 +39,8 @@ new_fast_guest(void)
 	memcpy(code, fast_guest, size);
 	CHECK_RESULT(sys_hv_caps(&caps), 0);
 	if (caps.vendor == HV_SVM)
-		memcpy(code + (fast_hypercall - fast_guest), vmmcall, sizeof vmmcall);
+		memcpy(code + ((uintptr_t)fast_hypercall - (uintptr_t)fast_guest), vmmcall,
+		       sizeof vmmcall);
 	return new_guest(code, size);
 }
 

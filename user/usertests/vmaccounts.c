@@ -1,0 +1,93 @@
+#include "user/usertests/vmtest.h"
+
+/* The accounts of a VM: where its time went, and who may ask. */
+
+static uint64_t
+sum_of(const uint64_t time[VM_TIMES])
+{
+	uint64_t sum = 0;
+
+	for (enum vm_time t = 0; t < VM_TIMES; t++)
+		sum += time[t];
+	return sum;
+}
+
+/* A guest that spins for a fifth of a second, beside a process that does so for ever. */
+void
+test_vm_times(void)
+{
+	static const uint8_t code[] = {0xfb, 0xeb, 0xfe}; /* sti; jmp . */
+	static struct vm_stats stats;
+	struct sys_info info;
+	uint64_t span;
+	uint32_t vm;
+	long child;
+
+	if (!have_vms())
+		return;
+	CHECK_RESULT(sys_sys_info(&info), 0);
+	span = info.tsc_hz / 5;
+	child = must_fork();
+	if (child == 0)
+		for (;;)
+			;
+	vm = new_guest(code, sizeof code);
+	RUN->deadline = rdtsc() + span;
+	CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
+	CHECK_RESULT(RUN->exit, VM_EXIT_EVENT);
+	CHECK_RESULT(sys_vm_stats(vm, &stats), 0);
+	CHECK_RESULT(sys_env_kill(child), 0);
+	CHECK_RESULT(sys_env_wait(child), ENV_WAIT_KILLED);
+	CHECK_RESULT(sum_of(stats.time), stats.wall);
+	CHECK(stats.wall >= span);
+	CHECK(stats.time[VM_TIME_GUEST] > span / 4);
+	CHECK(stats.time[VM_TIME_WAITING] > span / 4);
+	CHECK_RESULT(stats.time[VM_TIME_HALTED], 0);
+	CHECK_RESULT(stats.time[VM_TIME_HANDLER], stats.total_cycles);
+	CHECK(stats.count[HV_EXIT_EXTERNAL_INTERRUPT] > 0);
+}
+
+/* What a program may ask about a VM that is not its own, and what it may not. */
+void
+test_vm_accounts(void)
+{
+	static const uint8_t code[] = {0xe6, PORT, 0xeb, 0xfc}; /* 1: out PORT, al; jmp 1b */
+	void *const kernel = (void *)KERNBASE;
+	static struct vm_stats now, before;
+	static struct vm_keys keys;
+	uint64_t buckets[VM_BUCKETS];
+	struct vm_trace trace;
+	uint32_t vm;
+
+	if (!have_vms())
+		return;
+	vm = new_guest(code, sizeof code);
+	CHECK_RESULT(sys_vm_trace(vm, 0, 0, &trace), -E_NOT_FOUND);
+	CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
+	CHECK_RESULT(sys_vm_mark(vm, &now, &before), 0);
+	CHECK(now.live && now.id == vm && before.total == 0 && now.total > 0);
+	CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
+	CHECK_RESULT(sys_vm_mark(vm, &now, &before), 0);
+	CHECK(now.total > before.total);
+	CHECK_RESULT(sys_vm_trace(vm, 0, now.total - 1, &trace), 0);
+	CHECK(trace.kind == HV_EXIT_IO_INSTRUCTION && trace.rip == CODE && trace.key == PORT);
+	CHECK_RESULT(sys_vm_keys(vm, HV_EXIT_IO_INSTRUCTION, &keys), 0);
+	CHECK(keys.rows == 1 && keys.row[0].key == PORT && keys.row[0].count == 2);
+	CHECK_RESULT(sys_vm_histogram(vm, HV_EXIT_IO_INSTRUCTION, buckets), 0);
+
+	CHECK_RESULT(sys_vm_trace(vm, 0, now.total, &trace), -E_NOT_FOUND);
+	CHECK_RESULT(sys_vm_trace(vm, VM_VCPUS_MAX, 0, &trace), -E_INVAL);
+	CHECK_RESULT(sys_vm_trace(vm, 0, 0, kernel), -E_FAULT);
+	CHECK_RESULT(sys_vm_keys(vm, HV_EXIT_KINDS, &keys), -E_INVAL);
+	CHECK_RESULT(sys_vm_keys(vm, HV_EXIT_CPUID, kernel), -E_FAULT);
+	CHECK_RESULT(sys_vm_histogram(vm, HV_EXIT_KINDS, buckets), -E_INVAL);
+	CHECK_RESULT(sys_vm_histogram(vm, HV_EXIT_CPUID, kernel), -E_FAULT);
+	CHECK_RESULT(sys_vm_mark(vm, kernel, &before), -E_FAULT);
+	CHECK_RESULT(sys_vm_mark(vm, &now, kernel), -E_FAULT);
+	CHECK_RESULT(sys_vm_stats(vm + 1, &now), -E_BAD_VM);
+	CHECK_RESULT(sys_vm_trace(vm + 1, 0, 0, &trace), -E_BAD_VM);
+	CHECK_RESULT(sys_vm_destroy(vm), 0);
+	CHECK_RESULT(sys_vm_stats(0, &now), 0);
+	CHECK(!now.live && now.id == vm);
+	CHECK_RESULT(sys_vm_trace(vm, 0, 0, &trace), 0);
+}
