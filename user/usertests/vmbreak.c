@@ -1,0 +1,39 @@
+#include "user/usertests/vmtest.h"
+
+/* Entries that are broken on purpose harm that VM alone, and leave nothing behind. */
+
+static void
+check_arguments(uint32_t vm, uint32_t faults)
+{
+	CHECK_RESULT(sys_vm_fault(0, (struct vm_fault *)KERNBASE), -E_FAULT);
+	CHECK_RESULT(sys_vcpu_break(vm + 1, 0, 0), -E_BAD_VM);
+	CHECK_RESULT(sys_vcpu_break(vm, 1, 0), -E_BAD_VM);
+	CHECK_RESULT(sys_vcpu_break(vm, 0, faults), -E_INVAL);
+}
+
+/* One after another in one vCPU: what a fault changed must be as it was for the next. */
+void
+test_vm_break(void)
+{
+	static const uint8_t code[] = {0xe6, PORT, 0xeb, 0xfc}; /* 1: out PORT, al; jmp 1b */
+	struct vm_fault fault;
+	struct vm_regs good;
+	uint32_t vm, refused = 0, i;
+
+	if (!have_vms())
+		return;
+	vm = new_guest(code, sizeof code);
+	CHECK_RESULT(sys_vcpu_get_regs(vm, 0, &good), 0);
+	for (i = 0; sys_vm_fault(i, &fault) == 0; i++) {
+		CHECK_RESULT(sys_vcpu_break(vm, 0, i), 0);
+		do
+			CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
+		while (RUN->exit != VM_EXIT_STOP);
+		refused += RUN->stop.why == VM_STOP_ENTRY_FAILED;
+		CHECK_RESULT(sys_vcpu_set_regs(vm, 0, &good), 0);
+		CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
+		CHECK_RESULT(RUN->exit, VM_EXIT_IO);
+	}
+	CHECK(refused > i / 2);
+	check_arguments(vm, i);
+}
