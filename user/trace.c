@@ -14,18 +14,6 @@ usage(void)
 	return 2;
 }
 
-static uint32_t
-newest_vm(void)
-{
-	struct vm_info info;
-	uint32_t newest = 0;
-
-	for (unsigned int i = 0; sys_vm_info(i, &info) == 0; i++)
-		if (info.id > newest)
-			newest = info.id;
-	return newest;
-}
-
 static void
 print(const struct vm_trace *t, bool tsv)
 {
@@ -51,7 +39,7 @@ print_head(bool tsv)
 int
 main(int argc, char **argv)
 {
-	uint64_t vm = newest_vm(), count = UINT64_MAX, from = 0;
+	uint64_t vm = vm_newest(), count = UINT64_MAX, from = 0;
 	struct vm_stats stats;
 	struct vm_trace trace;
 	bool tsv = false;
@@ -68,7 +56,10 @@ main(int argc, char **argv)
 	}
 	err = sys_vm_stats(vm, &stats);
 	if (err < 0) {
-		printf("trace: VM %lu: %s; `vms` lists the VMs\n", vm, error_text(err));
+		if (vm)
+			printf("trace: VM %lu: %s; `vms` lists the VMs\n", vm, error_text(err));
+		else
+			printf("trace: no VM has run; start one, such as `vm guest`\n");
 		return 1;
 	}
 	if (stats.total > count)

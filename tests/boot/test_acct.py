@@ -175,7 +175,7 @@ def test_trace(bed, option, room):
 
 BAD = {
     "exits": "exits: no VM has run",
-    "trace": "trace: VM 0: ",
+    "trace": "trace: no VM has run",
     "exits 99": "exits: VM 99: no such VM",
     "trace 99": "trace: VM 99: no such VM",
     "exits --hist nosuch": "exits: --hist nosuch: no such kind",

@@ -2,19 +2,6 @@
 
 enum { SECOND = 1000000, POLLS = 10 };
 
-/* The VM to show if none is named; 0, the one that ended last, when none is there. */
-static uint32_t
-newest_vm(void)
-{
-	struct vm_info info;
-	uint32_t newest = 0;
-
-	for (unsigned int i = 0; sys_vm_info(i, &info) == 0; i++)
-		if (info.id > newest)
-			newest = info.id;
-	return newest;
-}
-
 int
 say_error(const struct options *o, long err)
 {
@@ -89,7 +76,7 @@ main(int argc, char **argv)
 	if (!options_parse(&o, argc, argv))
 		return STATUS_USAGE;
 	if (!o.vm)
-		o.vm = newest_vm();
+		o.vm = vm_newest();
 	switch (o.view) {
 	case VIEW_HISTOGRAM:
 		return histogram_print(&o);
