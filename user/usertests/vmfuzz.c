@@ -254,6 +254,8 @@ do_run(void)
 		RUN->irq_pending = one_in(4) ? random() : 0;
 		RUN->deadline = one_in(16) ? 0 : rdtsc() + SLICE; /* it has to come back */
 	}
+	if (one_in(16))
+		sys_vcpu_break(vm, 0, one_in(8) ? odd_number() : below(130));
 	for (unsigned int n = 1 + below(8); n; n--)
 		if (sys_vcpu_run(vm, one_in(32) ? random() : 0) == -E_BAD_VM)
 			do_new();
