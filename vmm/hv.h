@@ -165,7 +165,7 @@ struct hv_ops {
 	void (*explain)(struct vcpu *v, const struct hv_exit *x, struct findings *out);
 	/* The same rules, all of them, before an entry. */
 	void (*check)(struct vcpu *v, struct findings *out);
-	/* The control block as it is now, for explain(); NULL where nothing writes over it. */
+	/* Keeps the control block as it is now, for explain(); NULL where nothing spoils it. */
 	void (*keep)(struct vcpu *v);
 	const struct hv_fault *faults;
 	const unsigned int *fault_count;

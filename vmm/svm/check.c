@@ -109,7 +109,6 @@ svm_keep(struct vcpu *v)
 	struct svm_vcpu *x = v->backend;
 
 	memcpy(x->copy, x->vmcb, sizeof(x->copy));
-	x->kept = true;
 }
 
 void
@@ -119,6 +118,9 @@ svm_explain(struct vcpu *v, const struct hv_exit *x, struct findings *out)
 
 	(void)x;
 	findings_head(out, "VMRUN found the VMCB invalid (VMEXIT_INVALID)");
-	check_vmcb(s->kept ? (const struct vmcb *)s->copy : s->vmcb, out);
-	s->kept = false;
+	if (v->debug.state == BREAK_PLANTED) { /* svm_keep() was called right before the entry */
+		memcpy(s->vmcb, s->copy, sizeof(s->copy));
+		v->gpr[REG_RAX] = s->vmcb->rax;
+	}
+	check_vmcb(s->vmcb, out);
 }

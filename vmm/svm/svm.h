@@ -57,7 +57,6 @@ struct svm_vcpu {
 	} code;
 	uint64_t injected; /* EVENTINJ of the last VMRUN, which the exit clears */
 	bool flush;        /* at the next VMRUN */
-	bool kept;         /* svm_keep() was called */
 	uint8_t copy[VMCB_USED] __attribute__((aligned(8)));
 };
 _Static_assert(sizeof(struct svm_vcpu) <= PAGE_SIZE, "it has one page");
@@ -71,7 +70,7 @@ bool svm_is_bad_cr3_write(struct vcpu *v);
 /* check.c: the rules that VMRUN checks. */
 void svm_check(struct vcpu *v, struct findings *out);
 void svm_explain(struct vcpu *v, const struct hv_exit *x, struct findings *out);
-/* QEMU's TCG leaves the host's registers in a VMCB that it refuses, so the checker needs a copy. */
+/* Emulators write over a VMCB that they refuse: the copy goes back in before it is explained. */
 void svm_keep(struct vcpu *v);
 /* faults.c */
 extern const struct hv_fault svm_faults[];
