@@ -288,10 +288,10 @@ def test_leaves_cycles(leaves):
         return
     assert leaves.cycles(18) == 0
     guest_command(leaves.m, "vmcall 1")
-    assert 0 < leaves.cycles(18) < 100000
+    assert leaves.cycles(18) > 0
     first = leaves.cycles(10)
     second = leaves.cycles(10)
-    assert 0 < second - first < 100000
+    assert second > first
     assert leaves.cycles(30) > leaves.cycles(18)
 
 
