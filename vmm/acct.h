@@ -125,7 +125,7 @@ acct_charge(struct acct *a, uint64_t now)
 		k->min = cycles;
 	if (cycles > k->max)
 		k->max = cycles;
-	k->histogram[(unsigned int)__builtin_clzll(cycles | 1) ^ 63]++;
+	k->histogram[63 - (unsigned int)__builtin_clzll(cycles | 1)]++;
 	key->count++;
 	key->cycles += cycles;
 }
