@@ -5,7 +5,7 @@ import re
 import pytest
 
 from conftest import OBJDIR, Machine
-from debugger import Debuggers, number
+from sessions import Debuggers, number
 
 SECTOR = 0x7C00
 GUEST_CPUID = bytes.fromhex("0fa2")
@@ -14,7 +14,7 @@ GUEST_CPUID = bytes.fromhex("0fa2")
 @pytest.fixture(scope="module")
 def session():
     """What gdb says from the host's boot sector to the guest's way back from an exit."""
-    with Debuggers() as d:
+    with Debuggers(OBJDIR) as d:
         m = Machine("qemu", run="vm guest -c cpuid", flags=d.flags, timeout=120)
         try:
             return dict(stations(d.gdb())) | {"console": m.read()}
@@ -42,6 +42,8 @@ def stations(gdb):
     yield "guest_main", gdb.command("continue") + look(gdb)
     yield "stack", gdb.command("gx $rsp 1") + gdb.command("gpt $rsp")
     yield "touched", gdb.command(f"npt {SECTOR:#x}") + gdb.command(f"ept {SECTOR:#x}")
+
+    yield "first_exit", gdb.command("vm-exit") + look(gdb)
 
     gdb.command("delete\nbreak exit_cpuid")
     yield "handler", gdb.command("continue") + look(gdb)
@@ -108,6 +110,15 @@ def test_guest_mode_by_cr3(session):
     guest, host = session["guest_main"], session["handler"]
     assert printed_cr3(guest) == number(guest, "CR3")
     assert printed_cr3(host) == number(host, "host CR3") != number(host, "CR3")
+
+
+def test_right_after_an_exit(session):
+    """The instruction at the breakpoint was not there yet: a nested page fault, and no progress."""
+    inside, outside = session["guest_main"], session["first_exit"]
+    assert "EXITCODE 0x400 EPT_VIOLATION" in outside and "in host mode" in outside
+    registers = re.compile(r"\b(R[A-Z0-9]+) ([0-9a-f]{16})")
+    assert registers.findall(inside) == registers.findall(outside)
+    assert len(registers.findall(inside)) == 18
 
 
 def test_guest_memory_through_both_page_tables(session):

@@ -2,7 +2,8 @@
 
 import re
 
-from debugger import Debuggers, number
+from conftest import OBJDIR
+from sessions import Debuggers, number
 
 PRESENT = 1
 
@@ -12,7 +13,7 @@ def nested_root_of_console(m):
 
 
 def test_cr3_and_nested_root(machine):
-    with Debuggers() as d:
+    with Debuggers(OBJDIR) as d:
         m = machine("qemu", run="vm guest -c cpuid", flags=d.flags)
         gdb, monitor = d.gdb(), d.monitor()
         gdb.command("guest-symbols")
@@ -39,7 +40,7 @@ def test_cr3_and_nested_root(machine):
 
 def test_guest_mode_without_gdb(machine):
     """`stop` finds a guest that never leaves the CPU, which runs without paging: CR3 is 0."""
-    with Debuggers() as d:
+    with Debuggers(OBJDIR) as d:
         m = machine("qemu", run="vm t/loop", flags=d.monitor_flags)
         m.expect("loop: for ever")
         monitor = d.monitor()

@@ -11,7 +11,6 @@ GPRS = ("RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI",
         "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15")
 CONTROL = ("RIP", "RFLAGS", "CR0", "CR2", "CR3", "CR4", "EFER")
 WORD, WORDS_DEFAULT = 8, 8
-VMRUN = bytes.fromhex("0f01d8")
 ENTRY_TRIES = 100  # entries that an interrupt may cut short before the guest's first instruction
 
 
@@ -47,7 +46,7 @@ def show_mode(v):
     state = "guest mode" if v.in_guest else "host mode; the guest's registers as of its last exit"
     print(f"{v.name}: in {state}")
     total, kind, rip = v.exits()
-    if v.backend == "svm":
+    if v.backend == "svm" and not v.in_guest:
         _, b = v.vmcb()
         code = int(b["exit_code"])
         if total or code:
@@ -234,7 +233,7 @@ usage: vm-entry"""
 
     def run(self):
         kernel = target.Kernel()
-        vmrun = vmrun_address(kernel)
+        vmrun, _ = target.world_switch(kernel)
         for _ in range(ENTRY_TRIES):
             if not run_to(vmrun):
                 return
@@ -249,19 +248,8 @@ class VmExit(Command):
 usage: vm-exit"""
 
     def run(self):
-        if run_to(vmrun_address(target.Kernel()) + len(VMRUN)):
+        if run_to(target.world_switch(target.Kernel())[1].start):
             gdb.execute("frame")
-
-
-def vmrun_address(kernel):
-    """Where VMRUN is, found in vmm/svm/entry.S by its bytes."""
-    if target.backend(kernel) != "svm":
-        raise target.Problem("there is no VM on SVM yet")
-    start = int(gdb.parse_and_eval("(unsigned long)&svm_enter_guest"))
-    offset = kernel.read(start, target.PAGE).find(VMRUN)
-    if offset < 0:
-        raise target.Problem("no VMRUN after svm_enter_guest: is the kernel another build?")
-    return start + offset
 
 
 def run_to(address):
@@ -272,7 +260,7 @@ def run_to(address):
         gdb.execute("continue")
     finally:
         stop.delete()
-    return int(gdb.parse_and_eval("$pc")) & 0xFFFFFFFFFFFFFFFF == address
+    return target.pc() == address
 
 
 class InGuest(gdb.Function):

@@ -15,6 +15,7 @@ import paging
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PT_LOAD = 1
+VMRUN, SAVE_BEGINS = bytes.fromhex("0f01d8"), bytes.fromhex("48873c24")  # xchg %rdi, (%rsp)
 PAGE = 0x1000
 
 
@@ -160,3 +161,19 @@ def in_guest(kernel):
     host = paging.translate(read_physical, paging.LONG, registers["CR3"] & paging.ADDRESS, va)
     return not (registers["IDT"] == kernel.address("idt") and host and
                 host[0] == kernel.image_hpa(va))
+
+
+def pc():
+    return int(gdb.parse_and_eval("$pc")) & 0xFFFFFFFFFFFFFFFF
+
+
+def world_switch(kernel):
+    """Where VMRUN is, and the addresses after it at which the guest's GPRs are still in the CPU."""
+    if backend(kernel) != "svm":
+        raise Problem("there is no VM on SVM yet")
+    start = int(gdb.parse_and_eval("(unsigned long)&svm_enter_guest"))
+    code = kernel.read(start, PAGE)
+    vmrun, save = code.find(VMRUN), code.find(SAVE_BEGINS)
+    if not 0 <= vmrun < save:
+        raise Problem("svm_enter_guest looks different: is the kernel another build?")
+    return start + vmrun, range(start + vmrun + len(VMRUN), start + save + 1)

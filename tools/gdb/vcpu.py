@@ -37,11 +37,11 @@ class Vcpu:
         self.backend = target.backend(self.kernel)
         if not self.backend:
             raise target.Problem("the host kernel has no VMs yet: it has not come so far")
-        running = target.running_vcpu(self.kernel)
-        self.address = running if vm_id is None and running else self.find(vm_id)
+        self.running = target.running_vcpu(self.kernel)
+        self.address = self.running if vm_id is None and self.running else self.find(vm_id)
         self.struct = self.kernel.value("struct vcpu", self.address)
         self.vm = self.kernel.value("struct vm", int(self.struct["vm"]))
-        self.in_guest = self.address == running and target.in_guest(self.kernel)
+        self.in_guest = self.address == self.running and target.in_guest(self.kernel)
 
     def find(self, vm_id):
         for vm in vms(self.kernel):
@@ -87,7 +87,12 @@ class Vcpu:
         for name in SEGMENTS:
             found[name] = int(b[name.lower()]["sel"])
             found[f"{name}_BASE"] = int(b[name.lower()]["base"])
-        found["CR2"] = int(self.struct["cr2"])
+        found["CR2"] = int(b["cr2"])
+        if self.address == self.running and target.pc() in target.world_switch(self.kernel)[1]:
+            live = self.live_registers()
+            found.update((name, live[name]) for name in enumerators("enum vm_reg", "REG_").values()
+                         if name in live and name not in ("RAX", "RSP"))
+            found["RAX"] = int(b["rax"])
         return found
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""gdb and QEMU's monitor on a machine that waits for them, for the tests that use them."""
+"""gdb and QEMU's monitor, driven by programs: for tests, and for the transcripts in docs/labs."""
 
 import pathlib
 import re
@@ -9,16 +9,16 @@ import subprocess
 import tempfile
 import time
 
-from conftest import OBJDIR, ROOT
-
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 SECONDS = 60  # for one answer
 MARK = "@@@"  # after the answer of each command of gdb
 
 
 class Debuggers:
-    """gdb and the monitor of one machine: `with Debuggers() as d: machine(flags=d.flags)`."""
+    """gdb and the monitor of one machine, which is started with the options `flags`."""
 
-    def __init__(self):
+    def __init__(self, objdir):
+        self.objdir = objdir
         # Names of sockets must be short.
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="nestling-"))
         self.monitor_flags = ("--tcg", "--monitor", str(self.directory / "monitor"))
@@ -37,12 +37,14 @@ class Debuggers:
         """A socket of the machine, once it is there."""
         deadline = time.monotonic() + SECONDS
         while not (self.directory / name).exists():
-            assert time.monotonic() < deadline, f"QEMU opens no socket for its {name}"
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"QEMU opens no socket for its {name}")
             time.sleep(0.05)
+        time.sleep(0.1)  # it is there just before somebody listens
         return str(self.directory / name)
 
     def gdb(self):
-        self.open.append(Gdb(self.path("gdb")))
+        self.open.append(Gdb(self.path("gdb"), self.objdir))
         return self.open[-1]
 
     def monitor(self):
@@ -53,9 +55,9 @@ class Debuggers:
 class Gdb:
     """gdb with our commands, as `make gdb` starts it, but without a terminal."""
 
-    def __init__(self, path):
+    def __init__(self, path, objdir):
         self.process = subprocess.Popen(
-            ["timeout", str(5 * SECONDS), "gdb", "-q", "-nx", OBJDIR / "kern" / "kernel",
+            ["timeout", str(5 * SECONDS), "gdb", "-q", "-nx", objdir / "kern" / "kernel",
              "-ex", f"source {ROOT}/tools/gdb/nestling.py", "-ex", f"target remote {path}"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT)
         self.buffer = b""
@@ -65,10 +67,11 @@ class Gdb:
         """What a command prints.  One that runs the machine ends when it stops again."""
         self.process.stdin.write(f"{line}\necho {MARK}\\n\n".encode())
         self.process.stdin.flush()
-        while MARK.encode() not in self.buffer:
+        while f"{MARK}\n".encode() not in self.buffer:
             ready = select.select([self.process.stdout], [], [], SECONDS)[0]
             data = self.process.stdout.read1() if ready else b""
-            assert data, f"no answer to `{line}`: {self.buffer.decode()}"
+            if not data:
+                raise TimeoutError(f"gdb does not answer `{line}`: {self.buffer.decode()}")
             self.buffer += data
         answer, _, self.buffer = self.buffer.partition(f"{MARK}\n".encode())
         return answer.decode().replace("(gdb) ", "")
@@ -93,8 +96,10 @@ class Monitor:
         """All up to the next prompt."""
         text = ""
         while not text.endswith("(qemu) "):
-            assert select.select([self.socket], [], [], SECONDS)[0], f"no prompt after: {text}"
-            text += self.socket.recv(65536).decode(errors="replace")
+            data = self.socket.recv(65536)
+            if not data:
+                raise EOFError(f"QEMU has ended after: {text}")
+            text += data.decode(errors="replace")
         return text.replace("\r", "")
 
     def command(self, line):
@@ -120,5 +125,6 @@ class Monitor:
 def number(text, name):
     """A register in what vcpu prints, or what follows a name elsewhere."""
     found = re.search(rf"\b{name} (?:0x)?([0-9a-f]+)\b", text)
-    assert found, f"no {name} in:\n{text}"
+    if not found:
+        raise LookupError(f"no {name} in:\n{text}")
     return int(found.group(1), 16)
