@@ -11,6 +11,7 @@ import ctypes
 import os
 import pathlib
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -50,11 +51,41 @@ def kill(process):
     process.wait()
 
 
-def watch(process, relay, timeout):
+class Screen:
+    """Reads what the emulator draws on a terminal that nobody else looks at.
+
+    Bochs makes one for its screen, and waits for ever once its buffer is full.
+    """
+
+    NAME = re.compile(rb'connected to screen "(/dev/[^"]+)"')
+
+    def __init__(self, work):
+        self.log = work / "emulator.log"
+        self.fd = None
+
+    def drain(self):
+        if self.fd is None:
+            found = self.NAME.search(self.log.read_bytes())
+            if not found:
+                return
+            self.fd = os.open(found.group(1), os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            while os.read(self.fd, 65536):
+                pass
+        except OSError:
+            pass  # empty for now, or gone with the emulator
+
+    def close(self):
+        if self.fd is not None:
+            os.close(self.fd)
+
+
+def watch(process, relay, screen, timeout):
     """Relays until the emulator ends by itself; raises Stop when it shall not go on."""
     deadline = time.monotonic() + timeout if timeout else None
     while process.poll() is None:
         relay.step(POLL_SECONDS)
+        screen.drain()
         if relay.console.boot_failed():
             raise Stop(EXIT_NO_VERDICT)
         if deadline and time.monotonic() > deadline:
@@ -70,14 +101,16 @@ def run_machine(emulator, machine, work, timeout):
     with RawTerminal(emulator.hint(machine)) as terminal:
         prompt = emulator.prompt(machine, work) if terminal.active else None
         relay = Relay(master, terminal.active, prompt)
+        screen = Screen(work)
         process = start(emulator, machine, work, os.ttyname(slave),
                         prompt.stdin if prompt else subprocess.DEVNULL)
         try:
             if prompt:
                 prompt.attach(process)
-            watch(process, relay, timeout)
+            watch(process, relay, screen, timeout)
         finally:
             kill(process)
+            screen.close()
             relay.end_line()
     status = relay.console.verdict()
     if status is None:
