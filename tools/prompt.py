@@ -51,27 +51,19 @@ class QemuMonitor:
 
 
 class BochsDebugger:
-    """Commands go to Bochs's standard input, answers come in a log; Ctrl-C stops the machine.
-
-    While the machine runs, Bochs takes its standard input for the machine's keyboard, so
-    lines wait until it stands.
-    """
+    """Commands go to Bochs's standard input, answers come in a log; Ctrl-C stops the machine."""
 
     name = "Bochs's debugger"
     first = True
     readers = ()
     LOG = "debugger.log"  # in the work directory
-    RUNS = {b"c", b"cont", b"continue", b"s", b"step", b"n", b"next", b"p"}
-    STANDS = (b"Next at t=", b"syntax error")
 
     def __init__(self, work):
         (work / self.LOG).touch()
         self.answers = open(work / self.LOG, "rb")
         self.stdin, self.commands = os.pipe()
         self.line = self.rest = self.output = b""
-        self.lines = collections.deque()  # that wait
-        self.echo = None  # the line sent last, until the log has repeated it
-        self.running = True
+        self.sent = collections.deque()  # lines that the log has yet to repeat
         self.process = None
 
     def attach(self, process):
@@ -85,10 +77,11 @@ class BochsDebugger:
             if byte == CTRL_C:
                 self.process.send_signal(signal.SIGINT)
             elif byte in ENDS:
-                self.lines.append(self.line)
+                os.write(self.commands, self.line + b"\n")
+                if self.line:  # an empty one repeats the last command
+                    self.sent.append(self.line)
                 self.line = b""
                 self.output += b"\r\n"
-                self.send()
             elif byte in BACKSPACES:
                 self.output += b"\b \b" if self.line else b""
                 self.line = self.line[:-1]
@@ -96,23 +89,14 @@ class BochsDebugger:
                 self.output += (b"" if self.line else b"bochs> ") + bytes([byte])
                 self.line += bytes([byte])
 
-    def send(self):
-        while self.lines and not self.running and self.echo is None:
-            line = self.lines.popleft()
-            os.write(self.commands, line + b"\n")
-            self.echo = line or None
-            self.running = line.split(b" ")[0] in self.RUNS
-
     def read(self):
         """What is to be shown: the line that is being typed, and answers without their echo."""
         *lines, self.rest = (self.rest + self.answers.read()).split(b"\n")
         for line in lines:
-            if line == self.echo:
-                self.echo = None
-                continue
-            self.output += line + b"\r\n"
-            if any(text in line for text in self.STANDS):
-                self.running = False
-        self.send()
+            if line in self.sent:
+                while self.sent.popleft() != line:
+                    pass
+            else:
+                self.output += line + b"\r\n"
         shown, self.output = self.output, b""
         return shown

@@ -114,6 +114,8 @@ def test_keys_for_bochs_debugger(machine):
     m.expect("syntax error")
     m.sendline("xx\x7f\x7fcreg")
     m.expect("CR3=0x000000000000")
+    m.sendline()
+    m.expect("CR3=0x000000000000")
     m.sendline("c")
     m.send("\x01c")
     m.expect(r"\$ ")

@@ -1,0 +1,180 @@
+#!/usr/bin/python3
+"""Puts real output into the labs: `make readme`.  usage: labs.py IMAGE FILE.md...
+
+A comment says what to do, and the fenced block behind it is replaced by what came of it:
+
+    <!-- lab machine: qemu --run 'vm guest' -->     starts one, with options of run.py; no block
+    <!-- lab gdb: ... -->        commands for gdb, as started by `make gdb`
+    <!-- lab monitor: ... -->    commands for QEMU's monitor
+    <!-- lab console: -->        what the machine has printed since the last such block
+    <!-- lab terminal: ... -->   lines typed at the machine's terminal, where Bochs's debugger is
+                                 too; ^A c and ^] stand for these keys
+    <!-- lab shell: ... -->      commands in the source tree
+
+One command a line.  Lines that begin with @ are about the command before:
+
+    @name REGEX     keeps the first group, for {name} in later commands; it must be there
+    @only REGEX     shows the lines that match, and `...` for the others
+    @until REGEX    terminal: its output ends with this, not when nothing more comes
+"""
+
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+
+import pexpect
+
+from sessions import ROOT, SECONDS, Debuggers
+
+BLOCK = re.compile(r"(<!-- lab (\w+):(.*?)-->\n)(?:(```\w*\n).*?^(```\n))?", re.S | re.M)
+KEYS = {"^A c": "\x01c", "^]": "\x1d"}
+QUIET_SECONDS = 1.0
+RUN_SECONDS = 300
+
+
+class Lab:
+    """What one file's blocks talk to."""
+
+    def __init__(self, image):
+        self.image = pathlib.Path(image).resolve()
+        self.objdir = self.image.parent
+        self.names = {}
+        self.debuggers = self.child = None
+        self.open = {}
+
+    def close(self):
+        if self.debuggers:
+            self.debuggers.__exit__()
+        if self.child:
+            self.child.terminate()
+            self.child.wait()
+        self.debuggers = self.child = None
+        self.open = {}
+
+    def block(self, match):
+        head, session, text, fence, end = match.groups()
+        output = getattr(self, session)(text)
+        if output is None:
+            return head
+        body = "\n".join(line.rstrip() for line in output.replace("\r", "").split("\n")).strip("\n")
+        return head + (fence or "```\n") + body + "\n" + (end or "```\n")
+
+    def machine(self, text):
+        self.close()
+        emulator, *options = shlex.split(text)
+        flags = ("--debugger",)
+        if emulator == "qemu":
+            self.debuggers = Debuggers(self.objdir)
+            flags = self.debuggers.flags
+        self.child = pexpect.spawn(
+            sys.executable,
+            [str(ROOT / "tools" / "run.py"), emulator, "--image", str(self.image), "--timeout",
+             str(RUN_SECONDS), *flags, *options], encoding="utf-8", timeout=SECONDS, echo=False)
+        self.child.delaybeforesend = None
+        if emulator == "bochs":
+            self.child.expect(r"Next at t=0\r\n[^\n]*\n")
+
+    def commands(self, text):
+        """(command, {directive: value}), with names filled in only when they are needed."""
+        found = []
+        for line in text.strip("\n").split("\n"):
+            if line.startswith("@"):
+                name, _, value = line[1:].partition(" ")
+                found[-1][1][name] = value
+            elif line.strip():
+                found.append((line, {}))
+        return found
+
+    def each(self, text, prompt, run):
+        """Runs the commands; returns the transcript."""
+        shown = ""
+        for command, directives in self.commands(text):
+            command = re.sub(r"\{(\w+)\}", lambda m: self.names[m.group(1)], command)
+            output = run(command, directives).replace("\r", "")
+            only = directives.pop("only", None)
+            directives.pop("until", None)
+            for name, pattern in directives.items():
+                kept = re.search(pattern, output, re.M)
+                if not kept:
+                    raise LookupError(f"`{command}` says nothing like {pattern}:\n{output}")
+                self.names[name] = kept.group(1)
+            if prompt:
+                shown += f"{prompt}{command}\n"
+            elif only:  # at a terminal the command is the output's first line
+                first, _, output = output.partition("\n")
+                shown += first + "\n"
+            shown += select_lines(output, only).rstrip("\n") + "\n" if output.strip() else ""
+        return shown
+
+    def tool(self, name):
+        if name not in self.open:
+            self.open[name] = getattr(self.debuggers, name)()
+        return self.open[name]
+
+    def gdb(self, text):
+        return self.each(text, "(gdb) ", lambda c, _: self.tool("gdb").command(c))
+
+    def monitor(self, text):
+        return self.each(text, "(qemu) ", lambda c, _: self.tool("monitor").command(c))
+
+    def console(self, text):
+        self.child.expect([pexpect.TIMEOUT], timeout=QUIET_SECONDS)
+        output = "\n".join(line for line in self.child.before.replace("\r", "").split("\n")
+                           if not line.startswith("run.py: "))
+        self.child.expect(r"(?s).*")
+        return output
+
+    def terminal(self, text):
+        return self.each(text, "", self.type)
+
+    def type(self, line, directives):
+        self.child.send(KEYS.get(line, line + "\r"))
+        until = directives.get("until")
+        if until:
+            self.child.expect(until)
+            return self.child.before + self.child.after
+        self.child.expect([pexpect.TIMEOUT, pexpect.EOF], timeout=QUIET_SECONDS)
+        output = self.child.before
+        self.child.expect(r"(?s).*")
+        return output
+
+    def shell(self, text):
+        def run(command, _):
+            here = os.path.relpath(self.objdir, ROOT)
+            return subprocess.run(command.replace("obj/", f"{here}/"), shell=True, cwd=ROOT, text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True).stdout
+        return self.each(text, "$ ", run)
+
+
+def select_lines(output, only):
+    """The lines that match, and `...` where others were."""
+    if only is None:
+        return output
+    lines = []
+    for line in output.strip("\n").split("\n"):
+        if re.search(only, line):
+            lines.append(line)
+        elif not lines or lines[-1] != "...":
+            lines.append("...")
+    return "\n".join(lines)
+
+
+def regenerate(image, text):
+    lab = Lab(image)
+    try:
+        return BLOCK.sub(lab.block, text)
+    finally:
+        lab.close()
+
+
+def main():
+    for name in sys.argv[2:]:
+        path = pathlib.Path(name)
+        path.write_text(regenerate(sys.argv[1], path.read_text()))
+
+
+if __name__ == "__main__":
+    main()
