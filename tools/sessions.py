@@ -1,6 +1,7 @@
 """gdb and QEMU's monitor, driven by programs: for tests, and for the transcripts in docs/labs."""
 
 import pathlib
+import platform
 import re
 import select
 import shutil
@@ -10,6 +11,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+GDB = "gdb" if platform.machine() == "x86_64" else "gdb-multiarch"
 SECONDS = 60  # for one answer
 MARK = "@@@"  # after the answer of each command of gdb
 
@@ -57,7 +59,7 @@ class Gdb:
 
     def __init__(self, path, objdir):
         self.process = subprocess.Popen(
-            ["timeout", str(5 * SECONDS), "gdb", "-q", "-nx", objdir / "kern" / "kernel",
+            ["timeout", str(5 * SECONDS), GDB, "-q", "-nx", objdir / "kern" / "kernel",
              "-ex", f"source {ROOT}/tools/gdb/nestling.py", "-ex", f"target remote {path}"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT)
         self.buffer = b""

@@ -166,3 +166,23 @@ def test_the_next_entry(session):
     assert number(at, "CR3") == number(handled, "CR3") == printed_cr3(at)
     assert "=> " in session["code"] and "(bad)" not in session["code"]
     assert "svm_enter_guest" in session["exited"] and "in host mode" in session["exited"]
+
+
+def test_the_kernels_last_dump(machine):
+    """gdb comes to a machine that runs, and reads what `vm` in the kernel monitor has left."""
+    with Debuggers(OBJDIR) as d:
+        m = machine("qemu", flags=d.flags)
+        gdb = d.gdb()
+        assert "has dumped nothing yet" in gdb.command("vmcs")
+        gdb.command("detach")
+        m.expect("guest> ")
+        m.send("\x1d")
+        m.expect("vm> ")
+        m.sendline("kmonitor")
+        m.expect("K> ")
+        m.sendline("vm")
+        m.expect("K> ")
+        gdb.command(f"target remote {d.path('gdb')}")
+        text = gdb.command("vmcs")
+        assert "VM 1 (guest), vCPU 0: NPT root" in text
+        assert f"ncr3             {number(gdb.command('vcpu'), 'NPT root'):016x}" in text
