@@ -23,19 +23,26 @@ holds(const struct vdev *dev, uint64_t addr, unsigned int size)
 	return addr - dev->base < dev->len && dev->len - (addr - dev->base) >= size;
 }
 
-/* The device that holds all of the access, or NULL. */
-static const struct vdev *
-find(struct vdev_bus *bus, uint64_t addr, unsigned int size)
+/* Apart from the common case, which is short. */
+static __attribute__((noinline)) const struct vdev *
+search(struct vdev_bus *bus, uint64_t addr, unsigned int size)
 {
-	unsigned int i = bus->last;
+	unsigned int i = first_behind(bus, addr);
 
-	if (i < bus->count && holds(&bus->dev[i], addr, size))
-		return &bus->dev[i];
-	i = first_behind(bus, addr);
 	if (i == bus->count || !holds(&bus->dev[i], addr, size))
 		return NULL;
 	bus->last = i;
 	return &bus->dev[i];
+}
+
+/* The device that holds all of the access, or NULL. */
+static inline const struct vdev *
+find(struct vdev_bus *bus, uint64_t addr, unsigned int size)
+{
+	const struct vdev *last = &bus->dev[bus->last];
+
+	/* An empty bus has a device of length 0 there. */
+	return holds(last, addr, size) ? last : search(bus, addr, size);
 }
 
 int
@@ -55,20 +62,26 @@ vdev_bus_add(struct vdev_bus *bus, const struct vdev *dev)
 	return 0;
 }
 
-static uint32_t
-all_ones(unsigned int size)
+bool
+vdev_bus_claims(struct vdev_bus *bus, uint64_t addr, unsigned int size)
 {
-	return size < 4 ? (1u << (8 * size)) - 1 : UINT32_MAX;
+	return find(bus, addr, size);
 }
 
-static uint32_t
+static uint64_t
+all_ones(unsigned int size)
+{
+	return UINT64_MAX >> (64 - 8 * size);
+}
+
+static uint64_t
 read_device(const struct vdev *dev, uint64_t addr, unsigned int size)
 {
-	uint32_t value = 0;
+	uint64_t value = 0;
 
 	if (!dev->read)
 		return all_ones(size);
-	if (!dev->bytes)
+	if (!dev->bytes || size == 1)
 		return dev->read(dev->state, addr, size) & all_ones(size);
 	for (unsigned int i = 0; i < size; i++)
 		value |= (dev->read(dev->state, addr + i, 1) & 0xff) << (8 * i);
@@ -76,12 +89,12 @@ read_device(const struct vdev *dev, uint64_t addr, unsigned int size)
 }
 
 static void
-write_device(const struct vdev *dev, uint64_t addr, unsigned int size, uint32_t value)
+write_device(const struct vdev *dev, uint64_t addr, unsigned int size, uint64_t value)
 {
 	value &= all_ones(size);
 	if (!dev->write)
 		return;
-	if (!dev->bytes) {
+	if (!dev->bytes || size == 1) {
 		dev->write(dev->state, addr, size, value);
 		return;
 	}
@@ -89,30 +102,39 @@ write_device(const struct vdev *dev, uint64_t addr, unsigned int size, uint32_t 
 		dev->write(dev->state, addr + i, 1, value >> (8 * i) & 0xff);
 }
 
-uint32_t
+/* An access to the device that find() has found, which may be none. */
+static uint64_t
+read_found(struct vdev_bus *bus, const struct vdev *dev, uint64_t addr, unsigned int size)
+{
+	if (dev)
+		return read_device(dev, addr - dev->base, size);
+	bus->unclaimed_reads++;
+	bus->last_unclaimed = addr;
+	return all_ones(size);
+}
+
+static void
+write_found(struct vdev_bus *bus, const struct vdev *dev, uint64_t addr, unsigned int size,
+            uint64_t value)
+{
+	if (dev) {
+		write_device(dev, addr - dev->base, size, value);
+		return;
+	}
+	bus->unclaimed_writes++;
+	bus->last_unclaimed = addr;
+}
+
+uint64_t
 vdev_bus_read(struct vdev_bus *bus, uint64_t addr, unsigned int size)
 {
-	const struct vdev *dev = find(bus, addr, size);
-
-	if (!dev) {
-		bus->unclaimed_reads++;
-		bus->last_unclaimed = addr;
-		return all_ones(size);
-	}
-	return read_device(dev, addr - dev->base, size);
+	return read_found(bus, find(bus, addr, size), addr, size);
 }
 
 void
-vdev_bus_write(struct vdev_bus *bus, uint64_t addr, unsigned int size, uint32_t value)
+vdev_bus_write(struct vdev_bus *bus, uint64_t addr, unsigned int size, uint64_t value)
 {
-	const struct vdev *dev = find(bus, addr, size);
-
-	if (!dev) {
-		bus->unclaimed_writes++;
-		bus->last_unclaimed = addr;
-		return;
-	}
-	write_device(dev, addr - dev->base, size, value);
+	write_found(bus, find(bus, addr, size), addr, size, value);
 }
 
 void
@@ -127,7 +149,7 @@ vdev_bus_read_string(struct vdev_bus *bus, uint64_t addr, unsigned int size, voi
 		if (dev && dev->read_string)
 			n = dev->read_string(dev->state, addr - dev->base, size, p, count);
 		if (n == 0) {
-			uint32_t value = vdev_bus_read(bus, addr, size);
+			uint64_t value = read_found(bus, dev, addr, size);
 			memcpy(p, &value, size);
 			n = 1;
 		}
@@ -148,9 +170,9 @@ vdev_bus_write_string(struct vdev_bus *bus, uint64_t addr, unsigned int size, co
 		if (dev && dev->write_string)
 			n = dev->write_string(dev->state, addr - dev->base, size, p, count);
 		if (n == 0) {
-			uint32_t value = 0;
+			uint64_t value = 0;
 			memcpy(&value, p, size);
-			vdev_bus_write(bus, addr, size, value);
+			write_found(bus, dev, addr, size, value);
 			n = 1;
 		}
 		p += n * size;

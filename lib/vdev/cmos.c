@@ -191,7 +191,7 @@ read_c(struct cmos *c)
 	return updated ? C_UPDATED : 0;
 }
 
-static uint32_t
+static uint64_t
 cmos_read(void *state, uint64_t port, unsigned int size)
 {
 	struct cmos *c = state;
@@ -240,7 +240,7 @@ write_register(struct cmos *c, uint8_t value)
 }
 
 static void
-cmos_write(void *state, uint64_t port, unsigned int size, uint32_t value)
+cmos_write(void *state, uint64_t port, unsigned int size, uint64_t value)
 {
 	struct cmos *c = state;
 

@@ -399,7 +399,7 @@ write_register(struct ide *d, uint64_t reg, uint8_t value)
 }
 
 /* Only the data port is wider than a byte. */
-static uint32_t
+static uint64_t
 ide_read(void *state, uint64_t reg, unsigned int size)
 {
 	struct ide *d = state;
@@ -413,7 +413,7 @@ ide_read(void *state, uint64_t reg, unsigned int size)
 }
 
 static void
-ide_write(void *state, uint64_t reg, unsigned int size, uint32_t value)
+ide_write(void *state, uint64_t reg, unsigned int size, uint64_t value)
 {
 	struct ide *d = state;
 
@@ -425,7 +425,7 @@ ide_write(void *state, uint64_t reg, unsigned int size, uint32_t value)
 		write_register(d, reg + i, value >> (8 * i));
 }
 
-static uint32_t
+static uint64_t
 control_read(void *state, uint64_t reg, unsigned int size)
 {
 	(void)reg;
@@ -435,7 +435,7 @@ control_read(void *state, uint64_t reg, unsigned int size)
 
 /* A software reset holds the device busy while its bit is set. */
 static void
-control_write(void *state, uint64_t reg, unsigned int size, uint32_t value)
+control_write(void *state, uint64_t reg, unsigned int size, uint64_t value)
 {
 	struct ide *d = state;
 	bool was_reset = d->control & CONTROL_SRST, is_reset = value & CONTROL_SRST;

@@ -161,7 +161,7 @@ read_poll(struct pic_chip *c)
 	return POLL_PENDING | input;
 }
 
-static uint32_t
+static uint64_t
 chip_read(void *state, uint64_t port, unsigned int size)
 {
 	struct pic_chip *c = state;
@@ -252,7 +252,7 @@ write_icw(struct pic_chip *c, uint8_t value)
 }
 
 static void
-chip_write(void *state, uint64_t port, unsigned int size, uint32_t value)
+chip_write(void *state, uint64_t port, unsigned int size, uint64_t value)
 {
 	struct pic_chip *c = state;
 
@@ -269,7 +269,7 @@ chip_write(void *state, uint64_t port, unsigned int size, uint32_t value)
 		write_ocw2(c, value);
 }
 
-static uint32_t
+static uint64_t
 elcr_read(void *state, uint64_t port, unsigned int size)
 {
 	struct pic *p = state;
@@ -279,7 +279,7 @@ elcr_read(void *state, uint64_t port, unsigned int size)
 }
 
 static void
-elcr_write(void *state, uint64_t port, unsigned int size, uint32_t value)
+elcr_write(void *state, uint64_t port, unsigned int size, uint64_t value)
 {
 	struct pic *p = state;
 	struct pic_chip *c = port == 0 ? &p->master : &p->slave;

@@ -290,7 +290,7 @@ write_control(struct pit *p, uint8_t value, uint64_t now)
 	}
 }
 
-static uint32_t
+static uint64_t
 pit_read(void *state, uint64_t port, unsigned int size)
 {
 	struct pit *p = state;
@@ -316,7 +316,7 @@ update_irq(struct pit *p, uint64_t now)
 }
 
 static void
-pit_write(void *state, uint64_t port, unsigned int size, uint32_t value)
+pit_write(void *state, uint64_t port, unsigned int size, uint64_t value)
 {
 	struct pit *p = state;
 	uint64_t now = now_periods(p);
@@ -331,7 +331,7 @@ pit_write(void *state, uint64_t port, unsigned int size, uint32_t value)
 		p->irq.set(p->irq.arg, p->irq.line, false);
 }
 
-static uint32_t
+static uint64_t
 speaker_read(void *state, uint64_t port, unsigned int size)
 {
 	struct pit *p = state;
@@ -343,7 +343,7 @@ speaker_read(void *state, uint64_t port, unsigned int size)
 }
 
 static void
-speaker_write(void *state, uint64_t port, unsigned int size, uint32_t value)
+speaker_write(void *state, uint64_t port, unsigned int size, uint64_t value)
 {
 	struct pit *p = state;
 

@@ -163,7 +163,7 @@ read_register(struct uart *u, uint64_t reg)
 	}
 }
 
-static uint32_t
+static uint64_t
 uart_read(void *state, uint64_t reg, unsigned int size)
 {
 	struct uart *u = state;
@@ -257,7 +257,7 @@ write_register(struct uart *u, uint64_t reg, uint8_t value)
 }
 
 static void
-uart_write(void *state, uint64_t reg, unsigned int size, uint32_t value)
+uart_write(void *state, uint64_t reg, unsigned int size, uint64_t value)
 {
 	struct uart *u = state;
 

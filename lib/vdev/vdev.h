@@ -16,14 +16,15 @@ enum { VDEV_BUS_MAX = 32 };
 
 struct vdev_bus;
 
-/* A claimed range of ports (MMIO ranges will use a bus of their own). */
+/* A claimed range of ports, or of guest-physical addresses: they have a bus each. */
 struct vdev {
 	const char *name;
 	uint64_t base, len;
 	bool bytes; /* an 8-bit device: wider accesses are split, low address first, as on ISA */
-	/* addr is relative to base; size 1, 2 or 4.  NULL read: all ones; NULL write: ignored. */
-	uint32_t (*read)(void *state, uint64_t addr, unsigned int size);
-	void (*write)(void *state, uint64_t addr, unsigned int size, uint32_t value);
+	/* addr is relative to base; size 1, 2 or 4, and 8 in memory.  NULL read: all ones; NULL
+	 * write: ignored. */
+	uint64_t (*read)(void *state, uint64_t addr, unsigned int size);
+	void (*write)(void *state, uint64_t addr, unsigned int size, uint64_t value);
 	/*
 	 * String transfers of count items from or to one port: moves as many as it can in bulk
 	 * and returns how many.  At 0, or when NULL, the next item goes through read/write.
@@ -46,10 +47,12 @@ struct vdev_bus {
 
 /* -1 when the range overlaps another, is empty, or the bus is full. */
 int vdev_bus_add(struct vdev_bus *bus, const struct vdev *dev);
+/* Does one device hold all of the access? */
+bool vdev_bus_claims(struct vdev_bus *bus, uint64_t addr, unsigned int size);
 /* Unclaimed reads give all ones and are counted.  An access that crosses a range's end is
  * unclaimed. */
-uint32_t vdev_bus_read(struct vdev_bus *bus, uint64_t addr, unsigned int size);
-void vdev_bus_write(struct vdev_bus *bus, uint64_t addr, unsigned int size, uint32_t value);
+uint64_t vdev_bus_read(struct vdev_bus *bus, uint64_t addr, unsigned int size);
+void vdev_bus_write(struct vdev_bus *bus, uint64_t addr, unsigned int size, uint64_t value);
 void vdev_bus_read_string(struct vdev_bus *bus, uint64_t addr, unsigned int size, void *buf,
                           size_t count);
 void vdev_bus_write_string(struct vdev_bus *bus, uint64_t addr, unsigned int size, const void *buf,

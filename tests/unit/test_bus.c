@@ -7,10 +7,10 @@
 struct probe {
 	uint64_t addr;
 	unsigned int size, accesses;
-	uint32_t value;
+	uint64_t value;
 };
 
-static uint32_t
+static uint64_t
 probe_read(void *state, uint64_t addr, unsigned int size)
 {
 	struct probe *p = state;
@@ -22,7 +22,7 @@ probe_read(void *state, uint64_t addr, unsigned int size)
 }
 
 static void
-probe_write(void *state, uint64_t addr, unsigned int size, uint32_t value)
+probe_write(void *state, uint64_t addr, unsigned int size, uint64_t value)
 {
 	struct probe *p = state;
 
@@ -129,6 +129,29 @@ test_access(void **state)
 	vdev_bus_write(&bus, 0x107, 1, 0x1234);
 	assert_int_equal(p.value, 0x34);
 	assert_int_equal(p.addr, 7);
+	vdev_bus_write(&bus, 0x100, 8, 0x8877665544332200);
+	assert_int_equal(p.value, 0x8877665544332200);
+	assert_int_equal(vdev_bus_read(&bus, 0x100, 8), 0x8877665544332200);
+	assert_int_equal(vdev_bus_read(&bus, 0x101, 8), UINT64_MAX); /* goes on behind its end */
+	assert_int_equal(bus.unclaimed_reads, 1);
+}
+
+static void
+test_claims(void **state)
+{
+	struct vdev_bus bus = {0};
+	struct probe p = {0};
+
+	(void)state;
+	assert_false(vdev_bus_claims(&bus, 0x100, 1));
+	assert_int_equal(add(&bus, 0x100, 8, &p), 0);
+	assert_int_equal(add(&bus, 0x108, 8, &p), 0);
+	assert_true(vdev_bus_claims(&bus, 0x100, 8));
+	assert_true(vdev_bus_claims(&bus, 0x10c, 4));
+	assert_false(vdev_bus_claims(&bus, 0x10d, 4));
+	assert_false(vdev_bus_claims(&bus, 0x104, 8)); /* two devices */
+	assert_false(vdev_bus_claims(&bus, 0xff, 1));
+	assert_int_equal(p.accesses + bus.unclaimed_reads, 0);
 }
 
 static void
@@ -169,7 +192,7 @@ struct stream {
 	unsigned int calls, singles;
 };
 
-static uint32_t
+static uint64_t
 stream_read(void *state, uint64_t addr, unsigned int size)
 {
 	struct stream *s = state;
@@ -245,5 +268,6 @@ test_write_strings(void **state)
 
 UNIT_MAIN(cmocka_unit_test(test_overlap), cmocka_unit_test(test_full),
           cmocka_unit_test(test_unclaimed), cmocka_unit_test(test_access),
-          cmocka_unit_test(test_bytes), cmocka_unit_test(test_half_devices),
-          cmocka_unit_test(test_strings), cmocka_unit_test(test_write_strings))
+          cmocka_unit_test(test_claims), cmocka_unit_test(test_bytes),
+          cmocka_unit_test(test_half_devices), cmocka_unit_test(test_strings),
+          cmocka_unit_test(test_write_strings))

@@ -64,7 +64,7 @@ static const struct control_port ports[CONTROL_PORTS] = {
         {0xcf9, "reset control", 0, chipset_reset},
 };
 
-static uint32_t
+static uint64_t
 control_read(void *state, uint64_t addr, unsigned int size)
 {
 	const struct control_line *line = state;
@@ -75,7 +75,7 @@ control_read(void *state, uint64_t addr, unsigned int size)
 }
 
 static void
-control_write(void *state, uint64_t addr, unsigned int size, uint32_t value)
+control_write(void *state, uint64_t addr, unsigned int size, uint64_t value)
 {
 	const struct control_line *line = state;
 

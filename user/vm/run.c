@@ -39,7 +39,7 @@ static void
 on_io(struct machine *m)
 {
 	struct vm_run *run = m->run;
-	uint32_t value = 0;
+	uint64_t value = 0;
 
 	m->timer_moved = is_timer_port(run->io.port);
 	if (run->io.count > 1 && run->io.in) {
