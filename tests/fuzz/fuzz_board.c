@@ -1,5 +1,5 @@
 // SOURCES: lib/vdev/bus.c lib/vdev/uart.c lib/vdev/pic.c lib/vdev/pit.c lib/vdev/cmos.c
-// SOURCES: lib/vdev/ide.c lib/vdev/ide_identify.c
+// SOURCES: lib/vdev/ide.c lib/vdev/ide_identify.c lib/vdev/hpet.c
 /*
  * A board with every device, and a guest that does whatever the input says: no
  * access may leave a device's memory (the sanitizers watch), hang, or break
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "lib/vdev/cmos.h"
+#include "lib/vdev/hpet.h"
 #include "lib/vdev/ide.h"
 #include "lib/vdev/pic.h"
 #include "lib/vdev/pit.h"
@@ -19,12 +20,13 @@
 enum { DISK_SIZE = 20 * IDE_SECTOR + 100, STRING_MAX = 4096 };
 
 static struct board {
-	struct vdev_bus bus;
+	struct vdev_bus bus, memory;
 	struct uart uart;
 	struct pic pic;
 	struct pit pit;
 	struct cmos cmos;
 	struct ide ide;
+	struct hpet hpet;
 	uint64_t ns;
 	uint64_t sent;
 	uint8_t *disk;
@@ -79,9 +81,10 @@ build(void)
 	line = pic_line(&b.pic, IDE_IRQ);
 	ide_init(&b.ide, &disk, &line);
 	cmos_init(&b.cmos, &clock, &config);
+	hpet_init(&b.hpet, &clock);
 	check(!pic_attach(&b.pic, &b.bus) && !uart_attach(&b.uart, &b.bus, UART_COM1) &&
 	      !pit_attach(&b.pit, &b.bus) && !cmos_attach(&b.cmos, &b.bus) &&
-	      !ide_attach(&b.ide, &b.bus));
+	      !ide_attach(&b.ide, &b.bus) && !hpet_attach(&b.hpet, &b.memory));
 }
 
 /* Mostly ports that somebody has. */
@@ -104,13 +107,13 @@ pick_size(struct input *in)
 	return n < 192 ? 1 : n < 224 ? 2 : 4;
 }
 
-static uint32_t
+static uint64_t
 pick_value(struct input *in, unsigned int size)
 {
-	uint32_t value = 0;
+	uint64_t value = 0;
 
 	for (unsigned int i = 0; i < size; i++)
-		value |= (uint32_t)take(in) << 8 * i;
+		value |= (uint64_t)take(in) << 8 * i;
 	return value;
 }
 
@@ -141,8 +144,23 @@ access_port(struct input *in, bool write)
 		vdev_bus_write(&b.bus, port, size, pick_value(in, size));
 		return;
 	}
-	uint32_t value = vdev_bus_read(&b.bus, port, size);
-	check(size == 4 || value >> 8 * size == 0);
+	check(vdev_bus_read(&b.bus, port, size) >> 8 * size == 0);
+}
+
+/* All sizes, at the device and around its ends. */
+static void
+access_memory(struct input *in)
+{
+	uint8_t how = take(in);
+	unsigned int size = 1 << (how & 3);
+	uint64_t gpa = HPET_GPA - 8 + (take(in) << 8 | take(in)) % (HPET_SIZE + 16);
+
+	if (how & 4) {
+		vdev_bus_write(&b.memory, gpa, size, pick_value(in, size));
+		return;
+	}
+	uint64_t value = vdev_bus_read(&b.memory, gpa, size);
+	check(size == 8 || value >> 8 * size == 0);
 }
 
 /* As the monitor's loop does. */
@@ -190,6 +208,9 @@ reset(uint8_t which)
 	case 4:
 		cmos_reset(&b.cmos);
 		break;
+	case 5:
+		hpet_reset(&b.hpet);
+		break;
 	default: /* what nobody should do, but may */
 		uart_rx(&b.uart, which);
 		pic_irq(&b.pic, which, which & 1);
@@ -223,8 +244,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			access_port(&in, true);
 		else if (op < 170)
 			access_port(&in, false);
-		else if (op < 190)
+		else if (op < 184)
 			string_access(&in, op & 1);
+		else if (op < 190)
+			access_memory(&in);
 		else if (op < 220)
 			monitor(&in);
 		else if (op < 254)

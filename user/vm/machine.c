@@ -52,9 +52,11 @@ add_devices(struct machine *m, const struct ide_disk *disk)
 	uart_init(&m->uart, &out, &uart_irq);
 	cmos_init(&m->cmos, &clock, &cmos);
 	ide_init(&m->ide, disk, &ide_irq);
+	hpet_init(&m->hpet, &clock);
 	if (pic_attach(&m->pic, &m->ports) < 0 || pit_attach(&m->pit, &m->ports) < 0 ||
 	    uart_attach(&m->uart, &m->ports, UART_COM1) < 0 ||
-	    cmos_attach(&m->cmos, &m->ports) < 0 || ide_attach(&m->ide, &m->ports) < 0)
+	    cmos_attach(&m->cmos, &m->ports) < 0 || ide_attach(&m->ide, &m->ports) < 0 ||
+	    hpet_attach(&m->hpet, &m->memory) < 0)
 		return -1;
 	return control_attach(m);
 }
@@ -194,6 +196,7 @@ machine_reset(struct machine *m)
 	uart_reset(&m->uart);
 	cmos_reset(&m->cmos);
 	ide_reset(&m->ide);
+	hpet_reset(&m->hpet);
 	control_reset(m);
 	boot_prepare(m);
 	m->run->irq_ready = 0;

@@ -3,6 +3,7 @@
 
 #include "lib/user.h"
 #include "lib/vdev/cmos.h"
+#include "lib/vdev/hpet.h"
 #include "lib/vdev/ide.h"
 #include "lib/vdev/pic.h"
 #include "lib/vdev/pit.h"
@@ -82,12 +83,13 @@ struct machine {
 	bool timer_moved; /* ask the timer when it wants to be called next */
 	struct terminal term;
 	struct control control;
-	struct vdev_bus ports;
+	struct vdev_bus ports, memory; /* memory: devices at guest-physical addresses */
 	struct pic pic;
 	struct pit pit;
 	struct uart uart;
 	struct cmos cmos;
 	struct ide ide;
+	struct hpet hpet;
 };
 
 /* options.c: false after a message, when the arguments make no sense. */

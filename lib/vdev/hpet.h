@@ -1,0 +1,37 @@
+#ifndef NESTLING_LIB_VDEV_HPET_H
+#define NESTLING_LIB_VDEV_HPET_H
+
+#include "lib/vdev/vdev.h"
+
+/*
+ * The main counter of a high precision event timer: 64 bits, 100 MHz, in device memory (IA-PC HPET
+ * specification, "Register Overview").  It has no interrupts, and its capabilities say so: no
+ * legacy replacement routing, and of the one timer that the format cannot deny, no route to
+ * any interrupt input; its registers read 0 and ignore writes.
+ */
+
+#define HPET_GPA 0xfed00000ull
+
+enum {
+	HPET_SIZE = 0x400,
+	HPET_PERIOD_NS = 10,
+	/* Registers: 64 bits each, accessed as a whole or in aligned parts. */
+	HPET_CAPABILITIES = 0x000,
+	HPET_CONFIG = 0x010,
+	HPET_COUNTER = 0x0f0,
+	HPET_ENABLE = 1 << 0, /* of HPET_CONFIG: the counter runs */
+};
+
+struct hpet {
+	struct vdev_clock clock;
+	bool enabled;
+	uint64_t counter; /* less the periods of the clock, while it runs */
+};
+
+void hpet_init(struct hpet *h, const struct vdev_clock *clock);
+/* Stopped at 0. */
+void hpet_reset(struct hpet *h);
+/* -1 when the addresses are taken. */
+int hpet_attach(struct hpet *h, struct vdev_bus *bus);
+
+#endif
