@@ -48,6 +48,7 @@ struct env {
 	bool guest;        /* env_run enters the guest */
 	uint64_t deadline; /* TSC at which to wake or kick it; UINT64_MAX: never */
 	uint64_t runs, ticks;
+	uint64_t slice;          /* ticks that are left of its time slice, while it does not run */
 	struct env_queue *queue; /* the one it is in, or NULL */
 	struct env *next, *prev;
 	unsigned int timer; /* 1 + its place in the heap of deadlines; 0: none */

@@ -10,13 +10,19 @@
 #include "vmm/hv.h"
 
 /*
- * Round robin over one queue.  The timer is programmed for what comes first,
- * the end of the slice or a deadline: a lone Env is not interrupted for nothing.
+ * Round robin: in each round an Env has one slice.  It may use it in pieces: one that
+ * wakes with a part of its slice left goes before those that begin theirs, so that a
+ * sleeper does not wait for a round, nor get more of the CPU than others by sleeping.
+ * The timer is programmed for what comes first, the end of the slice or a deadline: a
+ * lone Env is not interrupted for nothing.
  */
 
-enum { SLICES_PER_SECOND = 100 };
+enum {
+	SLICES_PER_SECOND = 100,
+	PIECES = 8, /* a slice of which less than one in so many is left counts as used up */
+};
 
-static struct env_queue run_queue, console_waiters;
+static struct env_queue woken, run_queue, console_waiters;
 static uint32_t console_reader; /* who reads the console without waiting for it: a monitor */
 
 static void
@@ -32,12 +38,24 @@ program_timer(void)
 		timer_program(at);
 }
 
-/* A slice ends only if somebody waits for the CPU. */
+/* What e has left of its slice runs from now on; but only if somebody waits for the CPU. */
 static void
-start_slice(void)
+start_slice(const struct env *e)
 {
-	this_cpu()->slice_end = run_queue.head ? rdtsc() + tsc_hz / SLICES_PER_SECOND : UINT64_MAX;
+	bool others = woken.head || run_queue.head;
+
+	this_cpu()->slice_end = others ? rdtsc() + e->slice : UINT64_MAX;
 	program_timer();
+}
+
+/* e leaves the CPU. */
+static void
+stop_slice(struct cpu *cpu, struct env *e)
+{
+	uint64_t now = rdtsc();
+
+	if (cpu->slice_end != UINT64_MAX)
+		e->slice = cpu->slice_end > now ? cpu->slice_end - now : 0;
 }
 
 static struct env_queue *
@@ -65,15 +83,25 @@ sched_block(struct env *e, enum env_wait why, uint32_t wait_for)
 }
 
 static void
-make_runnable(struct env *e)
+make_runnable(struct env *e, struct env_queue *queue)
 {
+	struct cpu *cpu = this_cpu();
+
 	e->status = ENV_RUNNABLE;
-	queue_push(&run_queue, e);
+	queue_push(queue, e);
 	if (e->vcpu)
 		vcpu_waits(e->vcpu);
-	/* The one that runs has had no slice as long as it was alone. */
-	if (this_cpu()->env && this_cpu()->slice_end == UINT64_MAX)
-		start_slice();
+	/* The one that runs needed no end of its slice as long as it was alone. */
+	if (cpu->env && cpu->slice_end == UINT64_MAX && !cpu->resched)
+		start_slice(cpu->env);
+}
+
+/* At the end of the round, with a new slice. */
+static void
+next_round(struct env *e)
+{
+	e->slice = tsc_hz / SLICES_PER_SECOND;
+	make_runnable(e, &run_queue);
 }
 
 void
@@ -85,13 +113,16 @@ sched_wake(struct env *e)
 	if (e->wait == WAIT_SLEEP)
 		deadline_set(e, UINT64_MAX);
 	e->wait = WAIT_NONE;
-	make_runnable(e);
+	if (e->slice > tsc_hz / SLICES_PER_SECOND / PIECES)
+		make_runnable(e, &woken);
+	else
+		next_round(e);
 }
 
 void
 sched_start(struct env *e)
 {
-	make_runnable(e);
+	next_round(e);
 }
 
 void
@@ -154,6 +185,7 @@ sched_tick(void)
 		deadline_passed(e);
 	if (now >= cpu->slice_end) {
 		cpu->slice_end = UINT64_MAX;
+		cpu->env->slice = 0;
 		cpu->resched = true;
 	}
 	program_timer();
@@ -184,9 +216,9 @@ run_next(void)
 {
 	struct env *e;
 
-	while (!(e = queue_pop(&run_queue)))
+	while (!(e = queue_pop(&woken)) && !(e = queue_pop(&run_queue)))
 		idle();
-	start_slice();
+	start_slice(e);
 	env_run(e);
 }
 
@@ -196,10 +228,12 @@ sched_yield(void)
 	struct cpu *cpu = this_cpu();
 	struct env *e = cpu->env;
 
+	if (e)
+		stop_slice(cpu, e);
 	env_stop();
 	cpu->resched = false;
 	if (e && e->status == ENV_RUNNING)
-		make_runnable(e);
+		next_round(e);
 	/* Guests may run for ever without user mode, which would empty the stack. */
 	stack_switch((char *)cpu + CPU_KSTACK_TOP, run_next);
 }

@@ -119,6 +119,45 @@ test_preemption(void)
 	CHECK_RESULT(sys_env_wait(child), ENV_WAIT_KILLED);
 }
 
+/* Times that these processes were given a CPU. */
+static uint64_t
+sum_of_runs(const long *ids, size_t count)
+{
+	struct env_info info;
+	uint64_t runs = 0;
+
+	for (unsigned int i = 0; sys_env_info(i, &info) == 0; i++)
+		for (size_t n = 0; n < count; n++)
+			if (info.id == ids[n])
+				runs += info.runs;
+	return runs;
+}
+
+/* The one that has the CPU may use up its slice; the others must not come before us. */
+void
+test_wake(void)
+{
+	enum { SPINNERS = 4, SLEEPS = 10 };
+	unsigned int at_once = 0;
+	long child[SPINNERS];
+	uint64_t before;
+
+	for (int i = 0; i < SPINNERS; i++)
+		if ((child[i] = must_fork()) == 0)
+			spin();
+	for (int i = 0; i < SLEEPS; i++) {
+		before = sum_of_runs(child, SPINNERS);
+		CHECK_RESULT(sys_env_sleep(1), 0);
+		at_once += sum_of_runs(child, SPINNERS) - before <= 1;
+	}
+	/* Now and then our own slice ends between the calls. */
+	CHECK(at_once > SLEEPS / 2);
+	for (int i = 0; i < SPINNERS; i++) {
+		CHECK_RESULT(sys_env_kill(child[i]), 0);
+		CHECK_RESULT(sys_env_wait(child[i]), ENV_WAIT_KILLED);
+	}
+}
+
 /* Fills registers from a seed, spins, and gives a value that is 0 if none has changed. */
 #define LOAD(reg, k) "leaq " #k "(%%rax), %%" #reg "\n"
 #define DIFF(reg, k) "subq $" #k ", %%" #reg "; subq %%rax, %%" #reg "; orq %%" #reg ", %%rdx\n"
