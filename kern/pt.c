@@ -48,6 +48,14 @@ table_free(struct pt *pt, pte_t e)
 {
 	page_unref(pa_page(e & PTE_ADDR));
 	pt->tables--;
+	pt->last_region = PT_NO_REGION;
+}
+
+static void
+remember(struct pt *pt, uint64_t va, pte_t *table)
+{
+	pt->last_region = va / pt_span(2);
+	pt->last_table = table;
 }
 
 int
@@ -55,7 +63,7 @@ pt_init(struct pt *pt, const struct pt_format *fmt)
 {
 	struct page *root;
 
-	*pt = (struct pt){.fmt = fmt};
+	*pt = (struct pt){.fmt = fmt, .last_region = PT_NO_REGION};
 	root = table_alloc(pt);
 	if (!root)
 		return -E_NO_MEM;
@@ -64,19 +72,24 @@ pt_init(struct pt *pt, const struct pt_format *fmt)
 }
 
 pte_t *
-pt_lookup(const struct pt *pt, uint64_t va, int *level)
+pt_walk(struct pt *pt, uint64_t va, int *level)
 {
+	const uint64_t present = pt->fmt->present, large = pt->fmt->large;
 	pte_t *table = kva(pt->root);
+	int l;
 
-	for (int l = PT_LEVELS;; l--) {
+	for (l = PT_LEVELS; l > 1; l--) {
 		pte_t *entry = &table[pt_index(va, l)];
 
-		if (!is_table(pt->fmt, *entry, l)) {
+		if (!(*entry & present) || (*entry & large)) {
 			*level = l;
 			return entry;
 		}
 		table = table_of(*entry);
 	}
+	remember(pt, va, table);
+	*level = 1;
+	return &table[pt_index(va, 1)];
 }
 
 int
@@ -84,6 +97,8 @@ pt_ensure(struct pt *pt, uint64_t va, int level, pte_t **out)
 {
 	pte_t *table = kva(pt->root);
 
+	if (level == 1 && (*out = pt_nearby(pt, va)))
+		return 0;
 	for (int l = PT_LEVELS; l > level; l--) {
 		pte_t *entry = &table[pt_index(va, l)];
 
@@ -98,6 +113,8 @@ pt_ensure(struct pt *pt, uint64_t va, int level, pte_t **out)
 		}
 		table = table_of(*entry);
 	}
+	if (level == 1)
+		remember(pt, va, table);
 	*out = &table[pt_index(va, level)];
 	return 0;
 }
@@ -123,7 +140,7 @@ pt_split(struct pt *pt, pte_t *entry)
 }
 
 int
-pt_visit(const struct pt *pt, uint64_t start, uint64_t end, pt_visit_t fn, void *arg)
+pt_visit(struct pt *pt, uint64_t start, uint64_t end, pt_visit_t fn, void *arg)
 {
 	uint64_t va = start;
 

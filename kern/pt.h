@@ -2,12 +2,14 @@
 #define NESTLING_KERN_PT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /*
  * Page tables: one walker for the host's tables, EPT and NPT, which differ
  * only in masks.  Pure: needs page_alloc/page_unref and kva() and nothing else,
- * so that it is tested natively too.
+ * so that it is tested natively too.  One user at a time, looking up included:
+ * where CPUs share a table, they do so under the kernel lock.
  *
  * Levels: 1 maps 4 KiB, 2 maps 2 MiB, 3 maps 1 GiB, 4 is the root.
  */
@@ -26,7 +28,15 @@ struct pt {
 	const struct pt_format *fmt;
 	uint64_t root;   /* hpa */
 	uint64_t tables; /* table pages, the root included */
+	/*
+	 * The level-1 table where the last walk ended, and which 2 MiB it maps (the address in
+	 * units of that); PT_NO_REGION: none.  It stays right as long as no table is freed, for
+	 * an entry that points to a table changes only then.
+	 */
+	uint64_t last_region;
+	pte_t *last_table;
 };
+#define PT_NO_REGION UINT64_MAX
 
 enum { PT_LEVELS = 4, PT_ENTRIES = 512 };
 
@@ -46,11 +56,30 @@ pt_index(uint64_t va, int level)
 /* Allocates an empty root.  -E_NO_MEM. */
 int pt_init(struct pt *pt, const struct pt_format *fmt);
 
+/* va's entry in the table of the last walk; NULL: va is not there. */
+static inline pte_t *
+pt_nearby(const struct pt *pt, uint64_t va)
+{
+	return va / pt_span(2) == pt->last_region ? &pt->last_table[pt_index(va, 1)] : NULL;
+}
+
+/* pt_lookup() from the root. */
+pte_t *pt_walk(struct pt *pt, uint64_t va, int *level);
+
 /*
  * Walks to the entry that decides about va: a leaf, or the first entry that is
  * not present (it may hold a software marker).  *level tells where.
  */
-pte_t *pt_lookup(const struct pt *pt, uint64_t va, int *level);
+static inline pte_t *
+pt_lookup(struct pt *pt, uint64_t va, int *level)
+{
+	pte_t *entry = pt_nearby(pt, va);
+
+	if (!entry)
+		return pt_walk(pt, va, level);
+	*level = 1;
+	return entry;
+}
 
 /*
  * Makes tables down to `level` and returns va's entry there in *out.
@@ -71,7 +100,7 @@ int pt_split(struct pt *pt, pte_t *entry);
  * fn may change or clear the entry, or pt_split it (the walk then goes on behind it).
  */
 typedef int (*pt_visit_t)(void *arg, uint64_t va, int level, pte_t *entry);
-int pt_visit(const struct pt *pt, uint64_t start, uint64_t end, pt_visit_t fn, void *arg);
+int pt_visit(struct pt *pt, uint64_t start, uint64_t end, pt_visit_t fn, void *arg);
 
 /* Frees tables below [start, end) that have become empty. */
 void pt_prune(struct pt *pt, uint64_t start, uint64_t end);

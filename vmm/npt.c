@@ -19,19 +19,14 @@ vm_slot_find(const struct vm *vm, uint64_t gpa)
 	return NULL;
 }
 
-/* May the 2 MiB around gpa be one entry: whole in the slot, and aligned alike in gpa and hva? */
+/* Are the 2 MiB around gpa whole in the slot, and aligned alike in gpa and hva? */
 static bool
-large_fits(const struct vm *vm, const struct vm_slot *slot, uint64_t gpa)
+large_fits(const struct vm_slot *slot, uint64_t gpa)
 {
 	uint64_t start = ROUND_DOWN(gpa, LARGE_PAGE_SIZE);
-	int level;
 
-	if ((slot->gpa ^ slot->hva) & (LARGE_PAGE_SIZE - 1))
-		return false;
-	if (start < slot->gpa || start + LARGE_PAGE_SIZE > slot->gpa + slot->size)
-		return false;
-	pt_lookup(&vm->npt, gpa, &level);
-	return level >= 2;
+	return !((slot->gpa ^ slot->hva) & (LARGE_PAGE_SIZE - 1)) && start >= slot->gpa &&
+	       start + LARGE_PAGE_SIZE <= slot->gpa + slot->size;
 }
 
 /* Tables that [gpa, gpa + size) can need, the root not counted. */
@@ -103,39 +98,46 @@ npt_removed(struct vm *vm)
 		vm->vcpus[c]->attention = true;
 }
 
-/* Makes room for 4 KiB entries where the frame has been split since the guest saw it whole. */
-static void
-npt_drop_large(struct vm *vm, uint64_t gpa)
+/*
+ * The entry for gpa, whose frame is of that size: of 2 MiB where that fits and no table is there
+ * yet.  Makes room for 4 KiB ones where the frame has been split since the guest saw it whole.
+ * Returns its level, or -E_NO_MEM.
+ */
+static int
+npt_entry(struct vm *vm, const struct vm_slot *slot, uint64_t gpa, uint64_t frame_size,
+          pte_t **entry)
 {
-	int level;
-	pte_t *entry = pt_lookup(&vm->npt, gpa, &level);
+	int level, wanted;
 
-	if (level == 1 || !*entry)
-		return;
-	npt_clear(vm, gpa, level, entry);
-	npt_removed(vm);
+	*entry = pt_lookup(&vm->npt, gpa, &level);
+	if (level == 1)
+		return level;
+	wanted = frame_size == LARGE_PAGE_SIZE && large_fits(slot, gpa) ? 2 : 1;
+	if (level == wanted)
+		return level;
+	if (**entry) {
+		npt_clear(vm, gpa, level, *entry);
+		npt_removed(vm);
+	}
+	return npt_ensure(vm, gpa, wanted, entry) < 0 ? -E_NO_MEM : wanted;
 }
 
 static enum npt_result
 npt_map(struct vm *vm, const struct vm_slot *slot, uint64_t gpa, int access)
 {
 	uint64_t hva = slot->hva + (gpa - slot->gpa);
-	uint64_t size = PAGE_SIZE;
 	struct frame frame;
+	uint64_t size;
 	pte_t *entry;
-	int level = 1;
+	int level;
 
 	if (aspace_frame(vm->as, hva, access, &frame) < 0)
 		return NPT_ERROR;
-	if (frame.size == LARGE_PAGE_SIZE && large_fits(vm, slot, gpa)) {
-		size = LARGE_PAGE_SIZE;
-		level = 2;
-	}
-	if (level == 1)
-		npt_drop_large(vm, gpa);
-	if (npt_ensure(vm, gpa, level, &entry) < 0)
+	level = npt_entry(vm, slot, gpa, frame.size, &entry);
+	if (level < 0)
 		return NPT_ERROR;
-	if (!(*entry & vm->npt.fmt->present))
+	size = pt_span(level);
+	if (!*entry)
 		vm->mapped += size;
 	*entry = hv->npt_leaf(frame.pa + ROUND_DOWN(hva & (frame.size - 1), size), frame.writable,
 	                      level == 2);

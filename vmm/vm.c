@@ -137,7 +137,7 @@ vm_env_exit(struct env *e)
 
 /* Is all of [hva, hva + size) the monitor's memory, present or promised? */
 static bool
-range_mapped(const struct aspace *as, uint64_t hva, uint64_t size)
+range_mapped(struct aspace *as, uint64_t hva, uint64_t size)
 {
 	for (uint64_t va = hva; va < hva + size;) {
 		int level;

@@ -308,6 +308,48 @@ test_free_range(void **state)
 	assert_int_equal(level, 1);
 }
 
+/* The table of the last walk is kept, but not longer than it exists and only for what it maps. */
+static void
+test_last_table(void **state)
+{
+	pte_t *entry;
+	int level;
+
+	(void)state;
+	*ensure(0x3ff000, 1) = 0xa000 | LEAF;
+	assert_ptr_equal(pt_nearby(&pt, 0x3ff000), ensure(0x3ff000, 1));
+	assert_ptr_equal(pt_nearby(&pt, 0x200000), ensure(0x3ff000, 1) - 511);
+	assert_null(pt_nearby(&pt, 0x1ff000));
+	assert_null(pt_nearby(&pt, 0x400000));
+	assert_null(pt_nearby(&pt, 0x80000003ff000));
+	/* Where no table is, the last one stays. */
+	pt_lookup(&pt, 0x400000, &level);
+	assert_int_equal(level, 2);
+	assert_non_null(pt_nearby(&pt, 0x3ff000));
+	/* Another one takes its place, whoever walks there. */
+	*ensure(0x400000, 1) = 0xb000 | LEAF;
+	assert_null(pt_nearby(&pt, 0x3ff000));
+	assert_int_equal(*pt_lookup(&pt, 0x3ff000, &level), 0xa000 | LEAF);
+	assert_null(pt_nearby(&pt, 0x400000));
+	assert_non_null(pt_nearby(&pt, 0x3ff000));
+	/* It goes with its entries, and what is there afterwards is found. */
+	*ensure(0x3ff000, 1) = 0;
+	pt_prune(&pt, 0x200000, 0x400000);
+	assert_null(pt_nearby(&pt, 0x3ff000));
+	entry = pt_lookup(&pt, 0x3ff000, &level);
+	assert_int_equal(level, 2);
+	*entry = 0x600000 | LEAF | PTE_PS;
+	assert_int_equal(*pt_lookup(&pt, 0x3ff000, &level), 0x600000 | LEAF | PTE_PS);
+	assert_int_equal(pt_ensure(&pt, 0x3ff000, 1, &entry), -E_EXISTS);
+	/* A split makes a table, which is found, too. */
+	assert_int_equal(pt_split(&pt, ensure(0x200000, 2)), 0);
+	assert_int_equal(*pt_lookup(&pt, 0x3ff000, &level), 0x7ff000 | LEAF);
+	pt_free(&pt, 0, PT_ENTRIES - 1, false);
+	assert_null(pt_nearby(&pt, 0x3ff000));
+	pt_lookup(&pt, 0x3ff000, &level);
+	assert_int_equal(level, PT_LEVELS);
+}
+
 /*
  * Random operations against a model: an array of what each page of a small
  * part of the address space maps.
@@ -403,4 +445,4 @@ test_random(void **state)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 UNIT_MAIN(T(test_geometry), T(test_lookup_and_ensure), T(test_ensure_in_the_way), T(test_no_memory),
           T(test_split), T(test_visit), T(test_visit_splits), T(test_prune), T(test_free_range),
-          T(test_random))
+          T(test_last_table), T(test_random))
