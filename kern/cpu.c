@@ -6,6 +6,7 @@
 #include "inc/x86.h"
 #include "kern/pmap.h"
 #include "kern/trap.h"
+#include "lib/string.h"
 
 unsigned int cpu_count;
 
@@ -40,19 +41,31 @@ map_stack(uint64_t span, uint64_t bottom, uint64_t top)
 		pmap_map_kernel(span + off, PTE_W | PTE_NX);
 }
 
+/* What is not mapped between them are the guard pages. */
+static void
+map_span(unsigned int index)
+{
+	static unsigned int mapped;
+	uint64_t span = (uint64_t)cpu_at(index);
+
+	if (index < mapped) /* for one that did not come */
+		return;
+	map_stack(span, 0, ROUND_UP(sizeof(struct cpu), PAGE_SIZE));
+	map_stack(span, CPU_DF_STACK_TOP - PAGE_SIZE, CPU_DF_STACK_TOP);
+	map_stack(span, CPU_NMI_STACK_TOP - PAGE_SIZE, CPU_NMI_STACK_TOP);
+	map_stack(span, CPU_MC_STACK_TOP - PAGE_SIZE, CPU_MC_STACK_TOP);
+	map_stack(span, CPU_KSTACK_BOTTOM, CPU_KSTACK_TOP);
+	mapped++;
+}
+
 void
 cpu_setup(unsigned int index)
 {
 	struct cpu *cpu = cpu_at(index);
 	uint64_t span = (uint64_t)cpu;
 
-	/* What is not mapped between them are the guard pages. */
-	map_stack(span, 0, ROUND_UP(sizeof(*cpu), PAGE_SIZE));
-	map_stack(span, CPU_DF_STACK_TOP - PAGE_SIZE, CPU_DF_STACK_TOP);
-	map_stack(span, CPU_NMI_STACK_TOP - PAGE_SIZE, CPU_NMI_STACK_TOP);
-	map_stack(span, CPU_MC_STACK_TOP - PAGE_SIZE, CPU_MC_STACK_TOP);
-	map_stack(span, CPU_KSTACK_BOTTOM, CPU_KSTACK_TOP);
-
+	map_span(index);
+	memset(cpu, 0, sizeof(*cpu));
 	cpu->index = index;
 	cpu->timer_at = UINT64_MAX;
 	cpu->tss.rsp[0] = span + CPU_KSTACK_TOP;
@@ -66,7 +79,6 @@ cpu_setup(unsigned int index)
 	cpu->gdt[SEL_UDATA / 8] = descriptor(ACC_DATA, DPL_USER);
 	cpu->gdt[SEL_UCODE / 8] = descriptor(ACC_CODE, DPL_USER);
 	tss_descriptor(&cpu->gdt[SEL_TSS / 8], &cpu->tss);
-	cpu_count++;
 }
 
 static uint64_t

@@ -70,12 +70,15 @@ cpu_at(unsigned int index)
 	return (struct cpu *)(CPU_BASE + (uint64_t)index * CPU_SPAN);
 }
 
-extern unsigned int cpu_count;
+extern unsigned int cpu_count; /* that run: cpu_at(0) to cpu_at(cpu_count - 1) */
 
 /* Goes on with fn on another stack, whose bottom nobody needs any more (kern/entry.S). */
 _Noreturn void stack_switch(void *top, void (*fn)(void));
 
-/* Maps the span of CPU index and fills its struct cpu, GDT and TSS.  Panics without memory. */
+/*
+ * Maps the span of CPU index and fills its struct cpu, GDT and TSS: the next one that has none, or
+ * again the last.  Panics without memory.
+ */
 void cpu_setup(unsigned int index);
 /* Loads this CPU's GDT, TSS and IDT and its control bits (NX, WP, SMEP, SMAP, TS). */
 void cpu_load(void);

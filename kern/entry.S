@@ -59,6 +59,12 @@ start:
 	call	check_cpu
 
 	call	build_tables
+	call	boot_long_mode
+	ljmp	$SEL_KCODE, $start64
+
+/* Turns on long mode with the boot tables and the boot GDT; the code that goes on is 32-bit. */
+	.globl	boot_long_mode
+boot_long_mode:
 	mov	$(CR4_PAE | CR4_PGE), %eax
 	mov	%eax, %cr4
 	mov	$PHYS(boot_pml4), %eax
@@ -71,7 +77,7 @@ start:
 	mov	$(CR0_PE | CR0_MP | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_PG), %eax
 	mov	%eax, %cr0
 	lgdt	boot_gdtr
-	ljmp	$SEL_KCODE, $start64
+	ret
 
 /* Returns if the CPU has what the kernel needs; esi names what it has not. */
 check_cpu:
@@ -218,6 +224,7 @@ boot_gdt: /* accessed bits set: the CPU must not want to write here */
 	.quad	0x00209b0000000000	/* SEL_KCODE: 64-bit code */
 	.quad	0x0000930000000000	/* SEL_KDATA */
 boot_gdt_end:
+	.globl	boot_gdtr_high
 boot_gdtr_high:
 	.word	boot_gdt_end - boot_gdt - 1
 	.quad	boot_gdt

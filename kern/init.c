@@ -5,6 +5,7 @@
 #include "kern/env.h"
 #include "kern/kernel.h"
 #include "kern/lock.h"
+#include "kern/mp.h"
 #include "kern/multiboot.h"
 #include "kern/pmap.h"
 #include "kern/sched.h"
@@ -59,7 +60,11 @@ banner(void)
 	cpu_brand(brand);
 	page_counts(&pages);
 	kprintf("\nNestling %s, a small hypervisor\n\n", NESTLING_VERSION);
-	kprintf("  CPU     %s, %lu MHz\n", brand, (unsigned long)((tsc_hz + 500000) / 1000000));
+	if (cpu_count > 1)
+		kprintf("  CPUs    %u: ", cpu_count);
+	else
+		kprintf("  CPU     ");
+	kprintf("%s, %lu MHz\n", brand, (unsigned long)((tsc_hz + 500000) / 1000000));
 	kprintf("  memory  %lu MiB, %lu MiB free\n", (unsigned long)(pages.total * PAGE_SIZE / MIB),
 	        (unsigned long)(pages.free * PAGE_SIZE / MIB));
 	if (hv)
@@ -90,6 +95,7 @@ kernel_main_on_cpu(void)
 	initrd_init();
 	env_init();
 	hv_init();
+	mp_start();
 	banner();
 	start_init();
 	sched_yield();
@@ -104,5 +110,6 @@ kernel_main(uint64_t info_pa)
 	multiboot_init(info_pa);
 	pmap_init();
 	cpu_setup(0);
+	cpu_count = 1;
 	stack_switch((char *)cpu_at(0) + CPU_KSTACK_TOP, kernel_main_on_cpu);
 }

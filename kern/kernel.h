@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "inc/syscall.h"
+#include "kern/acpi.h"
 #include "kern/timer.h"
 #include "lib/assert.h"
 
@@ -19,6 +20,8 @@ struct boot_info {
 	} mmap[BOOT_MMAP_MAX];
 	unsigned int mmap_count;
 	uint64_t initrd_pa, initrd_size;
+	uint8_t rsdp[ACPI_RSDP_SIZE]; /* ACPI's, if the loader gave it */
+	uint64_t rsdp_size;
 };
 extern struct boot_info boot_info;
 

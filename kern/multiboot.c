@@ -65,6 +65,18 @@ read_module(const struct mb2_tag_module *t)
 	boot_info.initrd_size = t->end - t->start;
 }
 
+/* The newer of two: it leads to the same tables, and further. */
+static void
+read_rsdp(const struct mb2_tag *t)
+{
+	uint64_t size = t->size - sizeof(*t);
+
+	if (size <= boot_info.rsdp_size)
+		return;
+	boot_info.rsdp_size = size < sizeof(boot_info.rsdp) ? size : sizeof(boot_info.rsdp);
+	memcpy(boot_info.rsdp, t + 1, boot_info.rsdp_size);
+}
+
 static void
 read_tag(const struct mb2_tag *tag)
 {
@@ -82,6 +94,10 @@ read_tag(const struct mb2_tag *tag)
 	case MB2_TAG_MMAP:
 		if (tag->size >= sizeof(struct mb2_tag_mmap))
 			read_mmap((const struct mb2_tag_mmap *)tag);
+		break;
+	case MB2_TAG_ACPI_OLD:
+	case MB2_TAG_ACPI_NEW:
+		read_rsdp(tag);
 		break;
 	}
 }

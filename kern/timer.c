@@ -1,37 +1,13 @@
-#include "inc/cpuid.h"
-#include "inc/msr.h"
 #include "inc/x86.h"
 #include "kern/console.h"
 #include "kern/cpu.h"
 #include "kern/kernel.h"
-#include "kern/pmap.h"
+#include "kern/lapic.h"
 
 /*
  * The local APIC's timer and the TSC, both calibrated against channel 2 of the
  * PIT: what CPUID says about frequencies does not hold under emulators.
  */
-
-/* Register offsets (SDM vol. 3, "Local APIC Register Address Map"). */
-enum {
-	LAPIC_ID = 0x020,
-	LAPIC_TPR = 0x080,
-	LAPIC_EOI = 0x0b0,
-	LAPIC_SVR = 0x0f0,
-	LAPIC_LVT_TIMER = 0x320,
-	LAPIC_LVT_LINT0 = 0x350,
-	LAPIC_LVT_LINT1 = 0x360,
-	LAPIC_LVT_ERROR = 0x370,
-	LAPIC_TIMER_COUNT = 0x380,
-	LAPIC_TIMER_NOW = 0x390,
-	LAPIC_TIMER_DIVIDE = 0x3e0,
-
-	SVR_ENABLE = 0x100,
-	LVT_NMI = 0x400,
-	LVT_EXTINT = 0x700,
-	LVT_MASKED = 0x10000,
-	DIVIDE_BY_1 = 0xb,
-	LAPIC_SIZE = 4096,
-};
 
 /* Intel 8254; channel 2's gate and output are bits of port 61h. */
 enum {
@@ -59,49 +35,6 @@ struct sample {
 
 uint64_t tsc_hz;
 static uint64_t lapic_hz;
-static volatile uint32_t *lapic;
-
-static uint32_t
-lapic_read(unsigned int reg)
-{
-	return lapic[reg / sizeof(*lapic)];
-}
-
-static void
-lapic_write(unsigned int reg, uint32_t v)
-{
-	lapic[reg / sizeof(*lapic)] = v;
-}
-
-void
-lapic_eoi(void)
-{
-	lapic_write(LAPIC_EOI, 0);
-}
-
-static void
-lapic_enable(void)
-{
-	uint64_t base = rdmsr(MSR_APIC_BASE);
-
-	if (!(cpuid(1, 0).edx & CPUID1_EDX_APIC))
-		panic("the CPU has no local APIC (CPUID 1, EDX bit 9), or it is switched off");
-	if (base & APIC_BASE_X2APIC) { /* as firmware left it; the way back leads through off */
-		base &= ~(uint64_t)(APIC_BASE_X2APIC | APIC_BASE_ENABLE);
-		wrmsr(MSR_APIC_BASE, base);
-	}
-	wrmsr(MSR_APIC_BASE, base | APIC_BASE_ENABLE);
-	lapic = mmio_map(base & PTE_ADDR, LAPIC_SIZE);
-	lapic_write(LAPIC_TPR, 0);
-	lapic_write(LAPIC_SVR, SVR_ENABLE | T_SPURIOUS);
-	/* The PICs' interrupts come in by LINT0: the "virtual wire". */
-	lapic_write(LAPIC_LVT_LINT0, LVT_EXTINT);
-	lapic_write(LAPIC_LVT_LINT1, LVT_NMI);
-	lapic_write(LAPIC_LVT_ERROR, LVT_MASKED);
-	lapic_write(LAPIC_TIMER_DIVIDE, DIVIDE_BY_1);
-	lapic_write(LAPIC_LVT_TIMER, T_TIMER);
-	this_cpu()->apic_id = lapic_read(LAPIC_ID) >> 24;
-}
 
 /*
  * All three clocks at one moment, or as nearly as can be: an emulator's own CPU
@@ -119,7 +52,7 @@ sample(void)
 		uint16_t pit;
 
 		outb(PIT_COMMAND, PIT_CH2_LATCH);
-		count = lapic_read(LAPIC_TIMER_NOW);
+		count = lapic_timer_now();
 		after = rdtsc();
 		pit = inb(PIT_CHANNEL2);
 		pit |= inb(PIT_CHANNEL2) << 8;
@@ -139,7 +72,7 @@ pit_start(void)
 	outb(PIT_COMMAND, PIT_CH2_MODE0);
 	outb(PIT_CHANNEL2, 0xff);
 	outb(PIT_CHANNEL2, 0xff);
-	lapic_write(LAPIC_TIMER_COUNT, UINT32_MAX);
+	lapic_timer_start(UINT32_MAX);
 }
 
 /* Sets both frequencies; false when the PIT does not count, or ran through while we were away. */
@@ -167,7 +100,7 @@ calibrate(void)
 {
 	unsigned int tries = 0;
 
-	lapic_write(LAPIC_LVT_TIMER, LVT_MASKED | T_TIMER);
+	lapic_timer_mask(true);
 	while (!measure())
 		if (++tries == CALIBRATE_TRIES) {
 			kprintf("nestling: PIT channel 2 does not count; times are guessed at 1 "
@@ -175,14 +108,14 @@ calibrate(void)
 			lapic_hz = tsc_hz = FALLBACK_HZ;
 			break;
 		}
-	lapic_write(LAPIC_TIMER_COUNT, 0);
-	lapic_write(LAPIC_LVT_TIMER, T_TIMER);
+	lapic_timer_start(0);
+	lapic_timer_mask(false);
 }
 
 void
 timer_init(void)
 {
-	lapic_enable();
+	lapic_init(true);
 	calibrate();
 	timer_program(this_cpu()->timer_at);
 }
@@ -200,11 +133,11 @@ timer_program(uint64_t tsc)
 
 	this_cpu()->timer_at = tsc;
 	if (tsc == UINT64_MAX) {
-		lapic_write(LAPIC_TIMER_COUNT, 0);
+		lapic_timer_start(0);
 		return;
 	}
 	if (delta > tsc_hz)
 		delta = tsc_hz;
 	count = delta * lapic_hz / tsc_hz + 1;
-	lapic_write(LAPIC_TIMER_COUNT, count < UINT32_MAX ? count : UINT32_MAX);
+	lapic_timer_start(count < UINT32_MAX ? count : UINT32_MAX);
 }

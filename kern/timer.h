@@ -4,9 +4,8 @@
 #include <stdint.h>
 
 /* Time (kern/timer.c): LAPIC timer and TSC, calibrated against the PIT. */
-void timer_init(void);
+void timer_init(void); /* on the boot CPU */
 extern uint64_t tsc_hz;
 void timer_program(uint64_t tsc); /* one interrupt T_TIMER at or soon after this TSC */
-void lapic_eoi(void);
 
 #endif

@@ -7,6 +7,7 @@
 #include "kern/dev.h"
 #include "kern/env.h"
 #include "kern/kernel.h"
+#include "kern/lapic.h"
 #include "kern/lock.h"
 #include "kern/pmap.h"
 #include "kern/sched.h"
@@ -133,7 +134,7 @@ on_cpu_stack(void)
 {
 	uint64_t cpu = (uint64_t)this_cpu();
 
-	return cpu >= CPU_BASE && cpu < CPU_BASE + cpu_count * CPU_SPAN;
+	return cpu >= CPU_BASE && cpu < CPU_BASE + CPUS_MAX * CPU_SPAN;
 }
 
 /* What a page fault wanted to do, by its error code. */

@@ -50,3 +50,9 @@ hv_init(void)
 		return;
 	}
 }
+
+int
+hv_cpu_on(void)
+{
+	return hv ? hv->cpu_on() : 0;
+}

@@ -179,6 +179,8 @@ extern struct hv_caps hv_caps;
 
 /* Boot: probes both back ends and switches one on. */
 void hv_init(void);
+/* Boot of another CPU: switches the back end on there, if there is one.  -E_NO_HV: not there. */
+int hv_cpu_on(void);
 /* Enters the guest of e's vCPU until the monitor is needed (returns; e->tf.rax is set)
  * or the CPU is given up (calls sched_yield and does not return). */
 void vcpu_loop(struct env *e);

@@ -128,7 +128,24 @@ svm_probe(struct hv_caps *caps)
 		         "SVM: the CPU has no ASID for a guest (CPUID 8000000Ah EBX is %u)", asids);
 		return -E_NO_HV;
 	}
-	return prove_features(caps->refusal, HV_CAPS_TEXT);
+	if (prove_features(caps->refusal, HV_CAPS_TEXT) < 0)
+		return -E_NO_HV;
+	svm_decode_init();
+	memset(iopm, 0xff, sizeof(iopm));
+	memset(msrpm, 0xff, sizeof(msrpm));
+	msr_for_each_direct(msr_allow, NULL);
+	return 0;
+}
+
+/* Guests of one CPU would not run on another that is not alike. */
+static bool
+is_like_the_first(void)
+{
+	struct cpuid_regs r = {0};
+
+	if (cpuid(0x80000000, 0).eax >= CPUID_SVM)
+		r = cpuid(CPUID_SVM, 0);
+	return r.edx == svm_features && r.ebx == asids && !(rdmsr(MSR_VM_CR) & VM_CR_SVMDIS);
 }
 
 static int
@@ -136,14 +153,13 @@ svm_cpu_on(void)
 {
 	struct svm_cpu *c = &svm_cpus[this_cpu()->index];
 	void *save, *host;
-	int err = host_page_pair(&save, &host);
+	int err;
 
+	if (!is_like_the_first())
+		return -E_NO_HV;
+	err = host_page_pair(&save, &host);
 	if (err < 0)
 		return err;
-	svm_decode_init();
-	memset(iopm, 0xff, sizeof(iopm));
-	memset(msrpm, 0xff, sizeof(msrpm));
-	msr_for_each_direct(msr_allow, NULL);
 	c->save_pa = kva_pa(save);
 	c->vmcb_pa = kva_pa(host);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);

@@ -4,6 +4,7 @@
 #include "inc/msr.h"
 #include "inc/x86.h"
 #include "lib/printf.h"
+#include "lib/string.h"
 
 /*
  * Capability proof: each control bit that we rely on is a row here, and is
@@ -118,6 +119,9 @@ allowed_of(uint32_t msr)
 	return (struct allowed){.must = (uint32_t)v, .may = v >> 32};
 }
 
+/* Of the CPU that vmx_controls were proven on. */
+static struct allowed proven[ARRAY_SIZE(words)];
+
 /* Reads the words that exist; the others stay 0: nothing is allowed. */
 static void
 read_words(struct allowed *a)
@@ -211,7 +215,17 @@ vmx_prove_controls(char *why, uint64_t size)
 	        .entry = (uint32_t)set[WORD_ENTRY],
 	        .ept_vpid_cap = a[WORD_EPTVPID].may,
 	};
+	memcpy(proven, a, sizeof(proven));
 	return 0;
+}
+
+bool
+vmx_controls_proven(void)
+{
+	struct allowed a[ARRAY_SIZE(words)] = {0};
+
+	read_words(a);
+	return !memcmp(a, proven, sizeof(proven));
 }
 
 static void

@@ -45,6 +45,13 @@ msr_allow(void *arg, uint32_t msr)
 	msr_bitmap[2048 + half + n / 8] &= (uint8_t) ~(1u << n % 8);
 }
 
+void
+vmcs_init_bitmap(void)
+{
+	memset(msr_bitmap, 0xff, sizeof(msr_bitmap));
+	msr_for_each_direct(msr_allow, NULL);
+}
+
 static void
 vmclear(uint64_t pa)
 {
@@ -170,8 +177,6 @@ vmcs_init(struct vcpu *v)
 
 	if (err < 0)
 		return err;
-	memset(msr_bitmap, 0xff, sizeof(msr_bitmap));
-	msr_for_each_direct(msr_allow, NULL);
 	x = v->backend;
 	x->vmcs = kva_pa(vmcs);
 	*(uint32_t *)vmcs = rdmsr(MSR_VMX_BASIC) & 0x7fffffff;

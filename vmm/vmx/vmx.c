@@ -44,34 +44,46 @@ vmx_eptp(const struct vm *vm)
 	return vm->npt.root | EPTP_WALK_4 | EPTP_WB;
 }
 
+/* False when the firmware has locked VMXON off on this CPU. */
+static bool
+unlock(void)
+{
+	uint64_t control = rdmsr(MSR_FEATURE_CONTROL);
+
+	if (control & FEATURE_CONTROL_LOCKED)
+		return control & FEATURE_CONTROL_VMX;
+	wrmsr(MSR_FEATURE_CONTROL, control | FEATURE_CONTROL_LOCKED | FEATURE_CONTROL_VMX);
+	return true;
+}
+
 static int
 vmx_probe(struct hv_caps *caps)
 {
-	uint64_t control;
-
 	if (!(cpuid(1, 0).ecx & CPUID1_ECX_VMX))
 		return -E_NO_HV;
 	caps->vendor = HV_VMX;
-	control = rdmsr(MSR_FEATURE_CONTROL);
-	if (!(control & FEATURE_CONTROL_LOCKED))
-		wrmsr(MSR_FEATURE_CONTROL, control | FEATURE_CONTROL_LOCKED | FEATURE_CONTROL_VMX);
-	else if (!(control & FEATURE_CONTROL_VMX)) {
+	if (!unlock()) {
 		snprintf(caps->refusal, HV_CAPS_TEXT,
 		         "VMX: the firmware has locked it off (IA32_FEATURE_CONTROL bit 2); "
 		         "switch it on in the firmware's setup");
 		return -E_NO_HV;
 	}
 	vmx_report(caps);
+	vmcs_init_bitmap();
 	return vmx_prove_controls(caps->refusal, HV_CAPS_TEXT);
 }
 
 static int
 vmx_cpu_on(void)
 {
-	void *region = host_page();
 	uint64_t pa;
 	uint8_t failed;
+	void *region;
 
+	/* CPUs that are not alike would not run what was proven on the first. */
+	if (!(cpuid(1, 0).ecx & CPUID1_ECX_VMX) || !unlock() || !vmx_controls_proven())
+		return -E_NO_HV;
+	region = host_page();
 	if (!region)
 		return -E_NO_MEM;
 	pa = kva_pa(region);

@@ -53,6 +53,8 @@ extern const struct pt_format ept_format;
  * Reporting Facility".
  */
 int vmx_prove_controls(char *why, uint64_t size);
+/* Does this CPU report the same as the one that they were proven on? */
+bool vmx_controls_proven(void);
 /* Copies the capability MSRs that exist for `caps`. */
 void vmx_report(struct hv_caps *caps);
 
@@ -75,6 +77,7 @@ uint64_t vmx_eptp(const struct vm *vm);
 void vmx_flush_vpid(const struct vm *vm); /* linear translations of this VM, on this CPU */
 
 /* vmcs.c: the VMCS of a vCPU */
+void vmcs_init_bitmap(void); /* once, before the first */
 int vmcs_init(struct vcpu *v);
 void vmcs_load(struct vcpu *v);
 void vmcs_put(struct vcpu *v);

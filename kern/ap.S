@@ -1,0 +1,83 @@
+#include "inc/memlayout.h"
+#include "inc/mmu.h"
+#include "kern/mp.h"
+
+/*
+ * How the other CPUs come into the kernel (kern/mp.c): from real mode, in the trampoline's copy
+ * in low memory, to the boot tables of kern/entry.S, and from there to the kernel's own tables
+ * and to the stack that the boot CPU has made.
+ */
+#define PHYS(symbol)  ((symbol) - KERNBASE)
+#define SEL_BOOT_CODE 0x08
+#define SEL_BOOT_DATA 0x10
+
+	.section .rodata
+	.code16
+	.globl	ap_trampoline, ap_trampoline_end
+ap_trampoline:
+	cli
+	cld
+	movw	%cs, %ax
+	movw	%ax, %ds
+	lgdtl	ap_gdtr - ap_trampoline
+	movl	%cr0, %eax
+	orl	$CR0_PE, %eax
+	movl	%eax, %cr0
+	ljmpl	$SEL_BOOT_CODE, $ap_start32
+
+	.balign 8
+ap_gdt:
+	.quad	0
+	.quad	0x00cf9b000000ffff	/* SEL_BOOT_CODE: flat, 32-bit */
+	.quad	0x00cf93000000ffff	/* SEL_BOOT_DATA */
+ap_gdt_end:
+ap_gdtr:
+	.word	ap_gdt_end - ap_gdt - 1
+	.long	AP_TRAMPOLINE + ap_gdt - ap_trampoline
+ap_trampoline_end:
+
+	.section .boot, "ax"
+	.code32
+ap_start32:
+	mov	$SEL_BOOT_DATA, %eax
+	mov	%eax, %ds
+	mov	%eax, %es
+	mov	%eax, %ss
+	mov	$(AP_TRAMPOLINE + PAGE_SIZE), %esp
+	call	boot_long_mode
+	ljmp	$SEL_KCODE, $ap_start64
+
+	.code64
+ap_start64:
+	movabs	$ap_start_high, %rax
+	jmp	*%rax
+
+	.text
+ap_start_high:
+	lgdt	boot_gdtr_high(%rip)
+	mov	$SEL_KDATA, %eax
+	mov	%eax, %ss
+	xor	%eax, %eax
+	mov	%eax, %ds
+	mov	%eax, %es
+	mov	%eax, %fs
+	mov	%eax, %gs
+
+	/* One that was given up, and comes all the same, must not take another's stack. */
+	mov	$1, %eax
+	cpuid
+	shr	$24, %ebx		/* initial APIC id */
+	mov	%ebx, %eax
+	mov	$AP_NOBODY, %ecx
+	lock cmpxchg %ecx, ap_expected(%rip)
+	jne	1f
+	mov	ap_cr3(%rip), %rax
+	mov	%rax, %cr3
+	mov	ap_stack(%rip), %rsp
+	xor	%ebp, %ebp		/* where backtraces end */
+	call	ap_main
+1:	cli
+	hlt
+	jmp	1b
+
+	.section .note.GNU-stack, "", @progbits
