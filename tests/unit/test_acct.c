@@ -161,6 +161,27 @@ test_hot_keys_stay(void **state)
 	}
 }
 
+/* Key 0 (CPUID's first leaf) is a key like others, though unused rows hold a 0, too. */
+static void
+test_key_zero(void **state)
+{
+	static struct vm_keys keys;
+
+	(void)state;
+	for (unsigned int i = 0; i < 6000; i++) {
+		make_exit(HV_EXIT_CPUID, 10);
+		acct_key(&acct, HV_EXIT_CPUID, i % 3 ? i % 20 : 0);
+		now += 3;
+	}
+	acct_leave(&acct, VM_TIME_MONITOR, now);
+	memset(&keys, 0, sizeof(keys));
+	acct_add_keys(&acct, HV_EXIT_CPUID, &keys);
+	assert_int_equal(keys.rows, 20);
+	assert_int_equal(keys.overflow.count, 0);
+	for (unsigned int i = 0; i < keys.rows; i++)
+		assert_int_equal(keys.row[i].count, keys.row[i].key ? 200 : 2200);
+}
+
 static void
 check_sums(void)
 {
@@ -328,5 +349,6 @@ test_no_memory(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-UNIT_MAIN(TEST(test_histogram), TEST(test_min_and_max), TEST(test_hot_keys_stay), TEST(test_sums),
-          TEST(test_recorder), TEST(test_recorder_away), TEST(test_no_memory))
+UNIT_MAIN(TEST(test_histogram), TEST(test_min_and_max), TEST(test_hot_keys_stay),
+          TEST(test_key_zero), TEST(test_sums), TEST(test_recorder), TEST(test_recorder_away),
+          TEST(test_no_memory))
