@@ -10,38 +10,39 @@
  * marker or a shared page.  Memory cannot run out here; see kern/aspace.c.
  */
 
-/* Splits a 2 MiB entry that holds a promise for its table; the 4 KiB entry that decides about va.
+/*
+ * Splits the 2 MiB entry that decides about va and holds a promise for its table; the 4 KiB entry
+ * that decides from then on.
  */
 static pte_t *
-split_promised(struct aspace *as, uint64_t va, pte_t *entry)
+split_promised(struct aspace *as, uint64_t va, pte_t *entry, int *level)
 {
-	int level;
-
 	if (aspace_split(as, entry) < 0)
 		panic("no page for a promised page table");
-	return pt_lookup(&as->pt, va, &level);
+	return pt_lookup(&as->pt, va, level);
 }
 
 /* Puts zeroed memory in place of the marker that decides about va. */
-static void
-fill_zero(struct aspace *as, uint64_t va, pte_t *entry, int level)
+static pte_t *
+fill_zero(struct aspace *as, uint64_t va, pte_t *entry, int *level)
 {
 	uint64_t bits = (*entry & (PTE_W | PTE_NX)) | PTE_P | PTE_U;
 	struct page *p;
 
-	if (level == 2) {
+	if (*level == 2) {
 		p = page_alloc_large(PAGE_PROMISED | PAGE_ZERO);
 		if (p) {
 			page_unreserve(1); /* the table it might have split into */
 			*entry = page_pa(p) | bits | pt_host.large;
 			as->pages += FRAME_PAGES;
-			return;
+			return entry;
 		}
-		entry = split_promised(as, va, entry);
+		entry = split_promised(as, va, entry, level);
 	}
 	p = page_alloc(PAGE_PROMISED | PAGE_ZERO);
 	*entry = page_pa(p) | bits;
 	as->pages++;
+	return entry;
 }
 
 /* Gives the address space a page of its own in place of a shared one. */
@@ -59,19 +60,20 @@ copy_page(struct aspace *as, uint64_t va, pte_t *entry)
 
 /* Makes the copy-on-write entry that decides about va writable; 2 MiB frames are copied by pages.
  */
-static void
-resolve_copy(struct aspace *as, uint64_t va, pte_t *entry, int level)
+static pte_t *
+resolve_copy(struct aspace *as, uint64_t va, pte_t *entry, int *level)
 {
-	bool alone = level == 2 && !page_shared_large(pa_page(*entry & PTE_ADDR));
+	bool alone = *level == 2 && !page_shared_large(pa_page(*entry & PTE_ADDR));
 
-	if (level == 2 && !alone)
-		entry = split_promised(as, va, entry);
+	if (*level == 2 && !alone)
+		entry = split_promised(as, va, entry, level);
 	if (alone)
 		page_unreserve(1); /* the table it might have split into */
 	if (alone || page_exclusive(pa_page(*entry & PTE_ADDR)))
 		*entry = (*entry & ~(pte_t)PTE_COW) | PTE_W;
 	else
 		copy_page(as, ROUND_DOWN(va, PAGE_SIZE), entry);
+	return entry;
 }
 
 /* Does the entry, present or marker, allow the access once it is resolved? */
@@ -80,6 +82,23 @@ allows(pte_t e, int access)
 {
 	return !((access & ACCESS_WRITE) && !(e & (PTE_W | PTE_COW))) &&
 	       !((access & ACCESS_EXEC) && (e & PTE_NX));
+}
+
+/*
+ * Gives the entry that decides about va what the access needs.  The entry that decides from then
+ * on, with its level, or NULL: the access is not allowed.
+ */
+static pte_t *
+resolve(struct aspace *as, uint64_t va, int access, pte_t *entry, int *level)
+{
+	if (!(*entry & (PTE_P | PTE_ZERO)) || !allows(*entry, access))
+		return NULL;
+	if (!(*entry & PTE_P))
+		entry = fill_zero(as, va, entry, level);
+	else if ((access & ACCESS_WRITE) && (*entry & PTE_COW))
+		entry = resolve_copy(as, va, entry, level);
+	aspace_flush(as, ROUND_DOWN(va, PAGE_SIZE), PAGE_SIZE);
+	return entry;
 }
 
 int
@@ -91,37 +110,50 @@ aspace_fault(struct aspace *as, uint64_t va, int access)
 	if (va >= USER_END)
 		return -E_FAULT;
 	entry = pt_lookup(&as->pt, va, &level);
-	if (!(*entry & (PTE_P | PTE_ZERO)) || !allows(*entry, access))
-		return -E_FAULT;
-	if (!(*entry & PTE_P))
-		fill_zero(as, va, entry, level);
-	else if ((access & ACCESS_WRITE) && (*entry & PTE_COW))
-		resolve_copy(as, va, entry, level);
-	aspace_flush(as, ROUND_DOWN(va, PAGE_SIZE), PAGE_SIZE);
+	return resolve(as, va, access, entry, &level) ? 0 : -E_FAULT;
+}
+
+/* Is the entry there and, as it stands, good for the access? */
+static bool
+is_ready(pte_t e, int access)
+{
+	pte_t needed = PTE_P | (access & ACCESS_WRITE ? PTE_W : 0);
+
+	return (e & needed) == needed && allows(e, access);
+}
+
+static int
+frame_of(pte_t e, int level, struct frame *out)
+{
+	out->pa = e & PTE_ADDR;
+	out->size = pt_span(level);
+	out->writable = e & PTE_W;
 	return 0;
+}
+
+/* aspace_frame() beyond its short way, which needs no stack.  entry: NULL, or a 4 KiB one. */
+static __attribute__((noinline)) int
+frame_find(struct aspace *as, uint64_t va, int access, struct frame *out, pte_t *entry)
+{
+	int level = 1;
+
+	if (!entry)
+		entry = pt_walk(&as->pt, va, &level);
+	if (!is_ready(*entry, access))
+		entry = resolve(as, va, access, entry, &level);
+	return entry ? frame_of(*entry, level, out) : -E_FAULT;
 }
 
 int
 aspace_frame(struct aspace *as, uint64_t va, int access, struct frame *out)
 {
-	int level;
-	pte_t *entry;
+	pte_t *entry = pt_nearby(&as->pt, va);
 
 	if (va >= USER_END)
 		return -E_FAULT;
-	entry = pt_lookup(&as->pt, va, &level);
-	if (!(*entry & PTE_P) || !allows(*entry, access) ||
-	    ((access & ACCESS_WRITE) && !(*entry & PTE_W))) {
-		int err = aspace_fault(as, va, access);
-
-		if (err)
-			return err;
-		entry = pt_lookup(&as->pt, va, &level);
-	}
-	out->pa = *entry & PTE_ADDR;
-	out->size = pt_span(level);
-	out->writable = *entry & PTE_W;
-	return 0;
+	if (entry && is_ready(*entry, access))
+		return frame_of(*entry, 1, out);
+	return frame_find(as, va, access, out, entry);
 }
 
 int

@@ -13,9 +13,11 @@
 const struct vm_slot *
 vm_slot_find(const struct vm *vm, uint64_t gpa)
 {
-	for (unsigned int i = 0; i < vm->slot_count; i++)
-		if (gpa - vm->slots[i].gpa < vm->slots[i].size)
-			return &vm->slots[i];
+	const struct vm_slot *end = &vm->slots[vm->slot_count];
+
+	for (const struct vm_slot *s = vm->slots; s < end; s++)
+		if (gpa - s->gpa < s->size)
+			return s;
 	return NULL;
 }
 
@@ -99,27 +101,18 @@ npt_removed(struct vm *vm)
 }
 
 /*
- * The entry for gpa, whose frame is of that size: of 2 MiB where that fits and no table is there
- * yet.  Makes room for 4 KiB ones where the frame has been split since the guest saw it whole.
- * Returns its level, or -E_NO_MEM.
+ * An entry for gpa at a level where there is none: entry, which is higher up, decides so far.
+ * Makes room for 4 KiB entries where the frame has been split since the guest saw it whole.
+ * NULL: no memory.
  */
-static int
-npt_entry(struct vm *vm, const struct vm_slot *slot, uint64_t gpa, uint64_t frame_size,
-          pte_t **entry)
+static __attribute__((noinline)) pte_t *
+npt_new_entry(struct vm *vm, uint64_t gpa, int level, pte_t *entry)
 {
-	int level, wanted;
-
-	*entry = pt_lookup(&vm->npt, gpa, &level);
-	if (level == 1)
-		return level;
-	wanted = frame_size == LARGE_PAGE_SIZE && large_fits(slot, gpa) ? 2 : 1;
-	if (level == wanted)
-		return level;
-	if (**entry) {
-		npt_clear(vm, gpa, level, *entry);
+	if (*entry) {
+		npt_clear(vm, gpa, 2, entry);
 		npt_removed(vm);
 	}
-	return npt_ensure(vm, gpa, wanted, entry) < 0 ? -E_NO_MEM : wanted;
+	return npt_ensure(vm, gpa, level, &entry) < 0 ? NULL : entry;
 }
 
 static enum npt_result
@@ -133,9 +126,16 @@ npt_map(struct vm *vm, const struct vm_slot *slot, uint64_t gpa, int access)
 
 	if (aspace_frame(vm->as, hva, access, &frame) < 0)
 		return NPT_ERROR;
-	level = npt_entry(vm, slot, gpa, frame.size, &entry);
-	if (level < 0)
-		return NPT_ERROR;
+	entry = pt_lookup(&vm->npt, gpa, &level);
+	if (level > 1) {
+		int wanted = frame.size == LARGE_PAGE_SIZE && large_fits(slot, gpa) ? 2 : 1;
+
+		if (level != wanted)
+			entry = npt_new_entry(vm, gpa, wanted, entry);
+		if (!entry)
+			return NPT_ERROR;
+		level = wanted;
+	}
 	size = pt_span(level);
 	if (!*entry)
 		vm->mapped += size;
