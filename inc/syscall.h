@@ -43,13 +43,15 @@
 	X(vm_info)       /* (index, struct vm_info *): E_NOT_FOUND past the last */              \
 	X(vm_fault)      /* (index, struct vm_fault *): E_NOT_FOUND past the last */             \
 	X(vcpu_break)    /* (vm id, vcpu, index of a fault, or VM_FAULT_CHECK) */                \
-	X(vm_stats) /* (vm id, struct vm_stats *): any live VM, or the last ended, also as 0 */  \
+	X(vm_stats) /* (vm id, struct vm_stats *): any live VM, or VM_KEPT that ended last, */  \
+	            /* these also as VM_ENDED(n) */                                              \
 	X(vm_mark)  /* (vm id, struct vm_stats *, struct vm_stats *): vm_stats of now, and */    \
 	            /* of the last vm_mark of this VM; zeros at the first */                     \
 	X(vm_histogram) /* (vm id, kind, uint64_t[VM_BUCKETS]): VMs as for vm_stats */           \
 	X(vm_keys)      /* (vm id, kind, struct vm_keys *): VMs as for vm_stats */               \
 	X(vm_trace)     /* (vm id, vcpu, number, struct vm_trace *): that exit, or the oldest */ \
-	                /* that is kept; E_NOT_FOUND: none yet */
+	                /* that is kept; E_NOT_FOUND: none yet */                                \
+	X(vm_span)      /* (vm id, vcpu, number, struct vm_span *): likewise */
 
 enum {
 #define X(name) SYS_##name,

@@ -189,11 +189,15 @@ struct vm_stats {
 };
 
 enum {
+	VM_KEPT = 2,     /* accounts of so many VMs are kept when they have ended */
 	VM_BUCKETS = 64, /* of a histogram: bucket n counts exits of 2^n to 2^(n+1)-1 cycles */
 	VM_KEYS_MAX = 128,
 	VM_TRACE_DEFAULT = 256,
 	VM_TRACE_MAX = 16384,
 };
+
+/* Of the VMs that have ended, the last (n = 0), or the one n before: for the calls that ask. */
+#define VM_ENDED(n) (0u - (n))
 
 /* A sub-key of a kind: a port, an MSR, a CPUID leaf, or the gpa of a page. */
 #define VM_KEY_NONE UINT64_MAX
@@ -231,6 +235,17 @@ struct vm_trace {
 	uint32_t raw;    /* hardware's reason */
 	uint32_t kind;   /* enum hv_exit_kind */
 	uint32_t action; /* enum hv_action */
+};
+
+/*
+ * Time out of guest mode that was not the monitor's: what was halted or waiting after an exit; and
+ * whatever came before the first exit.
+ */
+struct vm_span {
+	uint64_t number;     /* from 0 */
+	uint64_t exits;      /* that came before it */
+	uint64_t tsc, ticks; /* the host's, at its beginning; how long */
+	uint64_t state;      /* enum vm_time */
 };
 
 /*

@@ -99,3 +99,9 @@ sys_vm_trace(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 {
 	return vm_trace(e, arg[0], arg[1], arg[2], arg[3]);
 }
+
+int64_t
+sys_vm_span(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	return vm_span(e, arg[0], arg[1], arg[2], arg[3]);
+}

@@ -246,3 +246,9 @@ sys_vm_trace(uint32_t vm, uint32_t vcpu, uint64_t number, struct vm_trace *trace
 {
 	return CALL(vm_trace, vm, vcpu, number, trace);
 }
+
+long
+sys_vm_span(uint32_t vm, uint32_t vcpu, uint64_t number, struct vm_span *span)
+{
+	return CALL(vm_span, vm, vcpu, number, span);
+}

@@ -55,6 +55,7 @@ long sys_vm_mark(uint32_t vm, struct vm_stats *now, struct vm_stats *before);
 long sys_vm_histogram(uint32_t vm, enum hv_exit_kind kind, uint64_t buckets[VM_BUCKETS]);
 long sys_vm_keys(uint32_t vm, enum hv_exit_kind kind, struct vm_keys *keys);
 long sys_vm_trace(uint32_t vm, uint32_t vcpu, uint64_t number, struct vm_trace *trace);
+long sys_vm_span(uint32_t vm, uint32_t vcpu, uint64_t number, struct vm_span *span);
 
 int printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int vprintf(const char *fmt, va_list ap);

@@ -2,15 +2,32 @@
 
 #include "lib/parse.h"
 
-/* Prints a VM's flight recorder: its last exits, the oldest first. */
+/*
+ * Prints the flight recorder of a VM, or of all that there are: the last exits, the oldest first.
+ * For programs, all that a timeline needs.
+ */
+
+struct options {
+	uint32_t vm;
+	bool all, tsv;
+	uint64_t count; /* of exits, at most */
+};
+
+static const char *const state_names[VM_TIMES] = {
+        [VM_TIME_GUEST] = "guest",   [VM_TIME_HANDLER] = "handler", [VM_TIME_MONITOR] = "monitor",
+        [VM_TIME_HALTED] = "halted", [VM_TIME_WAITING] = "waiting",
+};
 
 static int
 usage(void)
 {
-	printf("usage: trace [VM] [-n COUNT] [--tsv]\n"
+	printf("usage: trace [VM | --all] [-n COUNT] [--tsv]\n"
 	       "  VM        its number; if not given, the newest, or the one that ended last\n"
+	       "  --all     all VMs that live, and the last %d that ended\n"
 	       "  -n COUNT  no more than the last COUNT exits\n"
-	       "  --tsv     columns separated by tabs, for programs\n");
+	       "  --tsv     columns separated by tabs, for programs, with where the time away "
+	       "went\n",
+	       VM_KEPT);
 	return 2;
 }
 
@@ -21,54 +38,175 @@ print(const struct vm_trace *t, bool tsv)
 
 	if (t->key != VM_KEY_NONE)
 		snprintf(key, sizeof key, "%#lx", t->key);
-	printf(tsv ? "%lu\t%lu\t%s\t%#x\t%#lx\t%#lx\t%s\t%s\t%u\t%lu\n"
+	printf(tsv ? "%lu\t%lu\t%s\t%#x\t%#lx\t%#lx\t%s\t%s\t%u\t%lu"
 	           : "%8lu %14lu %-18s %#10x %#18lx %#18lx %12s %-7s %8u %10lu\n",
 	       t->number, t->tsc, hv_exit_name(t->kind), t->raw, t->rip, t->qual, key,
 	       hv_action_name(t->action), t->cycles, t->away);
 }
 
+/* For programs: whose exits follow, and what the accounts say of them. */
 static void
-print_head(bool tsv)
+print_head(const struct vm_stats *stats, bool tsv)
 {
-	printf(tsv ? "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n"
-	           : "%8s %14s %-18s %10s %18s %18s %12s %-7s %8s %10s\n",
-	       "number", "tsc", "exit", "raw", "rip", "qualification", "key", "action", "cycles",
-	       "away");
+	struct sys_info info;
+
+	if (!tsv) {
+		printf("VM %u, %s%s: exits\n", stats->id, stats->name,
+		       stats->live ? "" : " (it has ended)");
+		printf("%8s %14s %-18s %10s %18s %18s %12s %-7s %8s %10s\n", "number", "tsc",
+		       "exit", "raw", "rip", "qualification", "key", "action", "cycles", "away");
+		return;
+	}
+	sys_sys_info(&info);
+	printf("vm\tname\thz\texits\twall");
+	for (enum vm_time t = 0; t < VM_TIMES; t++)
+		printf("\t%s", state_names[t]);
+	printf("\n%u\t%s\t%lu\t%lu\t%lu", stats->id, stats->name, info.tsc_hz, stats->total,
+	       stats->wall);
+	for (enum vm_time t = 0; t < VM_TIMES; t++)
+		printf("\t%lu", stats->time[t]);
+	printf("\nnumber\ttsc\texit\traw\trip\tqualification\tkey\taction\tcycles\taway\tspent\n");
+}
+
+/*
+ * The spans, in their order.  Those that come `known` exits after the beginning or later have not
+ * been given up; of what was away before, nobody knows what it was.
+ */
+struct cursor {
+	uint32_t vm;
+	uint64_t number, known;
+};
+
+static bool
+peek_span(struct cursor *c, struct vm_span *span)
+{
+	if (sys_vm_span(c->vm, 0, c->number, span) < 0)
+		return false;
+	if (span->number != c->number) {
+		c->number = span->number;
+		c->known = span->exits + 1;
+	}
+	return true;
+}
+
+static void
+print_part(const char *state, uint64_t ticks, const char **separator)
+{
+	if (!ticks)
+		return;
+	printf("%s%s:%lu", *separator, state, ticks);
+	*separator = ",";
+}
+
+/* How the ticks between an exit's handler and the next entry were spent. */
+static void
+print_spent(struct cursor *c, const struct vm_trace *t)
+{
+	uint64_t from = t->tsc + t->cycles, to = from + t->away, exits = t->number + 1;
+	const char *separator = "\t";
+	struct vm_span span;
+
+	while (peek_span(c, &span) && span.exits <= exits) {
+		c->number++;
+		if (span.exits < c->known || span.exits < exits)
+			continue;
+		print_part(state_names[VM_TIME_MONITOR], span.tsc - from, &separator);
+		print_part(state_names[span.state], span.ticks, &separator);
+		from = span.tsc + span.ticks;
+	}
+	print_part(exits < c->known ? "away" : state_names[VM_TIME_MONITOR], to - from, &separator);
+	printf(t->away ? "\n" : "\t-\n");
+}
+
+/* What came before the first exit, as a row without one. */
+static void
+print_start(struct cursor *c)
+{
+	const char *separator = "\t";
+	struct vm_span span;
+	uint64_t ticks = 0;
+
+	if (!peek_span(c, &span) || c->known)
+		return;
+	printf("-\t%lu\t-\t0\t0\t0\t-\t-\t0", span.tsc);
+	for (uint64_t n = 0; sys_vm_span(c->vm, 0, n, &span) == 0 && !span.exits; n++)
+		ticks += span.ticks;
+	printf("\t%lu", ticks);
+	for (; peek_span(c, &span) && !span.exits; c->number++)
+		print_part(state_names[span.state], span.ticks, &separator);
+	printf("\n");
+}
+
+/* The VM may go on meanwhile. */
+static void
+show_vm(const struct options *o, const struct vm_stats *stats)
+{
+	uint64_t from = stats->total > o->count ? stats->total - o->count : 0;
+	struct cursor cursor = {.vm = stats->id};
+	struct vm_trace trace;
+
+	print_head(stats, o->tsv);
+	while (from < stats->total && sys_vm_trace(stats->id, 0, from, &trace) == 0) {
+		if (o->tsv && trace.number == 0)
+			print_start(&cursor);
+		print(&trace, o->tsv);
+		if (o->tsv)
+			print_spent(&cursor, &trace);
+		from = trace.number + 1;
+	}
+}
+
+static int
+show_all(const struct options *o)
+{
+	struct vm_stats stats;
+	struct vm_info info;
+
+	for (unsigned int n = VM_KEPT; n-- > 0;)
+		if (sys_vm_stats(VM_ENDED(n), &stats) == 0)
+			show_vm(o, &stats);
+	for (unsigned int i = 0; sys_vm_info(i, &info) == 0; i++)
+		if (sys_vm_stats(info.id, &stats) == 0)
+			show_vm(o, &stats);
+	return 0;
+}
+
+static int
+show_one(const struct options *o)
+{
+	uint32_t vm = o->vm ? o->vm : vm_newest();
+	struct vm_stats stats;
+	long err = sys_vm_stats(vm, &stats);
+
+	if (err == 0) {
+		show_vm(o, &stats);
+		return 0;
+	}
+	if (vm)
+		printf("trace: VM %u: %s; `vms` lists the VMs\n", vm, error_text(err));
+	else
+		printf("trace: no VM has run; start one, such as `vm guest`\n");
+	return 1;
 }
 
 int
 main(int argc, char **argv)
 {
-	uint64_t vm = vm_newest(), count = UINT64_MAX, from = 0;
-	struct vm_stats stats;
-	struct vm_trace trace;
-	bool tsv = false;
-	long err;
+	struct options o = {.count = UINT64_MAX};
+	uint64_t vm;
 
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--tsv"))
-			tsv = true;
+			o.tsv = true;
+		else if (!strcmp(argv[i], "--all") && !o.vm)
+			o.all = true;
 		else if (!strcmp(argv[i], "-n") && i + 1 < argc &&
-		         parse_number(argv[i + 1], UINT32_MAX, &count))
+		         parse_number(argv[i + 1], UINT32_MAX, &o.count))
 			i++;
-		else if (!parse_number(argv[i], UINT32_MAX, &vm))
+		else if (!o.all && !o.vm && parse_number(argv[i], UINT32_MAX, &vm) && vm)
+			o.vm = vm;
+		else
 			return usage();
 	}
-	err = sys_vm_stats(vm, &stats);
-	if (err < 0) {
-		if (vm)
-			printf("trace: VM %lu: %s; `vms` lists the VMs\n", vm, error_text(err));
-		else
-			printf("trace: no VM has run; start one, such as `vm guest`\n");
-		return 1;
-	}
-	if (stats.total > count)
-		from = stats.total - count;
-	print_head(tsv);
-	/* The VM may go on meanwhile. */
-	while (from < stats.total && sys_vm_trace(vm, 0, from, &trace) == 0) {
-		print(&trace, tsv);
-		from = trace.number + 1;
-	}
-	return 0;
+	return o.all ? show_all(&o) : show_one(&o);
 }

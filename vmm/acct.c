@@ -9,12 +9,14 @@
 enum {
 	KIND_PAGES = (HV_EXIT_KINDS + ACCT_KINDS_PER_PAGE - 1) / ACCT_KINDS_PER_PAGE,
 	TRACE_PAGES_MAX = VM_TRACE_MAX / ACCT_EXITS_PER_PAGE,
+	SPAN_PAGES_MAX = VM_TRACE_MAX / ACCT_SPANS_PER_PAGE + 1,
 };
 
 const uint8_t acct_keyed[ACCT_KEYED_KINDS] = {HV_EXIT_CPUID, HV_EXIT_IO_INSTRUCTION, HV_EXIT_RDMSR,
                                               HV_EXIT_WRMSR, HV_EXIT_EPT_VIOLATION};
 
-_Static_assert(1 + KIND_PAGES + ACCT_KEYED_KINDS + TRACE_PAGES_MAX <= ACCT_PAGES_MAX,
+_Static_assert(1 + KIND_PAGES + ACCT_KEYED_KINDS + TRACE_PAGES_MAX + SPAN_PAGES_MAX <=
+                       ACCT_PAGES_MAX,
                "the table of pages has one page");
 enum { ACCT_HASH_SHIFT = 59 };
 _Static_assert(ACCT_SETS == 1 << (64 - ACCT_HASH_SHIFT), "a hash value for each set");
@@ -51,7 +53,8 @@ init_kinds(struct acct *a)
 	return 0;
 }
 
-/* The first exit turns the page, from the last one's end to the first one's beginning. */
+/* As many spans as exits.  The first exit turns the page, from the last one's end to the first
+ * one's beginning. */
 static int
 init_trace(struct acct *a, uint32_t trace)
 {
@@ -64,6 +67,11 @@ init_trace(struct acct *a, uint32_t trace)
 	a->trace_page = a->page_count - 1;
 	a->exit = &page[ACCT_EXITS_PER_PAGE - 1];
 	a->exit->kind = HV_EXIT_UNKNOWN;
+	a->span_first = a->span_page = a->page_count;
+	for (uint32_t room = 0; room < trace; room += ACCT_SPANS_PER_PAGE)
+		if (!new_page(a))
+			return -E_NO_MEM;
+	a->span = a->pages[a->span_first];
 	return 0;
 }
 
@@ -98,7 +106,7 @@ acct_free(struct acct *a)
 struct hv_exit *
 acct_turn_page(struct acct *a)
 {
-	if (++a->trace_page == a->page_count)
+	if (++a->trace_page == a->span_first)
 		a->trace_page = a->trace_first;
 	return a->pages[a->trace_page];
 }
@@ -142,17 +150,54 @@ acct_set_key(struct acct_kind *k, uint64_t key)
 	*row = (struct vm_key){.key = key};
 }
 
+static uint64_t
+span_room(const struct acct *a)
+{
+	return (uint64_t)(a->page_count - a->span_first) * ACCT_SPANS_PER_PAGE;
+}
+
+/* The record of a span that is still kept. */
+static const struct acct_span *
+span_of(const struct acct *a, uint64_t number)
+{
+	uint64_t at = number % span_room(a);
+	const struct acct_span *page = a->pages[a->span_first + at / ACCT_SPANS_PER_PAGE];
+
+	return &page[at % ACCT_SPANS_PER_PAGE];
+}
+
+/* The rarer case: time that is not charged to the exit's kind, but kept as a span. */
+static __attribute__((noinline)) void
+end_span(struct acct *a, enum vm_time next, uint64_t now)
+{
+	uint64_t ticks = now - a->since;
+
+	a->time[a->state] += ticks;
+	if (a->total)
+		a->exit->away += ticks;
+	*a->span = (struct acct_span){a->total, a->since, ticks, a->state};
+	a->spans++;
+	a->state = next;
+	a->since = now;
+	if ((uintptr_t)++a->span % PAGE_SIZE)
+		return;
+	if (++a->span_page == a->page_count)
+		a->span_page = a->span_first;
+	a->span = a->pages[a->span_page];
+}
+
 void
 acct_switch(struct acct *a, enum vm_time next, uint64_t now)
 {
-	uint64_t span = now - a->since;
+	uint64_t ticks = now - a->since;
 
-	a->time[a->state] += span;
-	if (a->total) {
-		a->exit->away += span;
-		if (a->state == VM_TIME_MONITOR)
-			a->kinds[a->exit->kind]->monitor += span;
+	if (a->state != VM_TIME_MONITOR || !a->total) {
+		end_span(a, next, now);
+		return;
 	}
+	a->time[VM_TIME_MONITOR] += ticks;
+	a->exit->away += ticks;
+	a->kinds[a->exit->kind]->monitor += ticks;
 	a->state = next;
 	a->since = now;
 }
@@ -245,12 +290,17 @@ key_of(const struct hv_exit *x)
 	return VM_KEY_NONE;
 }
 
+static uint64_t
+trace_room(const struct acct *a)
+{
+	return (uint64_t)(a->span_first - a->trace_first) * ACCT_EXITS_PER_PAGE;
+}
+
 /* The record of an exit that is still kept. */
 static const struct hv_exit *
 record_of(const struct acct *a, uint64_t number)
 {
-	uint64_t pages = a->page_count - a->trace_first;
-	uint64_t at = number % (pages * ACCT_EXITS_PER_PAGE);
+	uint64_t at = number % trace_room(a);
 	const struct hv_exit *page = a->pages[a->trace_first + at / ACCT_EXITS_PER_PAGE];
 
 	return &page[at % ACCT_EXITS_PER_PAGE];
@@ -259,13 +309,12 @@ record_of(const struct acct *a, uint64_t number)
 bool
 acct_trace(const struct acct *a, uint64_t number, struct vm_trace *out, uint64_t now)
 {
-	uint64_t room = (uint64_t)(a->page_count - a->trace_first) * ACCT_EXITS_PER_PAGE;
 	const struct hv_exit *x;
 
 	if (number >= a->total)
 		return false;
-	if (a->total - number > room)
-		number = a->total - room;
+	if (a->total - number > trace_room(a))
+		number = a->total - trace_room(a);
 	x = record_of(a, number);
 	*out = (struct vm_trace){
 	        .number = number,
@@ -282,5 +331,22 @@ acct_trace(const struct acct *a, uint64_t number, struct vm_trace *out, uint64_t
 		out->away = x->away;
 	if (x == a->exit && a->state != VM_TIME_HANDLER)
 		out->away += now - a->since;
+	return true;
+}
+
+bool
+acct_span(const struct acct *a, uint64_t number, struct vm_span *out, uint64_t now)
+{
+	bool open = a->state != VM_TIME_HANDLER && (a->state != VM_TIME_MONITOR || !a->total);
+	struct acct_span span = {a->total, a->since, now - a->since, a->state};
+
+	if (number >= a->spans + open)
+		return false;
+	if (number < a->spans) {
+		if (a->spans - number > span_room(a))
+			number = a->spans - span_room(a);
+		span = *span_of(a, number);
+	}
+	*out = (struct vm_span){number, span.exits, span.tsc, span.ticks, span.state};
 	return true;
 }

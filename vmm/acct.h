@@ -33,9 +33,16 @@ struct acct_kind {
 	uint64_t histogram[VM_BUCKETS];
 };
 
+/* As struct vm_span, without its number. */
+struct acct_span {
+	uint64_t exits, tsc, ticks, state;
+};
+_Static_assert(PAGE_SIZE % sizeof(struct acct_span) == 0, "spans fill a page");
+
 enum {
 	ACCT_KINDS_PER_PAGE = PAGE_SIZE / sizeof(struct acct_kind),
 	ACCT_EXITS_PER_PAGE = PAGE_SIZE / sizeof(struct hv_exit),
+	ACCT_SPANS_PER_PAGE = PAGE_SIZE / sizeof(struct acct_span),
 	ACCT_PAGES_MAX = PAGE_SIZE / sizeof(void *),
 };
 
@@ -49,9 +56,12 @@ struct acct {
 	struct acct_kind *kinds[HV_EXIT_KINDS];
 	void **pages; /* all that is below, and the table itself */
 	unsigned int page_count;
-	unsigned int trace_first,
-	        trace_page;   /* in pages[]: the recorder's first, the present one */
-	struct vm_key no_key; /* of kinds without sub-keys */
+	/* In pages[]: the recorder's first and present one, then the same of spans, up to the end.
+	 */
+	unsigned int trace_first, trace_page, span_first, span_page;
+	struct acct_span *span; /* the next one */
+	uint64_t spans;         /* recorded so far */
+	struct vm_key no_key;   /* of kinds without sub-keys */
 };
 
 /* -E_NO_MEM.  The recorder has room for `trace` exits or more. */
@@ -72,6 +82,8 @@ void acct_add_histogram(const struct acct *a, enum hv_exit_kind kind, uint64_t b
 void acct_add_keys(const struct acct *a, enum hv_exit_kind kind, struct vm_keys *out);
 /* The exit of this number, counted from 0, or the oldest one kept; false: there is none yet. */
 bool acct_trace(const struct acct *a, uint64_t number, struct vm_trace *out, uint64_t now);
+/* The span of this number, likewise; the last one may go on until now. */
+bool acct_span(const struct acct *a, uint64_t number, struct vm_span *out, uint64_t now);
 
 /* A VM exit: its record, for the back end to decode it into. */
 static inline struct hv_exit *

@@ -7,20 +7,21 @@
 
 /*
  * What accounts say, for their readers: those of the VMs that live, and of the
- * one that ended last, whose accounts are kept until the next one ends.
+ * VM_KEPT that ended last.
  */
 
 _Static_assert(sizeof(struct vm_stats) <= PAGE_SIZE, "a mark has one page");
 
-static struct {
-	uint32_t id; /* 0: none has ended */
+static struct ended {
+	uint32_t id; /* 0: of nobody */
 	char name[VM_NAME_MAX];
 	unsigned int vcpus;
 	struct acct acct[VM_VCPUS_MAX];
 	uint64_t at; /* TSC */
 	uint64_t vmreads, vmwrites;
 	struct vm_stats marked;
-} ended;
+} ended[VM_KEPT]; /* a ring */
+static unsigned int ended_last;
 
 /* The accounts of a VM, wherever they are. */
 struct accounts {
@@ -37,34 +38,38 @@ struct accounts {
 void
 stats_init(void)
 {
-	ended.vcpus = acct_init(&ended.acct[0], 0, 0) == 0;
+	for (unsigned int i = 0; i < VM_KEPT; i++)
+		ended[i].vcpus = acct_init(&ended[i].acct[0], 0, 0) == 0;
 }
 
 void
 stats_keep(struct vm *vm)
 {
+	struct ended *k;
+
 	if (!vm->vcpu_count) { /* never ran, and tells nothing */
 		host_page_free(vm->marked);
 		return;
 	}
-	for (unsigned int i = 0; i < ended.vcpus; i++)
-		acct_free(&ended.acct[i]);
-	ended.id = vm->id;
-	strlcpy(ended.name, vm->name, sizeof(ended.name));
-	ended.at = rdtsc();
-	ended.vmreads = ended.vmwrites = 0;
-	ended.vcpus = vm->vcpu_count;
+	ended_last = (ended_last + 1) % VM_KEPT;
+	k = &ended[ended_last];
+	for (unsigned int i = 0; i < k->vcpus; i++)
+		acct_free(&k->acct[i]);
+	memset(k, 0, sizeof(*k));
+	k->id = vm->id;
+	strlcpy(k->name, vm->name, sizeof(k->name));
+	k->at = rdtsc();
+	k->vcpus = vm->vcpu_count;
 	for (unsigned int i = 0; i < vm->vcpu_count; i++) {
 		struct vcpu *v = vm->vcpus[i];
 
-		ended.acct[i] = v->acct;
+		k->acct[i] = v->acct;
 		memset(&v->acct, 0, sizeof(v->acct));
-		ended.vmreads += v->vmreads;
-		ended.vmwrites += v->vmwrites;
+		k->vmreads += v->vmreads;
+		k->vmwrites += v->vmwrites;
 	}
-	memset(&ended.marked, 0, sizeof(ended.marked));
 	if (vm->marked)
-		ended.marked = *vm->marked;
+		k->marked = *vm->marked;
 	host_page_free(vm->marked);
 }
 
@@ -80,24 +85,37 @@ accounts_of_vm(const struct vm *vm, struct accounts *out)
 	}
 }
 
-/* The VM that ended last is also named by 0. */
+/* NULL: none of this number, or VM_ENDED() name, is kept. */
+static struct ended *
+ended_of(uint64_t id)
+{
+	for (unsigned int n = 0; n < VM_KEPT; n++) {
+		struct ended *k = &ended[(ended_last + VM_KEPT - n) % VM_KEPT];
+
+		if (k->id && (id == k->id || id == VM_ENDED(n)))
+			return k;
+	}
+	return NULL;
+}
+
 static int
 accounts_of(uint64_t id, struct accounts *out)
 {
 	const struct vm *vm = vm_by_id(id);
+	const struct ended *k;
 
 	if (vm) {
 		accounts_of_vm(vm, out);
 		return 0;
 	}
-	if (!ended.id || (id && id != ended.id))
+	if (!(k = ended_of(id)))
 		return -E_BAD_VM;
-	*out = (struct accounts){.id = ended.id, .name = ended.name, .now = ended.at};
-	out->vcpus = ended.vcpus;
-	for (unsigned int i = 0; i < ended.vcpus; i++)
-		out->acct[i] = &ended.acct[i];
-	out->vmreads = ended.vmreads;
-	out->vmwrites = ended.vmwrites;
+	*out = (struct accounts){.id = k->id, .name = k->name, .now = k->at};
+	out->vcpus = k->vcpus;
+	for (unsigned int i = 0; i < k->vcpus; i++)
+		out->acct[i] = &k->acct[i];
+	out->vmreads = k->vmreads;
+	out->vmwrites = k->vmwrites;
 	return 0;
 }
 
@@ -133,8 +151,7 @@ int64_t
 vm_mark(struct env *e, uint64_t id, uint64_t now_va, uint64_t before_va)
 {
 	struct vm *vm = vm_by_id(id);
-	struct vm_stats *marked = &ended.marked;
-	struct vm_stats stats;
+	struct vm_stats stats, *marked;
 	int err = stats_of(id, &stats);
 
 	if (err < 0)
@@ -143,6 +160,8 @@ vm_mark(struct env *e, uint64_t id, uint64_t now_va, uint64_t before_va)
 		if (!vm->marked && !(vm->marked = host_page()))
 			return -E_NO_MEM;
 		marked = vm->marked;
+	} else {
+		marked = &ended_of(id)->marked;
 	}
 	if ((err = copy_out(e->as, before_va, marked, sizeof(*marked))) < 0)
 		return err;
@@ -196,4 +215,20 @@ vm_trace(struct env *e, uint64_t id, uint64_t vcpu, uint64_t number, uint64_t tr
 	if (!acct_trace(from.acct[vcpu], number, &trace, from.now))
 		return -E_NOT_FOUND;
 	return copy_out(e->as, trace_va, &trace, sizeof(trace));
+}
+
+int64_t
+vm_span(struct env *e, uint64_t id, uint64_t vcpu, uint64_t number, uint64_t span_va)
+{
+	struct vm_span span;
+	struct accounts from;
+	int err = accounts_of(id, &from);
+
+	if (err < 0)
+		return err;
+	if (vcpu >= from.vcpus)
+		return -E_INVAL;
+	if (!acct_span(from.acct[vcpu], number, &span, from.now))
+		return -E_NOT_FOUND;
+	return copy_out(e->as, span_va, &span, sizeof(span));
 }

@@ -326,6 +326,64 @@ test_recorder_away(void **state)
 	assert_int_equal(acct_time(&acct, VM_TIME_WAITING, now), 501);
 }
 
+/* The span of a number that is given out again is of a later one. */
+static struct vm_span
+span(uint64_t number)
+{
+	struct vm_span s;
+
+	assert_true(acct_span(&acct, number, &s, now));
+	return s;
+}
+
+/* Where the time away was spent, in its order: what is in no span was the monitor's. */
+static void
+test_spans(void **state)
+{
+	struct vm_span s;
+
+	(void)state;
+	s = span(0); /* still going on */
+	assert_true(s.exits == 0 && s.tsc == now && s.ticks == 0 && s.state == VM_TIME_MONITOR);
+	now += 70;
+	make_exit(HV_EXIT_HLT, 10)->action = HV_YIELD;
+	s = span(0);
+	assert_true(s.exits == 0 && s.ticks == 70 && s.state == VM_TIME_MONITOR);
+	assert_false(acct_span(&acct, 1, &s, now));
+	acct_leave(&acct, VM_TIME_HALTED, now += 100);
+	acct_switch(&acct, VM_TIME_MONITOR, now += 500);
+	assert_false(acct_span(&acct, 2, &s, now));
+	acct_switch(&acct, VM_TIME_WAITING, now += 30);
+	now += 9;
+	s = span(1);
+	assert_true(s.exits == 1 && s.ticks == 500 && s.state == VM_TIME_HALTED);
+	assert_int_equal(s.tsc + s.ticks + 30, span(2).tsc);
+	s = span(2);
+	assert_true(s.exits == 1 && s.ticks == 9 && s.state == VM_TIME_WAITING);
+	make_exit(HV_EXIT_CPUID, 10);
+	s = span(2);
+	assert_true(s.ticks == 9 && s.tsc + s.ticks == now - 10);
+	assert_false(acct_span(&acct, 3, &s, now));
+}
+
+static void
+test_spans_are_given_up(void **state)
+{
+	struct vm_span s;
+
+	(void)state;
+	make_exit(HV_EXIT_HLT, 10);
+	acct_leave(&acct, VM_TIME_HALTED, now);
+	for (uint64_t n = 1; n < 5 * ACCT_SPANS_PER_PAGE; n++) {
+		acct_switch(&acct, n % 2 ? VM_TIME_WAITING : VM_TIME_HALTED, now += n);
+		s = span(n);
+		assert_true(s.number == n && s.ticks == n && span(n + 1).ticks == 0);
+		s = span(0);
+		assert_int_equal(s.number,
+		                 n < ACCT_SPANS_PER_PAGE ? 0 : n + 1 - ACCT_SPANS_PER_PAGE);
+	}
+}
+
 static void
 test_no_memory(void **state)
 {
@@ -351,4 +409,4 @@ test_no_memory(void **state)
 
 UNIT_MAIN(TEST(test_histogram), TEST(test_min_and_max), TEST(test_hot_keys_stay),
           TEST(test_key_zero), TEST(test_sums), TEST(test_recorder), TEST(test_recorder_away),
-          TEST(test_no_memory))
+          TEST(test_spans), TEST(test_spans_are_given_up), TEST(test_no_memory))

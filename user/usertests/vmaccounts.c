@@ -57,12 +57,16 @@ test_vm_accounts(void)
 	static struct vm_keys keys;
 	uint64_t buckets[VM_BUCKETS];
 	struct vm_trace trace;
-	uint32_t vm;
+	struct vm_span span;
+	uint32_t vm, next;
 
 	if (!have_vms())
 		return;
 	vm = new_guest(code, sizeof code);
 	CHECK_RESULT(sys_vm_trace(vm, 0, 0, &trace), -E_NOT_FOUND);
+	CHECK_RESULT(sys_vm_span(vm, 0, 0, &span), 0);
+	CHECK(span.state == VM_TIME_MONITOR && span.exits == 0);
+	CHECK_RESULT(sys_vm_span(vm, 0, 1, &span), -E_NOT_FOUND);
 	CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
 	CHECK_RESULT(sys_vm_mark(vm, &now, &before), 0);
 	CHECK(now.live && now.id == vm && before.total == 0 && now.total > 0);
@@ -78,6 +82,8 @@ test_vm_accounts(void)
 	CHECK_RESULT(sys_vm_trace(vm, 0, now.total, &trace), -E_NOT_FOUND);
 	CHECK_RESULT(sys_vm_trace(vm, VM_VCPUS_MAX, 0, &trace), -E_INVAL);
 	CHECK_RESULT(sys_vm_trace(vm, 0, 0, kernel), -E_FAULT);
+	CHECK_RESULT(sys_vm_span(vm, VM_VCPUS_MAX, 0, &span), -E_INVAL);
+	CHECK_RESULT(sys_vm_span(vm, 0, 0, kernel), -E_FAULT);
 	CHECK_RESULT(sys_vm_keys(vm, HV_EXIT_KINDS, &keys), -E_INVAL);
 	CHECK_RESULT(sys_vm_keys(vm, HV_EXIT_CPUID, kernel), -E_FAULT);
 	CHECK_RESULT(sys_vm_histogram(vm, HV_EXIT_KINDS, buckets), -E_INVAL);
@@ -86,8 +92,22 @@ test_vm_accounts(void)
 	CHECK_RESULT(sys_vm_mark(vm, &now, kernel), -E_FAULT);
 	CHECK_RESULT(sys_vm_stats(vm + 1, &now), -E_BAD_VM);
 	CHECK_RESULT(sys_vm_trace(vm + 1, 0, 0, &trace), -E_BAD_VM);
+	CHECK_RESULT(sys_vm_span(vm + 1, 0, 0, &span), -E_BAD_VM);
 	CHECK_RESULT(sys_vm_destroy(vm), 0);
 	CHECK_RESULT(sys_vm_stats(0, &now), 0);
 	CHECK(!now.live && now.id == vm);
 	CHECK_RESULT(sys_vm_trace(vm, 0, 0, &trace), 0);
+
+	/* The accounts of the VMs that ended last are kept, those of others are not. */
+	for (unsigned int n = 1; n <= VM_KEPT; n++) {
+		CHECK_RESULT(sys_vm_stats(VM_ENDED(n - 1), &now), 0);
+		CHECK(now.id == vm && now.total > 0);
+		next = new_vm();
+		CHECK_RESULT(sys_vcpu_create(next, RUN + n), 0);
+		CHECK_RESULT(sys_vm_destroy(next), 0);
+	}
+	CHECK_RESULT(sys_vm_stats(vm, &now), -E_BAD_VM);
+	CHECK_RESULT(sys_vm_stats(VM_ENDED(VM_KEPT), &now), -E_BAD_VM);
+	CHECK_RESULT(sys_vm_stats(0, &now), 0);
+	CHECK(!now.live && now.id == next && now.total == 0);
 }
