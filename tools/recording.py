@@ -1,0 +1,159 @@
+"""Flight recorders, read from a run: what `trace --all --tsv` prints, and the timeline in it."""
+
+import dataclasses
+import subprocess
+import sys
+
+from bench import BEDS, ROOT
+
+STATES = ["guest", "handler", "monitor", "halted", "waiting"]
+AWAY = "away"  # one of the last three, but nobody knows which: see user/trace.c
+VM_COLUMNS = ["vm", "name", "hz", "exits", "wall", *STATES]
+EXIT_COLUMNS = ["number", "tsc", "exit", "raw", "rip", "qualification", "key", "action", "cycles",
+                "away", "spent"]
+
+
+class RecordingError(Exception):
+    """No recording; the text is for the user."""
+
+
+@dataclasses.dataclass
+class Exit:
+    """One VM exit.  Times are ticks of the host's time-stamp counter."""
+    number: int
+    tsc: int
+    exit: str
+    raw: str
+    rip: str
+    qualification: str
+    key: str
+    action: str
+    cycles: int
+    away: int
+    spent: list  # of (state, ticks), in their order
+
+    @classmethod
+    def parse(cls, cells):
+        values = dict(zip(EXIT_COLUMNS, cells))
+        for name in ("number", "tsc", "cycles", "away"):
+            values[name] = int(values[name])
+        return cls(**values | {"spent": parse_spent(values["spent"])})
+
+
+@dataclasses.dataclass
+class Slice:
+    """From when to when a vCPU was in a state; in the handler of, or away after, an exit."""
+    state: str
+    begin: int
+    end: int
+    exit: Exit | None = None
+
+
+@dataclasses.dataclass
+class Vm:
+    """A VM's recorder, and its accounts, which know of all exits."""
+    id: int
+    name: str
+    hz: int
+    total: int  # exits
+    wall: int
+    times: dict  # {state: ticks}
+    exits: list  # that are recorded, without gaps
+    start: list | None = None  # slices before the first exit, if they are recorded
+
+    @property
+    def lost(self):
+        """Exits that the recorder had no room for."""
+        return self.total - len(self.exits)
+
+    def slices(self):
+        """The vCPU's time, without gaps: all of it, or from the first recorded exit on."""
+        found = list(self.start or ())
+        at = found[-1].end if found else None
+        for one in self.exits:
+            if at is not None:
+                found.append(Slice("guest", at, one.tsc, one))
+            at = one.tsc + one.cycles
+            found.append(Slice("handler", one.tsc, at, one))
+            for state, ticks in one.spent:
+                found.append(Slice(state, at, at + ticks, one))
+                at += ticks
+        return found
+
+    def check(self):
+        """Raises RecordingError where the timeline contradicts the accounts."""
+        if not self.exits:
+            return
+        numbers = [one.number for one in self.exits]
+        if numbers != list(range(self.lost, self.total)):
+            raise RecordingError(f"VM {self.id}: there are {self.total} exits, but the rows are "
+                                 f"not the last {len(self.exits)} of them")
+        for one in self.exits:
+            if sum(ticks for _, ticks in one.spent) != one.away:
+                raise RecordingError(f"VM {self.id}: exit {one.number} was away for {one.away} "
+                                     "ticks, but its parts are not")
+        if self.start is None:
+            return
+        sums = dict.fromkeys([*STATES, AWAY], 0)
+        for part in self.slices():
+            sums[part.state] += part.end - part.begin
+        if not sums[AWAY] and any(sums[state] != self.times[state] for state in STATES):
+            raise RecordingError(f"VM {self.id}: the exits give {sums}, the accounts {self.times}")
+
+
+def parse_spent(text):
+    return [(state, int(ticks)) for state, _, ticks in
+            (part.partition(":") for part in text.split(",") if text != "-")]
+
+
+def parse_start(cells):
+    """The slices before the first exit."""
+    values = dict(zip(EXIT_COLUMNS, cells))
+    at, found = int(values["tsc"]), []
+    for state, ticks in parse_spent(values["spent"]):
+        found.append(Slice(state, at, at + ticks))
+        at += ticks
+    return found
+
+
+def parse(output):
+    """The VMs in a console's text, each checked, by their numbers."""
+    vms, lines = [], iter(output.replace("\r", "").split("\n"))
+    for line in lines:
+        cells = line.split("\t")
+        if cells == VM_COLUMNS:
+            number, name, *numbers = next(lines, "").split("\t")
+            hz, total, wall, *times = map(int, numbers)
+            vms.append(Vm(int(number), name, hz, total, wall, dict(zip(STATES, times)), []))
+        elif vms and len(cells) == len(EXIT_COLUMNS) and cells != EXIT_COLUMNS:
+            if cells[0] == "-":
+                vms[-1].start = parse_start(cells)
+            else:
+                vms[-1].exits.append(Exit.parse(cells))
+    for vm in vms:
+        vm.check()
+    return sorted(vms, key=lambda vm: vm.id)
+
+
+def run(image, commands, *, bed, cpu=None, timeout=600):
+    """Runs shell commands on a bed; the console's text.  They must all succeed."""
+    options = [*BEDS[bed], *(("--cpu", cpu) if cpu else ())]
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "run.py"), *options, "--image", str(image),
+         "--timeout", str(timeout), "--run", commands],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        errors="replace", check=False)
+    output = done.stdout.replace("\r", "")
+    if done.returncode:
+        tail = "\n".join(output.rstrip().split("\n")[-10:])
+        raise RecordingError(f"{bed}: `{commands}` ended with status {done.returncode}, the "
+                             f"console's end:\n{tail}")
+    return output
+
+
+def record(image, commands, **options):
+    """Runs shell commands; the VMs that ended last."""
+    vms = parse(run(image, f"{commands}; trace --all --tsv", **options))
+    if not vms:
+        raise RecordingError(f"`{commands}` ran no VM; try `vm guest -q --trace=16384 -c io`")
+    return vms
