@@ -15,6 +15,7 @@
 #define KERNBASE    0xffffffff80000000
 #define KERN_PHYS   0x100000 /* where the kernel image is loaded */
 #define KTABLE_BASE 0xffffe00000000000
+#define KAUDIT_BASE 0xffffe04000000000 /* among them: what an audit knows of each frame */
 #define MMIO_BASE   0xffffd00000000000
 #define CPU_BASE    0xffffc00000000000
 #define CPU_SPAN    0x10000

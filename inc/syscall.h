@@ -32,6 +32,8 @@
 	X(cmdline)       /* (buf, len) -> length of the kernel's command line */                 \
 	X(poweroff)      /* (status, 0..255): ends the emulator */                               \
 	X(kmonitor)      /* (): drops into the kernel monitor K> */                              \
+	X(audit)         /* (struct audit_report *, enum audit_rule): walks all page tables, */  \
+	                 /* with that rule broken meanwhile, or AUDIT_NONE */                    \
 	X(hv_caps)       /* (struct hv_caps *) */                                                \
 	X(vm_create)     /* (struct vm_config *) -> VM id; one VM per address space */           \
 	X(vm_destroy)    /* (vm id) */                                                           \

@@ -88,6 +88,12 @@ aspace_create(void)
 	return as;
 }
 
+const struct aspace *
+aspace_at(unsigned int index)
+{
+	return aspaces[index].refs ? &aspaces[index] : NULL;
+}
+
 void
 aspace_get(struct aspace *as)
 {

@@ -1,5 +1,6 @@
 #include "inc/error.h"
 #include "inc/x86.h"
+#include "kern/audit.h"
 #include "kern/console.h"
 #include "kern/cpu.h"
 #include "kern/env.h"
@@ -109,6 +110,7 @@ kernel_main(uint64_t info_pa)
 	console_init();
 	multiboot_init(info_pa);
 	pmap_init();
+	audit_init();
 	cpu_setup(0);
 	cpu_count = 1;
 	stack_switch((char *)cpu_at(0) + CPU_KSTACK_TOP, kernel_main_on_cpu);

@@ -1,5 +1,6 @@
 #include "inc/mmu.h"
 #include "inc/x86.h"
+#include "kern/audit.h"
 #include "kern/console.h"
 #include "kern/cpu.h"
 #include "kern/env.h"
@@ -79,6 +80,18 @@ cmd_pages(struct context *c, int argc, char **argv)
 	        "%10lu free frames of 2 MiB\n",
 	        (unsigned long)n.total, (unsigned long)n.free, (unsigned long)n.reserved,
 	        (unsigned long)n.large);
+}
+
+static void
+cmd_audit(struct context *c, int argc, char **argv)
+{
+	const struct audit_report *report = audit_run();
+
+	(void)c;
+	(void)argc;
+	(void)argv;
+	audit_print_table(report, kprintf);
+	audit_print_findings(report, kprintf);
 }
 
 /* The entry of each level on the way to va; returns the hpa, or -1 when nothing is mapped. */
@@ -237,6 +250,7 @@ static const struct command {
         {"regs", "", "the registers at the trap", cmd_regs},
         {"envs", "", "processes", cmd_envs},
         {"pages", "", "free and used memory", cmd_pages},
+        {"audit", "", "walk all page tables and account for every frame", cmd_audit},
         {"map", "VA", "how the current page tables map an address", cmd_map},
         {"x", "VA [WORDS]", "memory, in words of 8 bytes", cmd_x},
         {"vm", "[ID]", "the VMCS or VMCB of each vCPU", cmd_vm},

@@ -81,6 +81,13 @@ page_ram_end(void)
 	return ram_end;
 }
 
+void
+page_array(uint64_t *base, uint64_t *size)
+{
+	*base = kva_pa(pages);
+	*size = ROUND_UP(page_total * sizeof *pages, PAGE_SIZE);
+}
+
 /* One more page of a frame that is not whole is in use, or one less. */
 static void
 count_used(struct page *head, int change)

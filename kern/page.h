@@ -51,6 +51,8 @@ struct mem_range {
 void page_init(const struct mem_range *ranges, unsigned int count, uint64_t mapped);
 /* The address behind the last RAM. */
 uint64_t page_ram_end(void);
+/* Where the array of struct page is: hpa and bytes, whole pages. */
+void page_array(uint64_t *base, uint64_t *size);
 
 /* Direct map: hpa <-> kernel virtual address. */
 static inline void *

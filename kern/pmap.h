@@ -59,6 +59,8 @@ void pmap_init(void);
 void pmap_map_kernel(uint64_t va, uint64_t perm);
 
 struct aspace *aspace_create(void); /* refs 1; NULL without memory */
+/* Each in turn, index from 0 to ENV_MAX - 1; NULL: none there. */
+const struct aspace *aspace_at(unsigned int index);
 void aspace_get(struct aspace *as);
 void aspace_put(struct aspace *as);  /* frees everything with the last reference */
 void aspace_load(struct aspace *as); /* CR3 */

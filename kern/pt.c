@@ -12,6 +12,7 @@ const struct pt_format pt_host = {
         .present = PTE_P,
         .table = PTE_P | PTE_W | PTE_U,
         .large = PTE_PS,
+        .write = PTE_W,
 };
 
 static bool

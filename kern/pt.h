@@ -20,6 +20,7 @@ struct pt_format {
 	uint64_t present; /* an entry is present when any of these bits is set */
 	uint64_t table;   /* bits of an entry that points to a table */
 	uint64_t large;   /* set in a leaf above level 1 */
+	uint64_t write;   /* set in a leaf that may be written through */
 };
 
 extern const struct pt_format pt_host; /* the CPU's own tables */

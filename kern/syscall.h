@@ -8,7 +8,7 @@
 /*
  * System calls, one function each: sys_NAME, with the arguments in arg[] in
  * the order of inc/syscall.h.  They are in sysconsole.c, sysenv.c, sysmem.c,
- * sysipc.c and sysvm.c.
+ * sysipc.c, sysvm.c and sysaudit.c.
  */
 enum { SYSCALL_ARGS = 5 };
 #define X(name) int64_t sys_##name(struct env *e, const uint64_t arg[SYSCALL_ARGS]);

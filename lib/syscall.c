@@ -152,6 +152,12 @@ sys_kmonitor(void)
 }
 
 long
+sys_audit(struct audit_report *report, enum audit_rule plant)
+{
+	return CALL2(audit, report, plant);
+}
+
+long
 sys_hv_caps(struct hv_caps *caps)
 {
 	return CALL1(hv_caps, caps);

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "inc/audit.h"
 #include "inc/error.h"
 #include "inc/syscall.h"
 #include "inc/vm.h"
@@ -39,6 +40,7 @@ long sys_sys_info(struct sys_info *info);
 long sys_cmdline(char *buf, size_t len);
 long sys_poweroff(int status);
 long sys_kmonitor(void);
+long sys_audit(struct audit_report *report, enum audit_rule plant);
 long sys_hv_caps(struct hv_caps *caps);
 long sys_vm_create(const struct vm_config *config);
 long sys_vm_destroy(uint32_t vm);

@@ -103,6 +103,13 @@ acct_free(struct acct *a)
 	a->pages = NULL;
 }
 
+void
+acct_pages(const struct acct *a, void (*fn)(const void *page))
+{
+	for (unsigned int i = 0; i < a->page_count; i++)
+		fn(a->pages[i]);
+}
+
 struct hv_exit *
 acct_turn_page(struct acct *a)
 {

@@ -67,6 +67,7 @@ struct acct {
 /* -E_NO_MEM.  The recorder has room for `trace` exits or more. */
 int acct_init(struct acct *a, uint32_t trace, uint64_t now);
 void acct_free(struct acct *a);
+void acct_pages(const struct acct *a, void (*fn)(const void *page)); /* calls fn for each */
 
 /* The recorder's next page, the oldest one: its first record. */
 struct hv_exit *acct_turn_page(struct acct *a);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "inc/vm.h"
+#include "kern/audit.h"
 #include "kern/pmap.h"
 #include "vmm/acct.h"
 
@@ -127,6 +128,8 @@ struct hv_ops {
 	void (*cpu_off)(void);
 	int (*vcpu_init)(struct vcpu *v);
 	void (*vcpu_free)(struct vcpu *v);
+	/* Calls fn for each page that the back end has for this vCPU; NULL: for the CPUs. */
+	void (*host_pages)(const struct vcpu *v, void (*fn)(const void *page));
 	void (*load)(struct vcpu *v); /* make it current on this CPU */
 	void (*put)(struct vcpu *v);  /* off this CPU, so that another may load it */
 	int (*enter)(struct vcpu *v); /* 0 after an exit; -E_ENTRY when refused */
@@ -196,6 +199,10 @@ void vcpu_has_cpu(struct vcpu *v);
 unsigned int vm_count(void);
 /* Control blocks of a VM, or of all with id 0, as text until the next dump.  NULL: no such VM. */
 const char *vm_dump(uint64_t id);
+
+/* The hypervisor's part of an audit, and of planting violations: kern/audit.h. */
+void hv_audit(enum audit_pass pass);
+int hv_audit_plant(struct env *e, enum audit_rule rule);
 
 /* System calls (inc/syscall.h). */
 int64_t vm_create(struct env *e, uint64_t config_va);

@@ -54,6 +54,16 @@ npt_promise(struct vm *vm, uint64_t gpa, uint64_t size)
 	return 0;
 }
 
+uint64_t
+npt_promise_left(const struct vm *vm)
+{
+	uint64_t n = 0;
+
+	for (unsigned int i = 0; i < vm->slot_count; i++)
+		n += tables_for(vm->slots[i].gpa, vm->slots[i].size);
+	return n - (vm->npt.tables - 1);
+}
+
 void
 npt_free(struct vm *vm)
 {

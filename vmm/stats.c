@@ -43,6 +43,14 @@ stats_init(void)
 }
 
 void
+stats_pages(void (*fn)(const void *page))
+{
+	for (const struct ended *k = ended; k < ended + VM_KEPT; k++)
+		for (unsigned int i = 0; i < k->vcpus; i++)
+			acct_pages(&k->acct[i], fn);
+}
+
+void
 stats_keep(struct vm *vm)
 {
 	struct ended *k;

@@ -20,6 +20,12 @@ vm_by_id(uint64_t id)
 }
 
 struct vm *
+vm_at(unsigned int index)
+{
+	return vms[index].used ? &vms[index] : NULL;
+}
+
+struct vm *
 vm_of(struct env *e, uint64_t id)
 {
 	for (unsigned int i = 0; i < VM_MAX; i++)

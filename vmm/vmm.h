@@ -23,6 +23,7 @@ int host_page_pair(void **a, void **b); /* both or -E_NO_MEM */
 
 /* vm.c */
 struct vm *vm_of(struct env *e, uint64_t id); /* NULL: no such VM, or not e's */
+struct vm *vm_at(unsigned int index);         /* from 0 to VM_MAX - 1; NULL: none there */
 
 /* vcpu.c */
 struct vcpu *vcpu_of(struct env *e, uint64_t vm_id, uint64_t index); /* NULL: not e's */
@@ -78,6 +79,7 @@ bool inject_pending(struct vcpu *v);
 enum npt_result { NPT_MAPPED, NPT_NO_RAM, NPT_ERROR };
 /* Sets aside the table pages that the range can need; -E_NO_MEM. */
 int npt_promise(struct vm *vm, uint64_t gpa, uint64_t size);
+uint64_t npt_promise_left(const struct vm *vm); /* pages, by its RAM and its tables */
 void npt_free(struct vm *vm);
 enum npt_result npt_fault(struct vm *vm, uint64_t gpa, uint32_t access);
 void npt_narrow(struct aspace_watcher *w, uint64_t hva, uint64_t size);
@@ -136,6 +138,7 @@ void dump_vcpu(struct vcpu *v);
 /* stats.c */
 struct vm *vm_by_id(uint64_t id); /* NULL: none; 0 is none */
 void stats_init(void);
-void stats_keep(struct vm *vm); /* it ends: its accounts are no longer its own */
+void stats_pages(void (*fn)(const void *page)); /* of accounts that are kept */
+void stats_keep(struct vm *vm);                 /* it ends: its accounts are no longer its own */
 
 #endif

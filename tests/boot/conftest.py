@@ -16,6 +16,7 @@ The image is that of the object directory OBJDIR (default obj).
 import io
 import os
 import pathlib
+import re
 import sys
 
 import pexpect
@@ -94,6 +95,17 @@ class Machine:
         self.stop()
         tail = "\n".join(self.output.split("\n")[-TAIL_LINES:])
         pytest.fail(f"{reason}; the console's end:\n{tail}", pytrace=False)
+
+
+def audited(commands):
+    """The commands, and an audit of all page tables and frames after them: its status counts."""
+    return f"{commands}; audit"
+
+
+def assert_clean(m):
+    """The machine that ran audited() commands has ended with a clean audit."""
+    verdicts = re.findall(r"^audit: .*", m.output, re.M)
+    assert verdicts and verdicts[-1] == "audit: clean", verdicts[-20:]
 
 
 @pytest.fixture

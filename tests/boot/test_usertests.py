@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from conftest import assert_clean, audited
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TESTS = re.findall(r"^TEST\((\w+),", (ROOT / "user/usertests/tests.def").read_text(), re.M)
 
@@ -22,8 +24,10 @@ LEFT_OUT = {"bochs-svm": ["vm_fuzz"]}
 @pytest.mark.parametrize("bed", BEDS)
 def test_usertests(machine, bed):
     left_out = LEFT_OUT.get(bed, [])
-    m = machine(**BEDS[bed], run=" ".join(["usertests"] + [f"-{t}" for t in left_out]), timeout=180)
+    tests = " ".join(["usertests"] + [f"-{t}" for t in left_out])
+    m = machine(**BEDS[bed], run=audited(tests), timeout=180)
     status = m.finish()
     assert not re.findall(r"^FAIL .*", m.output, re.M)
     assert f"usertests: {len(TESTS) - len(left_out)} passed, 0 failed" in m.output
+    assert_clean(m)
     assert status == 0

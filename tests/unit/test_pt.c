@@ -65,6 +65,7 @@ static const struct pt_format format = {
         .present = PTE_P,
         .table = PTE_P | PTE_W | PTE_U,
         .large = PTE_PS,
+        .write = PTE_W,
 };
 enum { MARKER = 0x800, LEAF = PTE_P | PTE_W | PTE_A };
 

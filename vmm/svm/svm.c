@@ -43,6 +43,7 @@ const struct pt_format npt_format = {
         .present = PTE_P,
         .table = PTE_P | PTE_W | PTE_U,
         .large = PTE_PS,
+        .write = PTE_W,
 };
 
 uint32_t svm_features; /* CPUID 8000000Ah EDX */
@@ -228,6 +229,23 @@ svm_vcpu_free(struct vcpu *v)
 	host_page_free(x);
 }
 
+static void
+svm_host_pages(const struct vcpu *v, void (*fn)(const void *page))
+{
+	const struct svm_vcpu *x = v ? v->backend : NULL;
+
+	if (x) {
+		fn(x);
+		fn(x->vmcb);
+		return;
+	}
+	for (unsigned int i = 0; i < CPUS_MAX; i++)
+		if (svm_cpus[i].save_pa) {
+			fn(kva(svm_cpus[i].save_pa));
+			fn(kva(svm_cpus[i].vmcb_pa));
+		}
+}
+
 /* VMs share the few ASIDs, so that whoever comes onto the CPU starts with an empty TLB. */
 static void
 svm_load(struct vcpu *v)
@@ -407,6 +425,7 @@ const struct hv_ops hv_svm = {
         .cpu_off = svm_cpu_off,
         .vcpu_init = svm_vcpu_init,
         .vcpu_free = svm_vcpu_free,
+        .host_pages = svm_host_pages,
         .load = svm_load,
         .put = svm_put,
         .enter = svm_enter,

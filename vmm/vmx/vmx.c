@@ -30,6 +30,7 @@ const struct pt_format ept_format = {
         .present = EPT_R | EPT_W | EPT_X,
         .table = EPT_R | EPT_W | EPT_X,
         .large = EPT_LARGE,
+        .write = EPT_W,
 };
 
 static uint64_t
@@ -73,6 +74,8 @@ vmx_probe(struct hv_caps *caps)
 	return vmx_prove_controls(caps->refusal, HV_CAPS_TEXT);
 }
 
+static void *vmxon_regions[CPUS_MAX];
+
 static int
 vmx_cpu_on(void)
 {
@@ -91,11 +94,27 @@ vmx_cpu_on(void)
 	write_cr0(read_cr0() | CR0_NE);
 	write_cr4(read_cr4() | CR4_VMXE);
 	__asm__ volatile("vmxon %1; setna %0" : "=qm"(failed) : "m"(pa) : "cc", "memory");
-	if (!failed)
+	if (!failed) {
+		vmxon_regions[this_cpu()->index] = region;
 		return 0;
+	}
 	write_cr4(read_cr4() & ~(uint64_t)CR4_VMXE);
 	host_page_free(region);
 	return -E_NO_HV;
+}
+
+static void
+vmx_host_pages(const struct vcpu *v, void (*fn)(const void *page))
+{
+	const struct vmx_vcpu *x = v ? v->backend : NULL;
+
+	if (x) {
+		fn(x);
+		fn(kva(x->vmcs));
+		return;
+	}
+	for (unsigned int i = 0; i < CPUS_MAX; i++)
+		fn(vmxon_regions[i]);
 }
 
 static void
@@ -103,6 +122,8 @@ vmx_cpu_off(void)
 {
 	__asm__ volatile("vmxoff" : : : "cc", "memory");
 	write_cr4(read_cr4() & ~(uint64_t)CR4_VMXE);
+	host_page_free(vmxon_regions[this_cpu()->index]);
+	vmxon_regions[this_cpu()->index] = NULL;
 }
 
 static int
@@ -308,6 +329,7 @@ const struct hv_ops hv_vmx = {
         .cpu_off = vmx_cpu_off,
         .vcpu_init = vmx_vcpu_init,
         .vcpu_free = vmcs_free,
+        .host_pages = vmx_host_pages,
         .load = vmcs_load,
         .put = vmcs_put,
         .enter = vmx_enter,

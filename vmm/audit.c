@@ -1,0 +1,151 @@
+#include "kern/audit.h"
+
+#include "inc/x86.h"
+#include "vmm/vmm.h"
+
+/*
+ * The hypervisor's part of an audit: its own pages, and the nested page table of each VM.  An
+ * entry there is right when the monitor's page tables map the same frame where the slot of RAM
+ * says, with no fewer rights: so a guest reaches what is its monitor's, and nothing else.
+ */
+
+static struct audit_site
+site_of(const struct vm *vm)
+{
+	return (struct audit_site){AUDIT_VM_TABLE, vm->id, 0};
+}
+
+/* First pass: which VMs reach which frames, and which may write. */
+static void
+count_leaf(struct audit_walk *w, int level, pte_t e)
+{
+	const struct vm *vm = w->arg;
+	uint64_t pa = e & PTE_ADDR & ~(pt_span(level) - 1);
+
+	for (uint64_t off = 0; level <= 2 && off < pt_span(level); off += PAGE_SIZE) {
+		struct audit_frame *f = audit_frame(pa + off);
+
+		if (!f)
+			continue;
+		if (f->vm && f->vm != vm->asid)
+			f->flags |= AUDITED_VMS;
+		f->vm = vm->asid;
+		if (e & vm->npt.fmt->write)
+			f->flags |= AUDITED_WRITE;
+	}
+}
+
+/* What is wrong with a guest reaching the frame at pa, or AUDIT_NONE. */
+static enum audit_rule
+frame_rule_broken(uint64_t pa)
+{
+	const struct audit_frame *f = audit_frame(pa);
+
+	if (!f)
+		return AUDIT_GUEST_NO_RAM;
+	if (f->flags & AUDITED_TABLE)
+		return AUDIT_GUEST_TABLE;
+	if (pa_page(pa)->kernel)
+		return AUDIT_GUEST_KERNEL;
+	if (!audit_in_use(pa_page(pa)))
+		return AUDIT_GUEST_FREE;
+	if ((f->flags & AUDITED_VMS) && (f->flags & AUDITED_WRITE))
+		return AUDIT_GUEST_SHARED;
+	return AUDIT_NONE;
+}
+
+/* Does the monitor have the same memory there?  AUDIT_NONE: it has. */
+static enum audit_rule
+monitor_rule_broken(const struct vm *vm, uint64_t gpa, uint64_t pa, int level, pte_t e)
+{
+	const struct vm_slot *slot = vm_slot_find(vm, gpa);
+	uint64_t hva;
+	int host_level;
+	pte_t host;
+
+	if (level > 2 || !slot || gpa + pt_span(level) > slot->gpa + slot->size)
+		return AUDIT_GUEST_OTHER;
+	hva = slot->hva + (gpa - slot->gpa);
+	host = audit_lookup(&vm->as->pt, hva, &host_level);
+	if (!(host & PTE_P) || host_level < level ||
+	    (host & PTE_ADDR) + (hva & (pt_span(host_level) - 1)) != pa)
+		return AUDIT_GUEST_OTHER;
+	return (e & vm->npt.fmt->write) && !(host & PTE_W) ? AUDIT_GUEST_WRITE : AUDIT_NONE;
+}
+
+static void
+check_leaf(struct audit_walk *w, int level, pte_t e)
+{
+	const struct vm *vm = w->arg;
+	uint64_t pa = e & PTE_ADDR & ~(pt_span(level) - 1);
+	enum audit_rule broken = AUDIT_NONE;
+
+	/* Of a large entry the first page that should not be there is named. */
+	for (uint64_t off = 0; off < pt_span(level) && broken == AUDIT_NONE; off += PAGE_SIZE) {
+		broken = frame_rule_broken(pa + off);
+		if (broken != AUDIT_NONE)
+			audit_violation(broken, &w->site, pa + off);
+	}
+	broken = monitor_rule_broken(vm, w->site.address, pa, level, e);
+	if (broken != AUDIT_NONE)
+		audit_violation(broken, &w->site, pa);
+}
+
+static void
+audit_vm(const struct vm *vm, enum audit_pass pass)
+{
+	struct audit_walk w = {
+	        .pt = &vm->npt,
+	        .pass = pass,
+	        .roots = PT_ENTRIES,
+	        .site = site_of(vm),
+	        .leaf = pass == AUDIT_COUNT ? count_leaf : check_leaf,
+	        .arg = vm,
+	};
+
+	audit_walk(&w);
+	w.site.address = 0;
+	if (pass == AUDIT_COUNT) {
+		audit_promise(vm->tables_promised);
+		return;
+	}
+	audit_equal(AUDIT_GUEST_MAPPED, &w.site, w.bytes, vm->mapped);
+	audit_equal(AUDIT_TABLE_PAGES, &w.site, w.tables, vm->npt.tables);
+	audit_equal(AUDIT_NESTED_PROMISE, &w.site, npt_promise_left(vm), vm->tables_promised);
+	audit_walked(&w);
+}
+
+/* The pages that a vCPU consists of. */
+static void
+hold_vcpu(const struct vcpu *v)
+{
+	audit_hold(v);
+	audit_hold(v->run);
+	audit_hold(v->data);
+	audit_hold(v->fpu);
+	acct_pages(&v->acct, audit_hold);
+	hv->host_pages(v, audit_hold);
+}
+
+void
+hv_audit(enum audit_pass pass)
+{
+	const struct vm *vm;
+
+	if (!hv)
+		return;
+	if (pass == AUDIT_COUNT) {
+		hv->host_pages(NULL, audit_hold);
+		stats_pages(audit_hold);
+	}
+	for (unsigned int i = 0; i < VM_MAX; i++) {
+		if (!(vm = vm_at(i)))
+			continue;
+		if (pass == AUDIT_COUNT) {
+			audit_hold(vm->marked);
+			for (unsigned int c = 0; c < vm->vcpu_count; c++)
+				hold_vcpu(vm->vcpus[c]);
+		}
+		audit_vm(vm, pass);
+	}
+}
