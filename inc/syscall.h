@@ -8,9 +8,10 @@
  * arguments in rdi, rsi, rdx, rcx, r8; the result comes back in rax, a
  * negative E_ value for an error.  The kernel checks every pointer it is given.
  *
- * The table generates the numbers, the kernel's dispatch table and `ps` names.
+ * The table generates the numbers and the kernel's dispatch table.  A call runs under the
+ * kernel lock, unless it is FREE of it and takes it only for what needs it.
  */
-#define SYSCALL_TABLE(X)                                                                         \
+#define SYSCALL_TABLE(X, FREE)                                                                   \
 	X(console_write) /* (buf, len) */                                                        \
 	X(console_read)  /* (buf, len, block): bytes read; 0 when nothing waits and !block */    \
 	X(env_id)        /* () -> own id */                                                      \
@@ -39,7 +40,7 @@
 	X(vm_destroy)    /* (vm id) */                                                           \
 	X(vm_map)        /* (vm id, gpa, va, size): own memory becomes guest RAM */              \
 	X(vcpu_create)   /* (vm id, va) -> vCPU index; maps struct vm_run at va */               \
-	X(vcpu_run)      /* (vm id, vcpu): runs until the monitor is needed; see inc/vm.h */     \
+	FREE(vcpu_run)   /* (vm id, vcpu): runs until the monitor is needed; see inc/vm.h */     \
 	X(vcpu_get_regs) /* (vm id, vcpu, struct vm_regs *) */                                   \
 	X(vcpu_set_regs) /* (vm id, vcpu, const struct vm_regs *) */                             \
 	X(vm_info)       /* (index, struct vm_info *): E_NOT_FOUND past the last */              \
@@ -57,7 +58,7 @@
 
 enum {
 #define X(name) SYS_##name,
-	SYSCALL_TABLE(X)
+	SYSCALL_TABLE(X, X)
 #undef X
 	        SYS_MAX
 };

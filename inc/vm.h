@@ -126,8 +126,9 @@ struct vm_run {
 	uint32_t inject; /* VM_INJECT_VALID | vector: deliver before running; only when irq_ready */
 
 	/* Written by the kernel. */
-	uint32_t exit;      /* enum vm_exit */
-	uint32_t irq_ready; /* an interrupt injected now would be delivered at once */
+	uint32_t exit; /* enum vm_exit */
+	/* An interrupt injected now would be delivered at once; the monitor clears it. */
+	uint32_t irq_ready;
 	union {
 		struct {
 			uint16_t port;

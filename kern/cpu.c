@@ -79,6 +79,7 @@ cpu_setup(unsigned int index)
 	cpu->gdt[SEL_UDATA / 8] = descriptor(ACC_DATA, DPL_USER);
 	cpu->gdt[SEL_UCODE / 8] = descriptor(ACC_CODE, DPL_USER);
 	tss_descriptor(&cpu->gdt[SEL_TSS / 8], &cpu->tss);
+	cpu->gdtr = (struct table_register){sizeof(cpu->gdt) - 1, (uint64_t)cpu->gdt};
 }
 
 static uint64_t
@@ -105,21 +106,16 @@ cr4_wanted(void)
 static void
 load_segments(const struct cpu *cpu)
 {
-	struct {
-		uint16_t limit;
-		uint64_t base;
-	} __attribute__((packed)) gdtr = {sizeof(cpu->gdt) - 1, (uint64_t)cpu->gdt};
-
 	/* cs keeps its value: the code selector means the same in the boot GDT. */
-	__asm__ volatile("lgdt %0\n\t"
-	                 "mov %1, %%ss\n\t"
-	                 "mov %2, %%ds\n\t"
-	                 "mov %2, %%es\n\t"
-	                 "mov %2, %%fs\n\t"
-	                 "mov %2, %%gs\n\t"
-	                 "ltr %w3"
+	lgdt(&cpu->gdtr);
+	__asm__ volatile("mov %0, %%ss\n\t"
+	                 "mov %1, %%ds\n\t"
+	                 "mov %1, %%es\n\t"
+	                 "mov %1, %%fs\n\t"
+	                 "mov %1, %%gs\n\t"
+	                 "ltr %w2"
 	                 :
-	                 : "m"(gdtr), "r"(SEL_KDATA), "r"(0), "r"(SEL_TSS)
+	                 : "r"(SEL_KDATA), "r"(0), "r"(SEL_TSS)
 	                 : "memory");
 }
 

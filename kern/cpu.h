@@ -21,6 +21,12 @@ struct tss {
 } __attribute__((packed));
 _Static_assert(sizeof(struct tss) == 104, "the TSS has 104 bytes");
 
+/* What LGDT and LIDT take. */
+struct table_register {
+	uint16_t limit;
+	uint64_t base;
+} __attribute__((packed));
+
 /*
  * One CPU.  It lies at the start of its own aligned CPU_SPAN of virtual memory
  * and all its stacks lie in the same span, so that the stack pointer finds it:
@@ -43,8 +49,15 @@ struct cpu {
 	uint64_t env_since; /* TSC at which env got this CPU */
 	struct tss tss;
 	uint64_t gdt[7] __attribute__((aligned(16)));
+	struct table_register gdtr;
 };
 _Static_assert(sizeof(struct cpu) <= 0x2000, "struct cpu has two pages");
+
+static inline void
+lgdt(const struct table_register *gdtr)
+{
+	__asm__ volatile("lgdt %0" : : "m"(*gdtr));
+}
 
 #define CPU_DF_STACK_TOP  0x4000
 #define CPU_NMI_STACK_TOP 0x6000

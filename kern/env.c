@@ -8,6 +8,7 @@
 #include "kern/elf.h"
 #include "kern/envqueue.h"
 #include "kern/kernel.h"
+#include "kern/lock.h"
 #include "kern/pmap.h"
 #include "kern/sched.h"
 #include "lib/string.h"
@@ -66,6 +67,7 @@ env_alloc(uint32_t parent, struct env **out)
 	        .id = id,
 	        .parent = parent,
 	        .status = ENV_BLOCKED,
+	        .tf = &e->saved,
 	        .as = as,
 	        .deadline = UINT64_MAX,
 	};
@@ -115,25 +117,25 @@ push_arguments(struct env *e, int argc, const char *const *argv)
 	if (err)
 		return err;
 	sp = ROUND_DOWN(sp - (argc + 1) * sizeof *pointers, 16);
-	e->tf.rdi = argc;
-	e->tf.rsi = sp;
-	e->tf.rsp = sp;
+	e->tf->rdi = argc;
+	e->tf->rsi = sp;
+	e->tf->rsp = sp;
 	return copy_out(e->as, sp, pointers, (argc + 1) * sizeof *pointers);
 }
 
 static int
 env_load(struct env *e, const struct file *f, int argc, const char *const *argv)
 {
-	int err = elf_load(e->as, f, &e->tf.rip);
+	int err = elf_load(e->as, f, &e->tf->rip);
 
 	/* Below the stack nothing is mapped unless the program asks for it: an overflow faults. */
 	if (!err)
 		err = aspace_map_zero(e->as, USTACK_TOP - USTACK_SIZE, USTACK_SIZE, PTE_W | PTE_NX);
 	if (!err)
 		err = push_arguments(e, argc, argv);
-	e->tf.cs = SEL_UCODE;
-	e->tf.ss = SEL_UDATA;
-	e->tf.rflags = RFLAGS_IF | RFLAGS_FIXED;
+	e->tf->cs = SEL_UCODE;
+	e->tf->ss = SEL_UDATA;
+	e->tf->rflags = RFLAGS_IF | RFLAGS_FIXED;
 	return err;
 }
 
@@ -175,8 +177,8 @@ env_fork(struct env *parent, struct env **out)
 		env_abandon(e);
 		return err;
 	}
-	e->tf = parent->tf;
-	e->tf.rax = 0;
+	e->saved = *parent->tf;
+	e->saved.rax = 0;
 	memcpy(e->name, parent->name, sizeof e->name);
 	sched_start(e);
 	*out = e;
@@ -239,9 +241,15 @@ void
 env_stop(void)
 {
 	struct cpu *cpu = this_cpu();
+	struct env *e = cpu->env;
 
-	if (cpu->env)
-		cpu->env->ticks = env_ticks(cpu->env);
+	if (!e)
+		return;
+	e->ticks = env_ticks(e);
+	if (e->tf != &e->saved) {
+		e->saved = *e->tf;
+		e->tf = &e->saved;
+	}
 	cpu->env = NULL;
 }
 
@@ -276,7 +284,8 @@ env_run(struct env *e)
 {
 	if (this_cpu()->env != e)
 		env_switch(e);
+	spin_unlock(&kernel_lock);
 	if (e->guest)
-		vcpu_loop(e);
-	trap_return(&e->tf);
+		e->tf->rax = vcpu_loop(e);
+	trap_return(e->tf);
 }

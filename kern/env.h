@@ -34,8 +34,11 @@ struct env_queue {
  * that must is here or in struct vcpu.
  */
 struct env {
-	struct trapframe tf; /* user registers */
-	uint32_t id;         /* generation << 10 | slot; never 0 */
+	/* User registers: on the kernel stack from a trap on, in `saved` when the CPU is given up.
+	 */
+	struct trapframe *tf;
+	struct trapframe saved;
+	uint32_t id; /* generation << 10 | slot; never 0 */
 	uint32_t parent;
 	enum env_status status;
 	enum env_wait wait;
@@ -76,7 +79,7 @@ bool env_descends(const struct env *e, uint32_t ancestor);
 /* Frees a zombie whose status has been read. */
 void env_reap(struct env *e);
 extern unsigned int env_count; /* in use, zombies included */
-/* This CPU's Env does not run on; its ticks are charged. */
+/* This CPU's Env does not run on: its registers are saved, its ticks charged. */
 void env_stop(void);
 /* TSC ticks that e has had a CPU, the present turn included. */
 uint64_t env_ticks(const struct env *e);

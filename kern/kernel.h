@@ -57,7 +57,7 @@ const struct file *initrd_at(unsigned int index); /* NULL past the last */
 size_t file_read(const struct file *f, uint64_t off, void *buf, size_t size);
 
 struct env;
-int64_t syscall(struct env *e, uint64_t nr, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
-                uint64_t a5);
+/* The system call that e's registers ask for: its result. */
+int64_t syscall(struct env *e);
 
 #endif

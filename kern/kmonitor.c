@@ -62,8 +62,8 @@ cmd_envs(struct context *c, int argc, char **argv)
 
 		if (e->status != ENV_FREE)
 			kprintf("%8x %8x %-8s %10lu %016lx  %s\n", e->id, e->parent,
-			        status[e->status], (unsigned long)e->runs, (unsigned long)e->tf.rip,
-			        e->name);
+			        status[e->status], (unsigned long)e->runs,
+			        (unsigned long)e->tf->rip, e->name);
 	}
 }
 

@@ -167,7 +167,8 @@ static void
 deadline_passed(struct env *e)
 {
 	deadline_set(e, UINT64_MAX);
-	if (e->guest)
+	/* Also while the monitor runs: it may be on its way into the guest, which takes no lock. */
+	if (e->vcpu)
 		vcpu_kick(e->vcpu);
 	if (e->wait == WAIT_SLEEP || e->wait == WAIT_HALT)
 		sched_wake(e);

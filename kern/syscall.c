@@ -11,16 +11,19 @@ enum { INT_SIZE = 2 }; /* bytes of the int instruction */
 
 static int64_t (*const calls[SYS_MAX])(struct env *e, const uint64_t arg[SYSCALL_ARGS]) = {
 #define X(name) [SYS_##name] = sys_##name,
-        SYSCALL_TABLE(X)
+#define FREE(name)
+        SYSCALL_TABLE(X, FREE)
+#undef FREE
 #undef X
 };
 
 int64_t
-syscall(struct env *e, uint64_t nr, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)
+syscall(struct env *e)
 {
-	const uint64_t arg[SYSCALL_ARGS] = {a1, a2, a3, a4, a5};
+	const struct trapframe *tf = e->tf;
+	const uint64_t arg[SYSCALL_ARGS] = {tf->rdi, tf->rsi, tf->rdx, tf->rcx, tf->r8};
 
-	return nr < SYS_MAX ? calls[nr](e, arg) : -E_NO_SYS;
+	return tf->rax < SYS_MAX && calls[tf->rax] ? calls[tf->rax](e, arg) : -E_NO_SYS;
 }
 
 _Noreturn void
@@ -33,14 +36,14 @@ syscall_block(struct env *e, enum env_wait why, uint32_t wait_for)
 _Noreturn void
 syscall_restart(struct env *e, enum env_wait why, uint32_t wait_for)
 {
-	e->tf.rip -= INT_SIZE; /* rax still holds the number */
+	e->tf->rip -= INT_SIZE; /* rax still holds the number */
 	syscall_block(e, why, wait_for);
 }
 
 void
 syscall_finish(struct env *e, int64_t result)
 {
-	e->tf.rip += INT_SIZE;
-	e->tf.rax = result;
+	e->tf->rip += INT_SIZE;
+	e->tf->rax = result;
 	sched_wake(e);
 }

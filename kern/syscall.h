@@ -8,11 +8,14 @@
 /*
  * System calls, one function each: sys_NAME, with the arguments in arg[] in
  * the order of inc/syscall.h.  They are in sysconsole.c, sysenv.c, sysmem.c,
- * sysipc.c, sysvm.c and sysaudit.c.
+ * sysipc.c, sysvm.c and sysaudit.c; those that are free of the kernel lock are
+ * trap_syscall()'s.
  */
 enum { SYSCALL_ARGS = 5 };
 #define X(name) int64_t sys_##name(struct env *e, const uint64_t arg[SYSCALL_ARGS]);
-SYSCALL_TABLE(X)
+#define FREE(name)
+SYSCALL_TABLE(X, FREE)
+#undef FREE
 #undef X
 
 /*
@@ -22,7 +25,7 @@ SYSCALL_TABLE(X)
 _Noreturn void syscall_restart(struct env *e, enum env_wait why, uint32_t wait_for);
 /* Wakes a caller that waits in syscall_restart with this result: the call does not start again. */
 void syscall_finish(struct env *e, int64_t result);
-/* Blocks the caller; whoever wakes it has put the result into e->tf.rax. */
+/* Blocks the caller; whoever wakes it has put the result into e->tf->rax. */
 _Noreturn void syscall_block(struct env *e, enum env_wait why, uint32_t wait_for);
 
 #endif

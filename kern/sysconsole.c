@@ -100,6 +100,6 @@ int64_t
 sys_kmonitor(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 {
 	(void)arg;
-	kmonitor(&e->tf);
+	kmonitor(e->tf);
 	return 0;
 }

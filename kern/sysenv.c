@@ -60,7 +60,7 @@ int64_t
 sys_env_yield(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 {
 	(void)arg;
-	e->tf.rax = 0;
+	e->tf->rax = 0;
 	sched_yield();
 }
 
@@ -71,7 +71,7 @@ sys_env_sleep(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 
 	if (seconds > SLEEP_MAX)
 		return -E_INVAL;
-	e->tf.rax = 0;
+	e->tf->rax = 0;
 	sched_deadline(e, rdtsc() + seconds * tsc_hz + rest * tsc_hz / MICROSECONDS);
 	syscall_block(e, WAIT_SLEEP, 0);
 }

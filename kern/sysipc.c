@@ -65,7 +65,7 @@ sys_ipc_send(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 		err = transfer(e, arg[1], arg[2], to, &received);
 		if (err)
 			return err;
-		to->tf.rax = received;
+		to->tf->rax = received;
 		sched_wake(to);
 		if (!received)
 			return 0;

@@ -47,12 +47,6 @@ sys_vcpu_create(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 }
 
 int64_t
-sys_vcpu_run(struct env *e, const uint64_t arg[SYSCALL_ARGS])
-{
-	return vcpu_run(e, arg[0], arg[1]);
-}
-
-int64_t
 sys_vcpu_get_regs(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 {
 	return vcpu_get_regs(e, arg[0], arg[1], arg[2]);

@@ -11,10 +11,11 @@
 #include "kern/lock.h"
 #include "kern/pmap.h"
 #include "kern/sched.h"
+#include "vmm/hv.h"
 
 /* trapentry.S */
 enum { TRAP_STUB_SIZE = 16 };
-extern const char trap_stubs[], trap_iretq[];
+extern const char trap_stubs[], trap_syscall_stub[], trap_iretq[];
 _Noreturn void trap_resume(const struct trapframe *tf, struct trapframe *top);
 
 /* SDM vol. 3, "64-Bit Mode IDT". */
@@ -63,9 +64,9 @@ trap_name(unsigned int vector)
 }
 
 static void
-set_gate(unsigned int vector, unsigned int dpl_bits, unsigned int ist)
+point_gate(unsigned int vector, unsigned int dpl_bits, unsigned int ist, const char *stub)
 {
-	uint64_t entry = (uint64_t)trap_stubs + vector * TRAP_STUB_SIZE;
+	uint64_t entry = (uint64_t)stub;
 
 	idt[vector] = (struct gate){
 	        .offset_low = entry,
@@ -77,6 +78,12 @@ set_gate(unsigned int vector, unsigned int dpl_bits, unsigned int ist)
 	};
 }
 
+static void
+set_gate(unsigned int vector, unsigned int dpl_bits, unsigned int ist)
+{
+	point_gate(vector, dpl_bits, ist, trap_stubs + vector * TRAP_STUB_SIZE);
+}
+
 /* Every gate shuts interrupts: the kernel runs with them off. */
 void
 trap_init(void)
@@ -84,20 +91,17 @@ trap_init(void)
 	for (unsigned int v = 0; v < IDT_ENTRIES; v++)
 		set_gate(v, 0, 0);
 	set_gate(X86_BP, GATE_DPL_USER, 0);
-	set_gate(T_SYSCALL, GATE_DPL_USER, 0);
 	set_gate(X86_DF, 0, IST_DF);
 	set_gate(X86_NMI, 0, IST_NMI);
 	set_gate(X86_MC, 0, IST_MC);
+	point_gate(T_SYSCALL, GATE_DPL_USER, 0, trap_syscall_stub);
 	trap_load_idt();
 }
 
 void
 trap_load_idt(void)
 {
-	struct {
-		uint16_t limit;
-		uint64_t base;
-	} __attribute__((packed)) idtr = {sizeof(idt) - 1, (uint64_t)idt};
+	const struct table_register idtr = {sizeof(idt) - 1, (uint64_t)idt};
 
 	__asm__ volatile("lidt %0" : : "m"(idtr));
 }
@@ -175,7 +179,7 @@ kill_env(struct env *e, unsigned int vector, uint64_t error)
 	kprintf("%s (process %#x): %s", e->name, e->id, trap_name(vector));
 	if (vector == X86_PF)
 		kprintf(" %s 0x%lx", access_name(error), (unsigned long)read_cr2());
-	kprintf(" at rip 0x%lx: killed\n", (unsigned long)e->tf.rip);
+	kprintf(" at rip 0x%lx: killed\n", (unsigned long)e->tf->rip);
 	wake_readers();
 	env_destroy(e, ENV_WAIT_KILLED);
 	sched_yield();
@@ -239,7 +243,7 @@ trap_window(void)
 static void
 user_exception(struct env *e)
 {
-	struct trapframe *tf = &e->tf;
+	struct trapframe *tf = e->tf;
 	int access = tf->error & PF_I ? ACCESS_EXEC : tf->error & PF_W ? ACCESS_WRITE : ACCESS_READ;
 
 	if (tf->vector == X86_PF && (tf->error & PF_RSVD))
@@ -250,36 +254,37 @@ user_exception(struct env *e)
 	kill_env(e, tf->vector, tf->error);
 }
 
-/* Eight bytes at a time, which the compiler does not do by itself without vector registers. */
-static inline void
-trapframe_copy(struct trapframe *to, const struct trapframe *from)
-{
-	uint64_t words = sizeof(*to) / sizeof(uint64_t);
-
-	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
-}
-
-/* Comes back when e goes on at once, by the frame on the stack. */
+/* Comes back when the Env goes on at once, by the frame on the stack. */
 static void
 user_trap(struct trapframe *tf)
 {
-	struct cpu *cpu = this_cpu();
-	struct env *e = cpu->env;
+	struct env *e = this_cpu()->env;
 
+	e->tf = tf;
 	spin_lock(&kernel_lock);
-	trapframe_copy(&e->tf, tf);
 	if (tf->vector == T_SYSCALL)
-		e->tf.rax = syscall(e, tf->rax, tf->rdi, tf->rsi, tf->rdx, tf->rcx, tf->r8);
+		tf->rax = syscall(e);
 	else if (tf->vector < T_IRQ_BASE)
 		user_exception(e);
 	else
 		trap_interrupt(tf->vector);
 	wake_readers();
-
-	if (cpu->resched)
+	if (this_cpu()->resched)
 		sched_yield();
-	tf->rax = e->tf.rax; /* a system call that changes more does not come back here */
 	spin_unlock(&kernel_lock);
+}
+
+void
+trap_syscall(struct trapframe *tf)
+{
+	struct env *e = this_cpu()->env;
+
+	if (tf->rax != SYS_vcpu_run) {
+		user_trap(tf);
+		return;
+	}
+	e->tf = tf;
+	tf->rax = vcpu_run(e, tf->rdi, tf->rsi);
 }
 
 static void
@@ -314,8 +319,5 @@ trap(struct trapframe *tf)
 _Noreturn void
 trap_return(const struct trapframe *tf)
 {
-	struct cpu *cpu = this_cpu();
-
-	spin_unlock(&kernel_lock);
-	trap_resume(tf, (struct trapframe *)((uint64_t)cpu + CPU_KSTACK_TOP) - 1);
+	trap_resume(tf, (struct trapframe *)((uint64_t)this_cpu() + CPU_KSTACK_TOP) - 1);
 }

@@ -17,11 +17,14 @@ void trap_init(void);
 void trap_load_idt(void);
 /* C side of every trap from trapentry.S. */
 void trap(struct trapframe *tf);
+/* And of system calls: takes the kernel lock, unless the call is free of it (inc/syscall.h). */
+void trap_syscall(struct trapframe *tf);
 /* Handles a host interrupt that arrived in guest mode; may set this_cpu()->resched. */
 void trap_interrupt(unsigned int vector);
 /* Lets waiting interrupts in, for an instant; the kernel runs with them off.  Without the lock. */
 void trap_window(void);
 void trap_nmi(void); /* an NMI that arrived in guest mode */
+/* Back to user mode.  Without the lock. */
 _Noreturn void trap_return(const struct trapframe *tf);
 void trap_print(const struct trapframe *tf);
 

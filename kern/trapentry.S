@@ -29,8 +29,8 @@ trap_stubs:
 	.org	trap_stubs + vector * TRAP_STUB_SIZE, 0xcc /* refused if the stub is larger */
 	.endr
 
-	.type	trap_common, @function
-trap_common:
+/* Registers onto the stack, behind vector and error: struct trapframe, whose address is in rdi. */
+	.macro	SAVE_FRAME
 	push	%rax
 	push	%rcx
 	push	%rdx
@@ -53,7 +53,22 @@ trap_common:
 	pushq	$RFLAGS_CLEAN
 	popfq
 	mov	%rsp, %rdi
+	.endm
+
+	.type	trap_common, @function
+trap_common:
+	SAVE_FRAME
 	call	trap			/* comes back only for traps that continue in place */
+	jmp	trap_restore
+
+/* The gate of system calls, which only user mode uses. */
+	.globl	trap_syscall_stub
+	.type	trap_syscall_stub, @function
+trap_syscall_stub:
+	push	$0
+	push	$T_SYSCALL
+	SAVE_FRAME
+	call	trap_syscall
 
 trap_restore:
 	pop	%r15
@@ -79,7 +94,7 @@ trap_iretq:
 /*
  * void trap_resume(const struct trapframe *tf, struct trapframe *top)
  * Continues at tf by way of a copy on the top of the kernel stack: a fault in
- * iretq itself pushes below its operands, which must not be below env->tf.
+ * iretq itself pushes below its operands, which must not be below env->saved.
  */
 	.globl	trap_resume
 	.type	trap_resume, @function

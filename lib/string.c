@@ -14,8 +14,8 @@ enum { WORD = sizeof(uint64_t) };
 /* A word at any address that may alias any object. */
 typedef uint64_t word_t __attribute__((aligned(1), may_alias));
 
-void *
-memset(void *dst, int c, size_t n)
+/* Names in parentheses are not taken for the macros of lib/string.h. */
+void *(memset)(void *dst, int c, size_t n)
 {
 	uint64_t pattern = (uint8_t)c * 0x0101010101010101ull;
 	size_t words = n / WORD, bytes = n % WORD;
@@ -26,8 +26,7 @@ memset(void *dst, int c, size_t n)
 	return dst;
 }
 
-void *
-memcpy(void *dst, const void *src, size_t n)
+void *(memcpy)(void *dst, const void *src, size_t n)
 {
 	size_t words = n / WORD, bytes = n % WORD;
 	void *p = dst;

@@ -18,4 +18,11 @@ size_t strlcpy(char *dst, const char *src, size_t size);
 /* Number in base 0 (0x prefix or decimal), 10 or 16; *end behind it. */
 unsigned long strtoul(const char *s, char **end, int base);
 
+/* Freestanding code is compiled without the compiler's own versions, which do without a call
+ * where the size is a small constant. */
+#ifndef memcpy
+#define memset(dst, c, n)   __builtin_memset(dst, c, n)
+#define memcpy(dst, src, n) __builtin_memcpy(dst, src, n)
+#endif
+
 #endif

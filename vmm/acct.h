@@ -123,7 +123,7 @@ acct_key(struct acct *a, enum hv_exit_kind kind, uint64_t key)
 }
 
 /* The handler is done: the exit and its sub-key are charged. */
-static inline void
+static inline struct hv_exit *
 acct_charge(struct acct *a, uint64_t now)
 {
 	struct hv_exit *x = a->exit;
@@ -141,6 +141,7 @@ acct_charge(struct acct *a, uint64_t now)
 	k->histogram[63 - (unsigned int)__builtin_clzll(cycles | 1)]++;
 	key->count++;
 	key->cycles += cycles;
+	return x;
 }
 
 /*
@@ -170,13 +171,15 @@ acct_refused(struct acct *a, uint64_t now)
 static inline void
 acct_leave(struct acct *a, enum vm_time next, uint64_t now)
 {
+	struct hv_exit *x;
+
 	if (a->state != VM_TIME_HANDLER) {
 		acct_switch(a, next, now);
 		return;
 	}
-	acct_charge(a, now);
-	a->exit->action |= HV_LEFT;
-	a->exit->away = 0;
+	x = acct_charge(a, now);
+	x->action |= HV_LEFT;
+	x->away = 0;
 	a->state = next;
 	a->since = now;
 }

@@ -122,6 +122,8 @@ struct hv_ops {
 	const struct pt_format *npt_format;
 	/* An entry and an exit switch STAR to FMASK and KERNEL_GS_BASE too. */
 	bool entry_switches_msrs;
+	/* An exit leaves the GDT's limit at 64 KiB: user mode must not load what lies behind. */
+	bool exit_widens_gdt;
 	/* Is it there and complete?  On refusal fills why (one line naming the missing bit). */
 	int (*probe)(struct hv_caps *caps);
 	int (*cpu_on)(void); /* VMXON / EFER.SVME on this CPU */
@@ -160,7 +162,6 @@ struct hv_ops {
 	void (*irq_window)(struct vcpu *v, bool on);
 	void (*inject)(struct vcpu *v); /* v->event, at the next entry */
 	void (*flush)(struct vm *vm);   /* nested translations of this VM, on this CPU */
-	void (*leave)(struct vcpu *v);  /* before user mode or another Env runs on this CPU */
 	uint64_t (*npt_leaf)(uint64_t pa, bool writable, bool large);
 	void (*dump)(struct vcpu *v, hv_print_t print); /* the control block, which is current */
 	/* After a refused entry: what the hardware said (x; NULL when enter() failed), and which
@@ -184,9 +185,9 @@ extern struct hv_caps hv_caps;
 void hv_init(void);
 /* Boot of another CPU: switches the back end on there, if there is one.  -E_NO_HV: not there. */
 int hv_cpu_on(void);
-/* Enters the guest of e's vCPU until the monitor is needed (returns; e->tf.rax is set)
- * or the CPU is given up (calls sched_yield and does not return). */
-void vcpu_loop(struct env *e);
+/* Enters the guest of e's vCPU until the monitor is needed (returns vcpu_run's result)
+ * or the CPU is given up (calls sched_yield and does not return).  Without the lock. */
+int64_t vcpu_loop(struct env *e);
 /* Takes the guest state that is on this CPU off it; env_run calls it before another Env runs. */
 void hv_switch_out(void);
 /* e ends: its VM, if it has one, is freed. */
@@ -209,6 +210,7 @@ int64_t vm_create(struct env *e, uint64_t config_va);
 int64_t vm_destroy(struct env *e, uint64_t id);
 int64_t vm_map(struct env *e, uint64_t id, uint64_t gpa, uint64_t hva, uint64_t size);
 int64_t vcpu_create(struct env *e, uint64_t id, uint64_t run_va);
+/* Without the lock, which most runs do without. */
 int64_t vcpu_run(struct env *e, uint64_t id, uint64_t vcpu);
 int64_t vcpu_get_regs(struct env *e, uint64_t id, uint64_t vcpu, uint64_t regs_va);
 int64_t vcpu_set_regs(struct env *e, uint64_t id, uint64_t vcpu, uint64_t regs_va);

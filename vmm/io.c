@@ -27,7 +27,7 @@ merge(uint64_t old, uint64_t value, unsigned int bytes)
 	return (old & ~(BIT(8 * bytes) - 1)) | low(value, bytes);
 }
 
-static enum hv_action
+static inline enum hv_action
 io_to_monitor(struct vcpu *v, const struct hv_exit *x, uint32_t count)
 {
 	struct vm_run *run = v->run;
@@ -37,11 +37,17 @@ io_to_monitor(struct vcpu *v, const struct hv_exit *x, uint32_t count)
 	run->io.size = x->io.size;
 	run->io.in = x->io.in;
 	run->io.count = count;
-	v->in.pending = x->io.in;
+	return HV_USER;
+}
+
+/* The monitor's data will have to go to the guest: see io_complete_in(). */
+static inline void
+expect_in(struct vcpu *v, const struct hv_exit *x, uint32_t count)
+{
+	v->in.pending = true;
 	v->in.string = x->io.string;
 	v->in.size = x->io.size;
 	v->in.count = count;
-	return HV_USER;
 }
 
 /* A guest access that failed: the guest's own fault, or memory that is not there. */
@@ -204,7 +210,8 @@ string_advance(struct vcpu *v, const struct hv_exit *x, const struct string_op *
 		v->gpr[REG_RCX] = merge(v->gpr[REG_RCX], op->left - op->count, x->io.addr_size);
 }
 
-static enum hv_action
+/* Apart, so that the short way needs no stack. */
+static __attribute__((noinline)) enum hv_action
 io_string(struct vcpu *v, const struct hv_exit *x)
 {
 	struct gmem_fault f;
@@ -221,6 +228,8 @@ io_string(struct vcpu *v, const struct hv_exit *x)
 	if (err < 0)
 		return io_fault(v, &f, x->io.in ? VM_ACCESS_WRITE : VM_ACCESS_READ);
 	string_advance(v, x, &op);
+	if (x->io.in)
+		expect_in(v, x, op.count);
 	v->in.gva = op.gva;
 	v->in.down = op.down;
 	if (op.left == op.count)
@@ -234,7 +243,9 @@ exit_io(struct vcpu *v, struct hv_exit *x)
 	acct_key(&v->acct, HV_EXIT_IO_INSTRUCTION, x->io.port);
 	if (x->io.string)
 		return io_string(v, x);
-	if (!x->io.in)
+	if (x->io.in)
+		expect_in(v, x, 1);
+	else
 		memcpy(v->data, &v->gpr[REG_RAX], 4);
 	hv->skip(v, x);
 	return io_to_monitor(v, x, 1);
@@ -246,8 +257,6 @@ io_complete_in(struct vcpu *v)
 	struct gmem_fault f;
 	uint64_t value = 0;
 
-	if (!v->in.pending)
-		return;
 	v->in.pending = false;
 	if (!v->in.string) {
 		memcpy(&value, v->data, v->in.size);

@@ -15,29 +15,34 @@
  * kernel lock; handlers that touch more than their vCPU take it themselves.
  */
 
-void
-vcpu_current(struct vcpu *v)
+static __attribute__((noinline)) void
+switch_in(struct vcpu *v)
 {
 	struct cpu *cpu = this_cpu();
 
-	if (cpu->vcpu != v) {
-		hv_switch_out();
-		hv->load(v);
-		v->loaded_cpu = cpu->index;
-		state_load(v);
-		v->state_loaded = true;
-		cpu->vcpu = v;
-	}
+	hv_switch_out();
+	hv->load(v);
+	v->loaded_cpu = cpu->index;
+	state_load(v);
+	v->state_loaded = true;
+	cpu->vcpu = v;
+}
+
+void
+vcpu_current(struct vcpu *v)
+{
+	if (this_cpu()->vcpu != v)
+		switch_in(v);
 }
 
 /* The loop is left: for the monitor, or for another Env. */
-static void
+static inline void
 vcpu_leave(struct vcpu *v, enum vm_time next)
 {
 	v->cr2 = read_cr2();
-	hv->leave(v);
+	if (hv->exit_widens_gdt)
+		lgdt(&this_cpu()->gdtr);
 	acct_leave(&v->acct, next, rdtsc());
-	spin_lock(&kernel_lock);
 }
 
 void
@@ -126,22 +131,21 @@ vcpu_enter(struct vcpu *v, const struct hv_ops *ops)
 	acct_count(&v->acct, kind);
 	action = exit_handlers[kind](v, x);
 	x->action = action;
-	if (action == HV_SKIP) {
+	if (action == HV_SKIP)
 		ops->skip(v, x);
-		action = HV_RESUME;
-	}
-	if (action == HV_WINDOW || (action == HV_RESUME && x->tsc >= v->window_at))
-		return let_interrupts_in(v);
-	return action;
+	else if (action != HV_RESUME)
+		return action == HV_WINDOW ? let_interrupts_in(v) : action;
+	return x->tsc < v->window_at ? HV_RESUME : let_interrupts_in(v);
 }
 
 /* The CPU goes to somebody else; the vCPU stays runnable, or sleeps in HLT. */
-static _Noreturn void
+static __attribute__((noinline)) _Noreturn void
 vcpu_yield(struct env *e)
 {
 	struct vcpu *v = e->vcpu;
 
 	vcpu_leave(v, VM_TIME_WAITING);
+	spin_lock(&kernel_lock);
 	if (v->halted && !v->kick) {
 		acct_switch(&v->acct, VM_TIME_HALTED, rdtsc());
 		sched_block(e, WAIT_HALT, 0);
@@ -149,17 +153,32 @@ vcpu_yield(struct env *e)
 	sched_yield();
 }
 
-void
+/* To the monitor. */
+static __attribute__((noinline)) int64_t
+vcpu_return(struct env *e, enum hv_action action)
+{
+	struct vcpu *v = e->vcpu;
+
+	vcpu_leave(v, VM_TIME_MONITOR);
+	if (action == HV_STOP) {
+		v->stopped = true;
+		v->run->exit = VM_EXIT_STOP;
+	}
+	e->guest = false;
+	return 0;
+}
+
+int64_t
 vcpu_loop(struct env *e)
 {
 	const struct hv_ops *ops = hv;
 	struct vcpu *v = e->vcpu;
 	enum hv_action action;
 
-	spin_unlock(&kernel_lock);
 	vcpu_current(v);
 	write_cr2(v->cr2);
-	io_complete_in(v);
+	if (v->in.pending)
+		io_complete_in(v);
 	do {
 		action = v->attention ? vcpu_prepare(v) : HV_RESUME;
 		if (action == HV_RESUME)
@@ -168,11 +187,5 @@ vcpu_loop(struct env *e)
 
 	if (action == HV_YIELD)
 		vcpu_yield(e);
-	vcpu_leave(v, VM_TIME_MONITOR);
-	if (action == HV_STOP) {
-		v->stopped = true;
-		v->run->exit = VM_EXIT_STOP;
-	}
-	e->guest = false;
-	e->tf.rax = 0;
+	return vcpu_return(e, action);
 }

@@ -248,33 +248,60 @@ vcpu_create(struct env *e, uint64_t id, uint64_t run_va)
 	return vcpu_new(vm, e, run_va);
 }
 
+/* What the monitor asks for with a run of the vCPU; read from the run page once. */
+struct request {
+	uint64_t deadline;
+	uint32_t inject, irq_pending;
+};
+
+/* The monitor has an interrupt, or had one. */
+static int
+take_interrupt_line(struct vcpu *v, const struct request *r)
+{
+	if (r->inject & VM_INJECT_VALID) {
+		if (v->held_irq)
+			return -E_AGAIN;
+		v->held_irq = HV_EVENT_VALID | (r->inject & 0xff);
+		v->run->inject = 0;
+	}
+	v->irq_wanted = r->irq_pending;
+	v->attention = true;
+	return 0;
+}
+
+static __attribute__((noinline)) int64_t
+run_with_changes(struct env *e, struct request r)
+{
+	int err = take_interrupt_line(e->vcpu, &r);
+
+	if (err < 0)
+		return err;
+	e->guest = true;
+	if (r.deadline != e->deadline) {
+		spin_lock(&kernel_lock);
+		sched_deadline(e, r.deadline);
+		spin_unlock(&kernel_lock);
+	}
+	return vcpu_loop(e);
+}
+
 int64_t
 vcpu_run(struct env *e, uint64_t id, uint64_t index)
 {
 	struct vcpu *v = vcpu_of(e, id, index);
 	const volatile struct vm_run *run;
-	uint32_t inject;
+	struct request r;
 
 	if (!v)
 		return -E_BAD_VM;
 	if (v->stopped)
 		return -E_INVAL;
 	run = v->run;
-	inject = run->inject;
-	if (inject & VM_INJECT_VALID) {
-		if (v->held_irq)
-			return -E_AGAIN;
-		v->held_irq = HV_EVENT_VALID | (inject & 0xff);
-		v->run->inject = 0;
-	}
-	v->run->irq_ready = 0;
-	v->irq_wanted = run->irq_pending;
-	if (v->irq_wanted || v->held_irq || v->window_open)
-		v->attention = true;
+	r = (struct request){run->deadline, run->inject, run->irq_pending};
+	if ((r.inject | r.irq_pending | v->irq_wanted) || r.deadline != e->deadline)
+		return run_with_changes(e, r);
 	e->guest = true;
-	sched_deadline(e, run->deadline);
-	vcpu_loop(e);
-	return 0;
+	return vcpu_loop(e);
 }
 
 int64_t

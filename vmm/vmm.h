@@ -104,7 +104,8 @@ int gphys_read(struct vm *vm, uint64_t gpa, void *buf, uint64_t size);
 int gphys_write(struct vm *vm, uint64_t gpa, const void *buf, uint64_t size);
 
 /* io.c */
-void io_complete_in(struct vcpu *v); /* the monitor's data of a pending IN goes to the guest */
+/* v->in.pending: the monitor's data go to the guest. */
+void io_complete_in(struct vcpu *v);
 
 /* cpuid.c */
 void cpuid_init(void); /* what guests are shown, from this CPU and the policy table */

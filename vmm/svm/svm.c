@@ -260,12 +260,6 @@ svm_put(struct vcpu *v)
 	(void)v;
 }
 
-static void
-svm_leave(struct vcpu *v)
-{
-	(void)v;
-}
-
 static int
 svm_enter(struct vcpu *v)
 {
@@ -451,7 +445,6 @@ const struct hv_ops hv_svm = {
         .irq_window = svm_irq_window,
         .inject = svm_inject,
         .flush = svm_flush,
-        .leave = svm_leave,
         .npt_leaf = svm_npt_leaf,
         .explain = svm_explain,
         .dump = svm_dump,

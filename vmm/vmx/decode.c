@@ -125,9 +125,9 @@ decode_io(struct vcpu *v, struct hv_exit *x)
 	decode_length(v, x);
 	x->qual = q;
 	x->io.size = BITS(q, 2, 0) + 1;
-	x->io.in = BITS(q, 3, 3);
-	x->io.string = BITS(q, 4, 4);
-	x->io.rep = BITS(q, 5, 5);
+	x->io.in = q & BIT(3);
+	x->io.string = q & BIT(4);
+	x->io.rep = q & BIT(5);
 	x->io.port = BITS(q, 31, 16);
 	if (x->io.string) {
 		uint64_t info = vmcs_read(v, VMCS_EXIT_INSTRUCTION_INFO);

@@ -194,10 +194,7 @@ vmcs_load(struct vcpu *v)
 {
 	struct vmx_vcpu *x = v->backend;
 	struct cpu *cpu = this_cpu();
-	struct {
-		uint16_t limit;
-		uint64_t base;
-	} __attribute__((packed)) idtr;
+	struct table_register idtr;
 
 	__asm__("sidt %0" : "=m"(idtr));
 	vmptrld(x->vmcs);

@@ -295,19 +295,6 @@ vmx_flush(struct vm *vm)
 	vmx_flush_vpid(vm);
 }
 
-/* A VM exit leaves the GDT's limit at 64 KiB: user mode must not load what lies behind. */
-static void
-vmx_leave(struct vcpu *v)
-{
-	struct {
-		uint16_t limit;
-		uint64_t base;
-	} __attribute__((packed)) gdtr = {sizeof(this_cpu()->gdt) - 1, (uint64_t)this_cpu()->gdt};
-
-	(void)v;
-	__asm__ volatile("lgdt %0" : : "m"(gdtr));
-}
-
 static uint64_t
 vmx_field_read(struct vcpu *v, const struct hv_change *c)
 {
@@ -324,6 +311,7 @@ const struct hv_ops hv_vmx = {
         .name = "VMX",
         .vendor = HV_VMX,
         .npt_format = &ept_format,
+        .exit_widens_gdt = true,
         .probe = vmx_probe,
         .cpu_on = vmx_cpu_on,
         .cpu_off = vmx_cpu_off,
@@ -355,7 +343,6 @@ const struct hv_ops hv_vmx = {
         .irq_window = vmx_irq_window,
         .inject = vmx_inject,
         .flush = vmx_flush,
-        .leave = vmx_leave,
         .npt_leaf = vmx_npt_leaf,
         .explain = vmx_explain,
         .dump = vmcs_dump,
