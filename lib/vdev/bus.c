@@ -20,29 +20,33 @@ first_behind(const struct vdev_bus *bus, uint64_t addr)
 static bool
 holds(const struct vdev *dev, uint64_t addr, unsigned int size)
 {
-	return addr - dev->base < dev->len && dev->len - (addr - dev->base) >= size;
+	uint64_t at = addr - dev->base;
+
+	return at < dev->len && dev->len - at >= size;
 }
 
-/* Apart from the common case, which is short. */
-static __attribute__((noinline)) const struct vdev *
-search(struct vdev_bus *bus, uint64_t addr, unsigned int size)
+/* The device that holds all of the access, or NULL.  It becomes the last one. */
+static const struct vdev *
+look_up(struct vdev_bus *bus, uint64_t addr, unsigned int size)
 {
 	unsigned int i = first_behind(bus, addr);
 
 	if (i == bus->count || !holds(&bus->dev[i], addr, size))
 		return NULL;
-	bus->last = i;
-	return &bus->dev[i];
+	return bus->last = &bus->dev[i];
 }
 
-/* The device that holds all of the access, or NULL. */
-static inline const struct vdev *
+/* Most often, the next access is the same device's. */
+static bool
+is_last(const struct vdev_bus *bus, uint64_t addr, unsigned int size)
+{
+	return bus->last && holds(bus->last, addr, size);
+}
+
+static const struct vdev *
 find(struct vdev_bus *bus, uint64_t addr, unsigned int size)
 {
-	const struct vdev *last = &bus->dev[bus->last];
-
-	/* An empty bus has a device of length 0 there. */
-	return holds(last, addr, size) ? last : search(bus, addr, size);
+	return is_last(bus, addr, size) ? bus->last : look_up(bus, addr, size);
 }
 
 int
@@ -59,6 +63,7 @@ vdev_bus_add(struct vdev_bus *bus, const struct vdev *dev)
 	memmove(&bus->dev[i + 1], &bus->dev[i], (bus->count - i) * sizeof(bus->dev[0]));
 	bus->dev[i] = *dev;
 	bus->count++;
+	bus->last = NULL; /* it may have moved */
 	return 0;
 }
 
@@ -71,54 +76,73 @@ vdev_bus_claims(struct vdev_bus *bus, uint64_t addr, unsigned int size)
 static uint64_t
 all_ones(unsigned int size)
 {
-	return UINT64_MAX >> (64 - 8 * size);
+	static const uint64_t mask[] = {
+	        [1] = UINT8_MAX, [2] = UINT16_MAX, [4] = UINT32_MAX, [8] = UINT64_MAX};
+
+	return mask[size];
 }
 
-static uint64_t
-read_device(const struct vdev *dev, uint64_t addr, unsigned int size)
+/* An access to an 8-bit device, byte by byte. */
+static __attribute__((noinline)) uint64_t
+read_bytes(const struct vdev *dev, uint64_t at, unsigned int size)
 {
 	uint64_t value = 0;
 
-	if (!dev->read)
-		return all_ones(size);
-	if (!dev->bytes || size == 1)
-		return dev->read(dev->state, addr, size) & all_ones(size);
 	for (unsigned int i = 0; i < size; i++)
-		value |= (dev->read(dev->state, addr + i, 1) & 0xff) << (8 * i);
+		value |= (dev->read(dev->state, at + i, 1) & 0xff) << (8 * i);
 	return value;
 }
 
-static void
-write_device(const struct vdev *dev, uint64_t addr, unsigned int size, uint64_t value)
+static __attribute__((noinline)) void
+write_bytes(const struct vdev *dev, uint64_t at, unsigned int size, uint64_t value)
 {
-	value &= all_ones(size);
-	if (!dev->write)
-		return;
-	if (!dev->bytes || size == 1) {
-		dev->write(dev->state, addr, size, value);
-		return;
-	}
 	for (unsigned int i = 0; i < size; i++)
-		dev->write(dev->state, addr + i, 1, value >> (8 * i) & 0xff);
+		dev->write(dev->state, at + i, 1, value >> (8 * i) & 0xff);
 }
 
-/* An access to the device that find() has found, which may be none. */
-static uint64_t
-read_found(struct vdev_bus *bus, const struct vdev *dev, uint64_t addr, unsigned int size)
+static inline uint64_t
+read_device(const struct vdev *dev, uint64_t addr, unsigned int size)
 {
+	uint64_t at = addr - dev->base;
+
+	if (!dev->read)
+		return all_ones(size);
+	if (size > 1 && dev->bytes)
+		return read_bytes(dev, at, size);
+	return dev->read(dev->state, at, size) & all_ones(size);
+}
+
+static inline void
+write_device(const struct vdev *dev, uint64_t addr, unsigned int size, uint64_t value)
+{
+	uint64_t at = addr - dev->base;
+
+	if (dev->write && size > 1 && dev->bytes)
+		write_bytes(dev, at, size, value);
+	else if (dev->write)
+		dev->write(dev->state, at, size, value & all_ones(size));
+}
+
+/* Not the last device's: another's, or unclaimed. */
+static __attribute__((noinline)) uint64_t
+read_elsewhere(struct vdev_bus *bus, uint64_t addr, unsigned int size)
+{
+	const struct vdev *dev = look_up(bus, addr, size);
+
 	if (dev)
-		return read_device(dev, addr - dev->base, size);
+		return read_device(dev, addr, size);
 	bus->unclaimed_reads++;
 	bus->last_unclaimed = addr;
 	return all_ones(size);
 }
 
-static void
-write_found(struct vdev_bus *bus, const struct vdev *dev, uint64_t addr, unsigned int size,
-            uint64_t value)
+static __attribute__((noinline)) void
+write_elsewhere(struct vdev_bus *bus, uint64_t addr, unsigned int size, uint64_t value)
 {
+	const struct vdev *dev = look_up(bus, addr, size);
+
 	if (dev) {
-		write_device(dev, addr - dev->base, size, value);
+		write_device(dev, addr, size, value);
 		return;
 	}
 	bus->unclaimed_writes++;
@@ -128,13 +152,18 @@ write_found(struct vdev_bus *bus, const struct vdev *dev, uint64_t addr, unsigne
 uint64_t
 vdev_bus_read(struct vdev_bus *bus, uint64_t addr, unsigned int size)
 {
-	return read_found(bus, find(bus, addr, size), addr, size);
+	if (!is_last(bus, addr, size))
+		return read_elsewhere(bus, addr, size);
+	return read_device(bus->last, addr, size);
 }
 
 void
 vdev_bus_write(struct vdev_bus *bus, uint64_t addr, unsigned int size, uint64_t value)
 {
-	write_found(bus, find(bus, addr, size), addr, size, value);
+	if (is_last(bus, addr, size))
+		write_device(bus->last, addr, size, value);
+	else
+		write_elsewhere(bus, addr, size, value);
 }
 
 void
@@ -149,7 +178,7 @@ vdev_bus_read_string(struct vdev_bus *bus, uint64_t addr, unsigned int size, voi
 		if (dev && dev->read_string)
 			n = dev->read_string(dev->state, addr - dev->base, size, p, count);
 		if (n == 0) {
-			uint64_t value = read_found(bus, dev, addr, size);
+			uint64_t value = vdev_bus_read(bus, addr, size);
 			memcpy(p, &value, size);
 			n = 1;
 		}
@@ -172,7 +201,7 @@ vdev_bus_write_string(struct vdev_bus *bus, uint64_t addr, unsigned int size, co
 		if (n == 0) {
 			uint64_t value = 0;
 			memcpy(&value, p, size);
-			write_found(bus, dev, addr, size, value);
+			vdev_bus_write(bus, addr, size, value);
 			n = 1;
 		}
 		p += n * size;

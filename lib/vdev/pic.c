@@ -57,9 +57,6 @@ requested(const struct pic_chip *c)
 	uint8_t blocking = c->isr;
 	unsigned int input;
 
-	/* The common case, asked before every entry. */
-	if (!c->irr && !(c->slave && c->slave->irr))
-		return INPUTS;
 	if (c->icw)
 		return INPUTS;
 	input = highest(c, requests(c) & ~c->imr);
@@ -126,7 +123,7 @@ pic_line(struct pic *p, unsigned int line)
 }
 
 bool
-pic_pending(const struct pic *p)
+pic_requests(const struct pic *p)
 {
 	return requested(&p->master) != INPUTS;
 }

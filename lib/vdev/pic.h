@@ -50,7 +50,13 @@ void pic_irq(struct pic *p, unsigned int line, bool level);
 struct vdev_irq pic_line(struct pic *p, unsigned int line);
 
 /* Is the processor's INTR input high? */
-bool pic_pending(const struct pic *p);
+bool pic_requests(const struct pic *p);
+static inline bool
+pic_pending(const struct pic *p)
+{
+	/* Asked before every entry, and rarely true. */
+	return (p->master.irr | p->slave.irr) && pic_requests(p);
+}
 /* The interrupt acknowledge cycle: the vector, that of IRQ 7 when nothing is pending (spurious). */
 uint8_t pic_ack(struct pic *p);
 

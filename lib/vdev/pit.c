@@ -322,6 +322,7 @@ pit_write(void *state, uint64_t port, unsigned int size, uint64_t value)
 	uint64_t now = now_periods(p);
 
 	(void)size;
+	p->moved = true;
 	update_irq(p, now);
 	if (port == PORT_CONTROL)
 		write_control(p, value, now);
@@ -358,6 +359,7 @@ pit_tick(struct pit *p)
 {
 	uint64_t now = now_periods(p), next;
 
+	p->moved = false;
 	update_irq(p, now);
 	next = next_edge(&p->channel[0], now);
 	return next == VDEV_NEVER ? VDEV_NEVER : ns_of(next);
@@ -377,6 +379,7 @@ pit_reset(struct pit *p)
 		p->channel[i] =
 		        (struct pit_channel){.mode = 3, .access = ACCESS_BOTH, .gate = i != 2};
 	p->port61 = 0;
+	p->moved = true;
 	p->irq.set(p->irq.arg, p->irq.line, false);
 }
 

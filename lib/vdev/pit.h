@@ -36,6 +36,7 @@ struct pit_channel {
 struct pit {
 	struct pit_channel channel[PIT_CHANNELS];
 	uint8_t port61; /* the writable bits */
+	bool moved;     /* pit_tick() may have another answer than last time */
 	struct vdev_clock clock;
 	struct vdev_irq irq;
 };
@@ -46,7 +47,7 @@ void pit_reset(struct pit *p);
 int pit_attach(struct pit *p, struct vdev_bus *bus);
 /*
  * Raises IRQ 0 when it is due.  Returns the time in nanoseconds at which it
- * wants to be called next, VDEV_NEVER for none; any access may change that.
+ * wants to be called next, VDEV_NEVER for none; when `moved` is set, call it at once.
  * Several periods that were missed give one interrupt.
  */
 uint64_t pit_tick(struct pit *p);

@@ -63,6 +63,9 @@ update_irq(struct uart *u)
 {
 	bool level = (u->mcr & UART_MCR_OUT2) && interrupt(u) != UART_IIR_NO_INT;
 
+	if (level == u->irq_level)
+		return;
+	u->irq_level = level;
 	u->irq.set(u->irq.arg, u->irq.line, level);
 }
 
@@ -181,6 +184,10 @@ uart_read(void *state, uint64_t reg, unsigned int size)
 static void
 write_thr(struct uart *u, uint8_t byte)
 {
+	if (dlab(u)) {
+		u->dll = byte;
+		return;
+	}
 	/* The request falls and rises again: an edge-triggered PIC must see it. */
 	u->thri = false;
 	update_irq(u);
@@ -189,15 +196,21 @@ write_thr(struct uart *u, uint8_t byte)
 	else
 		u->out.tx(u->out.arg, byte);
 	u->thri = true; /* sent already */
+	update_irq(u);
 }
 
 static void
 write_ier(struct uart *u, uint8_t value)
 {
+	if (dlab(u)) {
+		u->dlm = value;
+		return;
+	}
 	/* Enabling the interrupt of an empty transmitter raises it. */
 	if (value & ~u->ier & UART_IER_THRI)
 		u->thri = true;
 	u->ier = value & (UART_IER_RDI | UART_IER_THRI | UART_IER_RLSI | UART_IER_MSI);
+	update_irq(u);
 }
 
 static void
@@ -209,6 +222,13 @@ write_fcr(struct uart *u, uint8_t value)
 	u->fcr = value & UART_FCR_ENABLE_FIFO
 	                 ? value & (UART_FCR_ENABLE_FIFO | UART_FCR_TRIGGER_MASK)
 	                 : 0;
+	update_irq(u);
+}
+
+static void
+write_lcr(struct uart *u, uint8_t value)
+{
+	u->lcr = value;
 }
 
 static void
@@ -223,38 +243,27 @@ write_mcr(struct uart *u, uint8_t value)
 	          (change & UART_MSR_DSR ? UART_MSR_DDSR : 0) |
 	          (change & before & UART_MSR_RI ? UART_MSR_TERI : 0) |
 	          (change & UART_MSR_DCD ? UART_MSR_DDCD : 0);
+	update_irq(u);
 }
 
 static void
-write_register(struct uart *u, uint64_t reg, uint8_t value)
+write_scr(struct uart *u, uint8_t value)
 {
-	switch (reg) {
-	case UART_TX:
-		if (dlab(u))
-			u->dll = value;
-		else
-			write_thr(u, value);
-		break;
-	case UART_IER:
-		if (dlab(u))
-			u->dlm = value;
-		else
-			write_ier(u, value);
-		break;
-	case UART_FCR:
-		write_fcr(u, value);
-		break;
-	case UART_LCR:
-		u->lcr = value;
-		break;
-	case UART_MCR:
-		write_mcr(u, value);
-		break;
-	case UART_SCR:
-		u->scr = value;
-		break;
-	}
+	u->scr = value;
 }
+
+static void
+write_nothing(struct uart *u, uint8_t value)
+{
+	(void)u;
+	(void)value;
+}
+
+static void (*const writers[UART_PORTS])(struct uart *u, uint8_t value) = {
+        [UART_TX] = write_thr,      [UART_IER] = write_ier, [UART_FCR] = write_fcr,
+        [UART_LCR] = write_lcr,     [UART_MCR] = write_mcr, [UART_LSR] = write_nothing,
+        [UART_MSR] = write_nothing, [UART_SCR] = write_scr,
+};
 
 static void
 uart_write(void *state, uint64_t reg, unsigned int size, uint64_t value)
@@ -263,8 +272,7 @@ uart_write(void *state, uint64_t reg, unsigned int size, uint64_t value)
 
 	(void)size;
 	u->polls = 0;
-	write_register(u, reg, value);
-	update_irq(u);
+	writers[reg](u, value);
 }
 
 /* A run of bytes to the transmitter goes out as one. */
@@ -294,10 +302,9 @@ uart_init(struct uart *u, const struct uart_output *out, const struct vdev_irq *
 void
 uart_reset(struct uart *u)
 {
-	struct uart_output out = u->out;
-	struct vdev_irq irq = u->irq;
-
-	*u = (struct uart){.out = out, .irq = irq, .dll = 12 /* 9600 baud */};
+	*u = (struct uart){
+	        .out = u->out, .irq = u->irq, .irq_level = u->irq_level, .dll = 12, /* 9600 baud */
+	};
 	update_irq(u);
 }
 

@@ -21,6 +21,7 @@ struct uart_output {
 struct uart {
 	struct uart_output out;
 	struct vdev_irq irq;
+	bool irq_level; /* as last told */
 	uint8_t ier, fcr, lcr, mcr, scr, dll, dlm;
 	uint8_t lsr_errors; /* UART_LSR_BRK_ERROR_BITS that wait to be read */
 	uint8_t msr;        /* the delta bits that wait to be read */

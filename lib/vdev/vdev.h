@@ -39,8 +39,7 @@ struct vdev {
 struct vdev_bus {
 	struct vdev dev[VDEV_BUS_MAX]; /* sorted by base */
 	unsigned int count;
-	unsigned int
-	        last; /* the device of the last access: the next one is likely to be its, too */
+	const struct vdev *last; /* the device of the last access, or NULL */
 	uint64_t unclaimed_reads, unclaimed_writes;
 	uint64_t last_unclaimed; /* address */
 };

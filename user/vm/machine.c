@@ -200,7 +200,6 @@ machine_reset(struct machine *m)
 	control_reset(m);
 	boot_prepare(m);
 	m->run->irq_ready = 0;
-	m->timer_moved = true;
 	m->state = RUN_ON;
 }
 

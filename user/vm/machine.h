@@ -79,8 +79,7 @@ struct machine {
 	enum run_state state;
 	int status; /* when RUN_OFF */
 	struct clock clock;
-	uint64_t runs;    /* of the vCPU */
-	bool timer_moved; /* ask the timer when it wants to be called next */
+	uint64_t runs; /* of the vCPU */
 	struct terminal term;
 	struct control control;
 	struct vdev_bus ports, memory; /* memory: devices at guest-physical addresses */

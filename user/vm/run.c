@@ -4,8 +4,6 @@
 
 /* The loop of the monitor: devices, the vCPU, and what the vCPU came back for. */
 
-enum { PIT_PORT_FIRST = 0x40, PIT_PORT_LAST = 0x43, PIT_PORT_GATE = 0x61 };
-
 /* An exit that ends the VM: what happened, and where. */
 static void
 give_up(struct machine *m)
@@ -15,10 +13,18 @@ give_up(struct machine *m)
 	machine_off(m, STATUS_ERROR);
 }
 
+/* Devices whose time has come; the vCPU comes back when the next one's has. */
+static void
+tick(struct machine *m)
+{
+	m->run->deadline = clock_tsc(&m->clock, pit_tick(&m->pit));
+}
+
 static void
 on_event(struct machine *m)
 {
 	terminal_poll(m);
+	tick(m);
 }
 
 /* The loop injects as soon as irq_ready says so: nothing else to do. */
@@ -28,33 +34,22 @@ on_irq_window(struct machine *m)
 	(void)m;
 }
 
-/* The timer's next event moves only when its time has come or by one of its ports. */
-static bool
-is_timer_port(uint16_t port)
-{
-	return (port >= PIT_PORT_FIRST && port <= PIT_PORT_LAST) || port == PIT_PORT_GATE;
-}
-
+/* A single item lies in the low bytes of data's first word. */
 static void
 on_io(struct machine *m)
 {
 	struct vm_run *run = m->run;
-	uint64_t value = 0;
+	uint32_t port = run->io.port, size = run->io.size, count = run->io.count;
+	uint32_t *value = (uint32_t *)run->data;
 
-	m->timer_moved = is_timer_port(run->io.port);
-	if (run->io.count > 1 && run->io.in) {
-		vdev_bus_read_string(&m->ports, run->io.port, run->io.size, run->data,
-		                     run->io.count);
-	} else if (run->io.count > 1) {
-		vdev_bus_write_string(&m->ports, run->io.port, run->io.size, run->data,
-		                      run->io.count);
-	} else if (run->io.in) {
-		value = vdev_bus_read(&m->ports, run->io.port, run->io.size);
-		memcpy(run->data, &value, run->io.size);
-	} else {
-		memcpy(&value, run->data, run->io.size);
-		vdev_bus_write(&m->ports, run->io.port, run->io.size, value);
-	}
+	if (count == 1 && run->io.in)
+		*value = vdev_bus_read(&m->ports, port, size);
+	else if (count == 1)
+		vdev_bus_write(&m->ports, port, size, *value);
+	else if (run->io.in)
+		vdev_bus_read_string(&m->ports, port, size, run->data, count);
+	else
+		vdev_bus_write_string(&m->ports, port, size, run->data, count);
 }
 
 static void
@@ -104,11 +99,10 @@ prepare(struct machine *m)
 {
 	struct vm_run *run = m->run;
 
-	terminal_feed(m);
-	/* Not only on VM_EXIT_EVENT: a guest that exits all the time is not to wait for that. */
-	if (m->timer_moved || rdtsc() >= run->deadline)
-		run->deadline = clock_tsc(&m->clock, pit_tick(&m->pit));
-	m->timer_moved = false;
+	if (m->term.count)
+		terminal_feed(m);
+	if (m->pit.moved)
+		tick(m);
 	run->inject = 0;
 	/* The acknowledge cycle takes the interrupt from the PIC, so it waits until the guest can.
 	 */

@@ -122,8 +122,8 @@ decode_io(struct vcpu *v, struct hv_exit *x)
 {
 	uint64_t q = vmcs_read(v, VMCS_EXIT_QUALIFICATION);
 
-	decode_length(v, x);
 	x->qual = q;
+	x->len = (uint32_t)vmcs_read(v, VMCS_EXIT_INSTRUCTION_LENGTH);
 	x->io.size = BITS(q, 2, 0) + 1;
 	x->io.in = q & BIT(3);
 	x->io.string = q & BIT(4);
