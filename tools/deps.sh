@@ -2,7 +2,7 @@
 # Installs what Nestling needs and this machine lacks, with apt-get; says first what.
 # Silent and quick when nothing is missing.
 #
-# usage: tools/deps.sh [build] [bochs] [qemu] [window] [gdb] [iso] [tests]     all but window by default
+# usage: tools/deps.sh [build] [bochs] [qemu] [window] [gdb] [iso] [plots] [tests]     all but window by default
 
 set -eu
 
@@ -25,6 +25,7 @@ needs() {
 	iso   file:/usr/lib/grub/i386-pc/multiboot2.mod grub-pc-bin
 	iso   command:xorriso            xorriso
 	iso   command:mformat            mtools
+	plots command:gnuplot            gnuplot-nox
 	tests command:gcc                gcc
 	tests file:/usr/include/stdio.h  libc6-dev
 	tests file:/usr/include/cmocka.h libcmocka-dev
@@ -74,7 +75,7 @@ missing() {
 	done | sort -u | tr '\n' ' '
 }
 
-[ $# -gt 0 ] || set -- build bochs qemu gdb iso tests
+[ $# -gt 0 ] || set -- build bochs qemu gdb iso plots tests
 packages=$(missing "$@")
 [ -n "$packages" ] || exit 0
 

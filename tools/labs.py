@@ -10,12 +10,14 @@ A comment says what to do, and the fenced block behind it is replaced by what ca
     <!-- lab terminal: ... -->   lines typed at the machine's terminal, where Bochs's debugger is
                                  too; ^A c and ^] stand for these keys
     <!-- lab shell: ... -->      commands in the source tree
+    <!-- lab run: qemu --run 'vm guest -c cpuid' -->    a machine, with options of run.py, to its end
 
 One command a line.  Lines that begin with @ are about the command before:
 
     @name REGEX     keeps the first group, for {name} in later commands; it must be there
     @only REGEX     shows the lines that match, and `...` for the others
     @until REGEX    terminal: its output ends with this, not when nothing more comes
+    @from REGEX     run: shows what comes from this line on
 """
 
 import os
@@ -140,6 +142,20 @@ class Lab:
         output = self.child.before
         self.child.expect(r"(?s).*")
         return output
+
+    def run(self, text):
+        ((line, directives),) = self.commands(text)
+        emulator, *options = shlex.split(line)
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "tools" / "run.py"), emulator, "--image", str(self.image),
+             "--timeout", str(RUN_SECONDS), *options],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            text=True, errors="replace", check=True)
+        output = done.stdout.replace("\r", "")
+        begin = re.search(directives.get("from", ""), output, re.M)
+        if not begin:
+            raise LookupError(f"`{line}` says nothing like {directives['from']}:\n{output}")
+        return select_lines(output[begin.start():], directives.get("only"))
 
     def shell(self, text):
         def run(command, _):
