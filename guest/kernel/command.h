@@ -37,6 +37,7 @@
 	X(xsetbv, "", "check XSETBV with good and bad values")                                \
 	X(string, "", "check string I/O at its edges")                                        \
 	X(ud, "", "check what privileged and absent instructions do")                         \
+	X(code, "", "check that code which changes in place does what it says")               \
 	X(mem, "[MIB]", "the CMOS sizes, and a pattern test of fresh memory (1)")             \
 	X(intstack, "", "check interrupts that push onto memory never touched")               \
 	X(user, "", "check ring 3: what it may and may not do")                               \
@@ -56,6 +57,7 @@
 	X(io)             \
 	X(string)         \
 	X(ud)             \
+	X(code)           \
 	X(mem)            \
 	X(user)           \
 	X(intstack)

@@ -29,12 +29,16 @@ svm_set_cr(struct vcpu *v, unsigned int cr, uint64_t value)
 
 	switch (cr) {
 	case 0:
+		if ((b->cr0 ^ value) & CR0_PG)
+			svm_forget_code(v);
 		b->cr0 = value;
 		break;
 	case 3:
 		b->cr3 = value;
 		break;
 	case 4:
+		if ((b->cr4 ^ value) & (CR4_PAE | CR4_PSE))
+			svm_forget_code(v);
 		/* Machine checks are the host's. */
 		b->cr4 = value | (read_cr4() & CR4_MCE);
 		break;
