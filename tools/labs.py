@@ -149,9 +149,8 @@ class Lab:
         done = subprocess.run(
             [sys.executable, str(ROOT / "tools" / "run.py"), emulator, "--image", str(self.image),
              "--timeout", str(RUN_SECONDS), *options],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            text=True, errors="replace", check=True)
-        output = done.stdout.replace("\r", "")
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+        output = done.stdout.decode(errors="replace").replace("\r", "")
         begin = re.search(directives.get("from", ""), output, re.M)
         if not begin:
             raise LookupError(f"`{line}` says nothing like {directives['from']}:\n{output}")
