@@ -19,6 +19,7 @@
 	X(E_NO_VM, "VM table full")                           \
 	X(E_BAD_VM, "no such VM")                             \
 	X(E_ENTRY, "VM entry failed")                         \
+	X(E_CONSOLE, "the console is another process's")      \
 	X(E_LIMIT, "limit reached")                           \
 	X(E_NO_SYS, "no such system call")
 

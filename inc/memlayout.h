@@ -25,6 +25,7 @@
 #define UVM_RAM     0x0000001000000000
 #define UFILE_BASE  0x0000002000000000 /* where programs map files */
 #define URUN_BASE   0x0000003000000000 /* where the monitor maps run pages */
+#define ULOG_BASE   0x0000003800000000 /* where the shell and its jobs share logs: lib/log.h */
 #define UHEAP_BASE  0x0000004000000000
 #define UTEXT       0x0000000000400000
 

@@ -13,11 +13,14 @@
  */
 #define SYSCALL_TABLE(X, FREE)                                                                   \
 	X(console_write) /* (buf, len) */                                                        \
-	X(console_read)  /* (buf, len, block): bytes read; 0 when nothing waits and !block */    \
+	X(console_read)  /* (buf, len, CONSOLE_*): bytes read; who does not own it gets none */  \
+	X(console_give)  /* (envid): who gets input: oneself, a descendant, or one's parent */   \
 	X(env_id)        /* () -> own id */                                                      \
 	X(env_exit)      /* (status): does not return */                                         \
 	X(env_kill)      /* (envid): only oneself, or a descendant */                            \
 	X(env_wait)      /* (envid) -> exit status (0..255), or 256 when it was killed */        \
+	X(env_attend)    /* (envid) as env_wait, or ENV_WAIT_CONSOLE: the console is ours */     \
+	X(env_ended)     /* (struct env_end *): a child that ended; E_NOT_FOUND: none */         \
 	X(env_yield)     /* () */                                                                \
 	X(env_sleep)     /* (microseconds) */                                                    \
 	X(env_info)      /* (index, struct env_info *): E_NOT_FOUND past the last */             \
@@ -43,6 +46,9 @@
 	FREE(vcpu_run)   /* (vm id, vcpu): runs until the monitor is needed; see inc/vm.h */     \
 	X(vcpu_get_regs) /* (vm id, vcpu, struct vm_regs *) */                                   \
 	X(vcpu_set_regs) /* (vm id, vcpu, const struct vm_regs *) */                             \
+	X(vcpu_set_back) /* (vm id, vcpu, ticks): its TSC, as if these had not passed */         \
+	X(vm_post)       /* (vm id, VM_REQ_ bits): to its monitor, which is a descendant */      \
+	X(vm_requests)   /* (own vm id, wait) -> VM_REQ_ bits that came; waits for such */       \
 	X(vm_info)       /* (index, struct vm_info *): E_NOT_FOUND past the last */              \
 	X(vm_fault)      /* (index, struct vm_fault *): E_NOT_FOUND past the last */             \
 	X(vcpu_break)    /* (vm id, vcpu, index of a fault, or VM_FAULT_CHECK) */                \
@@ -71,6 +77,19 @@ enum {
 	CMDLINE_MAX = 1024, /* with the closing 0 */
 	CONSOLE_IO_MAX = 4096,
 	ENV_WAIT_KILLED = 256,
+	ENV_WAIT_CONSOLE = 257,
+};
+
+/* What console_read does when nothing was typed, or the console is another's. */
+enum {
+	CONSOLE_POLL,      /* returns 0 */
+	CONSOLE_WAIT,      /* waits */
+	CONSOLE_WAIT_CHILD /* waits, but returns -E_AGAIN when a child has ended: env_ended */
+};
+
+struct env_end {
+	uint32_t id;
+	int32_t status; /* as from env_wait */
 };
 
 enum env_status { ENV_FREE, ENV_RUNNABLE, ENV_RUNNING, ENV_BLOCKED, ENV_ZOMBIE };

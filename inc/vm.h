@@ -167,6 +167,7 @@ enum vm_time {
 	VM_TIME_HANDLER, /* from an exit to the next entry, or to where the vCPU stops running */
 	VM_TIME_MONITOR, /* in the monitor, from where the exit left guest mode to the next entry */
 	VM_TIME_HALTED,  /* in HLT, until something wakes it */
+	VM_TIME_PAUSED,  /* the monitor waits for a request: see enum vm_request */
 	VM_TIME_WAITING, /* runnable, while the CPU is another's */
 	VM_TIMES
 };
@@ -261,7 +262,23 @@ struct vm_fault {
 	uint64_t clear, set; /* bits of the field */
 };
 
-enum vm_state { VM_READY, VM_RUNNING, VM_HALTED, VM_STOPPED };
+enum vm_state { VM_READY, VM_RUNNING, VM_HALTED, VM_PAUSED, VM_STOPPED };
+
+/*
+ * What a VM's monitor may be asked, by a process that it descends from (vm_post): the monitor's
+ * vcpu_run comes back with VM_EXIT_EVENT, and it takes all that has come with vm_requests.
+ *
+ * A paused guest stands still with its clocks: the monitor's devices do not move, and with
+ * vcpu_set_back its TSC goes on from where it was.  What it cannot see is that time has passed.
+ */
+enum vm_request {
+	VM_REQ_STOP = 1 << 0, /* end the VM */
+	VM_REQ_PAUSE = 1 << 1,
+	VM_REQ_RESUME = 1 << 2,
+	VM_REQ_RESET = 1 << 3,
+	VM_REQ_ATTACH = 1 << 4, /* the console is the monitor's now */
+	VM_REQ_ALL = (1 << 5) - 1
+};
 
 struct vm_info {
 	uint32_t id;
@@ -273,6 +290,8 @@ struct vm_info {
 	uint64_t table_pages; /* pages of the nested page table */
 	uint64_t root;        /* hpa of the nested page table's root */
 	uint64_t exits;
+	uint64_t ticks; /* TSC ticks that its processes have had a CPU, guest and monitor */
+	uint64_t wall;  /* TSC ticks since its first vCPU was created */
 	char name[VM_NAME_MAX];
 };
 

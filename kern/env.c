@@ -11,6 +11,7 @@
 #include "kern/lock.h"
 #include "kern/pmap.h"
 #include "kern/sched.h"
+#include "kern/terminal.h"
 #include "lib/string.h"
 #include "vmm/hv.h"
 
@@ -157,8 +158,10 @@ env_spawn(const char *path, int argc, const char *const *argv, uint32_t parent, 
 		return err;
 	}
 	strlcpy(e->name, path, sizeof e->name);
-	if (!parent)
+	if (!parent) {
 		init_id = e->id;
+		terminal_init(e);
+	}
 	sched_start(e);
 	*out = e;
 	return 0;
@@ -199,6 +202,15 @@ orphan_children(const struct env *e)
 	}
 }
 
+struct env *
+env_ended_child(const struct env *e)
+{
+	for (struct env *child = envs; child < envs + ENV_MAX; child++)
+		if (child->status == ENV_ZOMBIE && child->parent == e->id)
+			return child;
+	return NULL;
+}
+
 /* Leaves the status for the parent, if that is one that may ask. */
 static void
 leave_status(struct env *e, int status)
@@ -211,7 +223,8 @@ leave_status(struct env *e, int status)
 	}
 	e->status = ENV_ZOMBIE;
 	e->exit_status = status;
-	if (parent->wait == WAIT_CHILD && parent->wait_for == e->id)
+	if ((parent->wait == WAIT_CHILD && parent->wait_for == e->id) ||
+	    parent->wait == WAIT_CONSOLE)
 		sched_wake(parent);
 }
 
@@ -231,6 +244,7 @@ env_destroy(struct env *e, int status)
 	sched_forget(e);
 	aspace_put(e->as);
 	e->as = NULL;
+	terminal_lost(e);
 	orphan_children(e);
 	leave_status(e, status);
 	if (current)

@@ -20,7 +20,8 @@ enum env_wait {
 	WAIT_IPC_SEND,
 	WAIT_IPC_RECV,
 	WAIT_SLEEP,
-	WAIT_HALT
+	WAIT_HALT,
+	WAIT_REQUEST
 };
 
 /* First in, first out; an Env is in one queue at most. */
@@ -76,6 +77,8 @@ void env_destroy(struct env *e, int status);
 struct env *env_find(uint32_t id); /* NULL unless alive or zombie */
 /* Is e the ancestor's child, or its child's, and so on? */
 bool env_descends(const struct env *e, uint32_t ancestor);
+/* A child of e that has ended and leaves a status, or NULL. */
+struct env *env_ended_child(const struct env *e);
 /* Frees a zombie whose status has been read. */
 void env_reap(struct env *e);
 extern unsigned int env_count; /* in use, zombies included */

@@ -22,8 +22,7 @@ enum {
 	PIECES = 8, /* a slice of which less than one in so many is left counts as used up */
 };
 
-static struct env_queue woken, run_queue, console_waiters;
-static uint32_t console_reader; /* who reads the console without waiting for it: a monitor */
+static struct env_queue woken, run_queue;
 
 static void
 program_timer(void)
@@ -58,19 +57,6 @@ stop_slice(struct cpu *cpu, struct env *e)
 		e->slice = cpu->slice_end > now ? cpu->slice_end - now : 0;
 }
 
-static struct env_queue *
-wait_queue(const struct env *e)
-{
-	switch (e->wait) {
-	case WAIT_CONSOLE:
-		return &console_waiters;
-	case WAIT_IPC_SEND:
-		return &env_find(e->wait_for)->senders;
-	default:
-		return NULL;
-	}
-}
-
 void
 sched_block(struct env *e, enum env_wait why, uint32_t wait_for)
 {
@@ -78,8 +64,8 @@ sched_block(struct env *e, enum env_wait why, uint32_t wait_for)
 	e->status = ENV_BLOCKED;
 	e->wait = why;
 	e->wait_for = wait_for;
-	if (wait_queue(e))
-		queue_push(wait_queue(e), e);
+	if (why == WAIT_IPC_SEND)
+		queue_push(&env_find(wait_for)->senders, e);
 }
 
 static void
@@ -143,24 +129,6 @@ sched_deadline(struct env *e, uint64_t tsc)
 		return;
 	deadline_set(e, tsc);
 	program_timer();
-}
-
-void
-sched_console_reader(const struct env *e)
-{
-	console_reader = e->id;
-}
-
-void
-sched_console_input(void)
-{
-	struct env *reader = env_find(console_reader);
-
-	while (console_waiters.head)
-		sched_wake(console_waiters.head);
-	/* Also while the monitor itself runs: its next sys_vcpu_run comes back at once. */
-	if (reader && reader->vcpu)
-		vcpu_kick(reader->vcpu);
 }
 
 static void

@@ -15,10 +15,6 @@ void sched_start(struct env *e);
 void sched_forget(struct env *e);
 /* Blocks e, which must be the current one; the caller then calls sched_yield(). */
 void sched_block(struct env *e, enum env_wait why, uint32_t wait_for);
-/* e polls the console: its vCPU is the one that has it. */
-void sched_console_reader(const struct env *e);
-/* Wakes every Env that waits for console input and kicks the vCPU that has the console. */
-void sched_console_input(void);
 /* The timer interrupt: wakes Envs whose deadline passed, kicks vCPUs, ends the slice. */
 void sched_tick(void);
 /* e->deadline changed: programs the timer if that is sooner. */

@@ -9,6 +9,7 @@
 #include "kern/page.h"
 #include "kern/pmap.h"
 #include "kern/sched.h"
+#include "kern/terminal.h"
 #include "lib/string.h"
 #include "vmm/hv.h"
 
@@ -44,14 +45,22 @@ sys_console_read(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 
 	if (err) /* before input is taken that nobody would get */
 		return err;
-	while (n < size && (c = console_getc()) >= 0)
+	if (arg[2] > CONSOLE_WAIT_CHILD)
+		return -E_INVAL;
+	while (terminal_owned(e) && n < size && (c = console_getc()) >= 0)
 		buf[n++] = c;
-	if (!n && size && arg[2])
+	if (!n && arg[2] == CONSOLE_WAIT_CHILD && env_ended_child(e))
+		return -E_AGAIN;
+	if (!n && size && arg[2] != CONSOLE_POLL)
 		syscall_restart(e, WAIT_CONSOLE, 0);
-	if (!arg[2])
-		sched_console_reader(e);
 	err = copy_out(e->as, arg[0], buf, n);
 	return err ? err : (int64_t)n;
+}
+
+int64_t
+sys_console_give(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	return arg[0] <= UINT32_MAX ? terminal_give(e, env_find(arg[0])) : -E_BAD_ENV;
 }
 
 int64_t

@@ -5,6 +5,7 @@
 #include "kern/kernel.h"
 #include "kern/pmap.h"
 #include "kern/sched.h"
+#include "kern/terminal.h"
 #include "lib/string.h"
 #include "vmm/hv.h"
 
@@ -41,19 +42,54 @@ sys_env_kill(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 	return 0;
 }
 
+/* e's child of that id, or NULL. */
+static struct env *
+child_of(const struct env *e, uint64_t id)
+{
+	struct env *child = id <= UINT32_MAX ? env_find(id) : NULL;
+
+	return child && child->parent == e->id && !child->orphan ? child : NULL;
+}
+
 int64_t
 sys_env_wait(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 {
-	struct env *child = arg[0] <= UINT32_MAX ? env_find(arg[0]) : NULL;
+	struct env *child = child_of(e, arg[0]);
 	int status;
 
-	if (!child || child->parent != e->id || child->orphan)
+	if (!child)
 		return -E_BAD_ENV;
 	if (child->status != ENV_ZOMBIE)
 		syscall_restart(e, WAIT_CHILD, child->id);
 	status = child->exit_status;
 	env_reap(child);
 	return status;
+}
+
+int64_t
+sys_env_attend(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	const struct env *child = child_of(e, arg[0]);
+
+	if (child && child->status != ENV_ZOMBIE && terminal_owned(e))
+		return ENV_WAIT_CONSOLE;
+	return sys_env_wait(e, arg);
+}
+
+int64_t
+sys_env_ended(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	struct env *child = env_ended_child(e);
+	struct env_end end;
+	int err;
+
+	if (!child)
+		return -E_NOT_FOUND;
+	end = (struct env_end){.id = child->id, .status = child->exit_status};
+	err = copy_out(e->as, arg[0], &end, sizeof end);
+	if (!err)
+		env_reap(child);
+	return err;
 }
 
 int64_t

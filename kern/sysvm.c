@@ -1,5 +1,6 @@
 #include "kern/syscall.h"
 
+#include "inc/error.h"
 #include "vmm/hv.h"
 
 /* System calls: virtual machines.  Their bodies are in vmm/. */
@@ -56,6 +57,28 @@ int64_t
 sys_vcpu_set_regs(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 {
 	return vcpu_set_regs(e, arg[0], arg[1], arg[2]);
+}
+
+int64_t
+sys_vcpu_set_back(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	return vcpu_set_back(e, arg[0], arg[1], arg[2]);
+}
+
+int64_t
+sys_vm_post(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	return vm_post(e, arg[0], arg[1]);
+}
+
+int64_t
+sys_vm_requests(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	int64_t requests = vm_requests(e, arg[0], arg[1]);
+
+	if (requests == -E_AGAIN)
+		syscall_restart(e, WAIT_REQUEST, 0);
+	return requests;
 }
 
 int64_t

@@ -11,6 +11,7 @@
 #include "kern/lock.h"
 #include "kern/pmap.h"
 #include "kern/sched.h"
+#include "kern/terminal.h"
 #include "vmm/hv.h"
 
 /* trapentry.S */
@@ -168,7 +169,7 @@ static void
 wake_readers(void)
 {
 	if (console_has_news())
-		sched_console_input();
+		terminal_input();
 }
 
 /* One line, and the process is gone. */

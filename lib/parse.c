@@ -8,6 +8,12 @@ is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
+static bool
+is_separator(char c)
+{
+	return c == ';' || c == '&';
+}
+
 /*
  * Takes one word at *in, without its quotes, to *out; both move on.  The word
  * only ever gets shorter, so the two may share the line's memory.
@@ -22,7 +28,7 @@ take_word(char **in, char **out)
 
 		if (quote ? c == quote : c == '\'' || c == '"')
 			quote = quote ? 0 : c;
-		else if (!quote && (is_blank(c) || c == ';'))
+		else if (!quote && (is_blank(c) || is_separator(c)))
 			break;
 		else
 			*(*out)++ = c;
@@ -43,7 +49,7 @@ parse_command(char **line, char **words, size_t max, size_t *count)
 		while (is_blank(*in))
 			in++;
 		end = *in;
-		if (end && end != ';') {
+		if (end && !is_separator(end)) {
 			if (*count == max)
 				return PARSE_TOO_MANY;
 			words[(*count)++] = out;
@@ -52,10 +58,10 @@ parse_command(char **line, char **words, size_t max, size_t *count)
 			end = *in;
 			*out++ = 0; /* may overwrite the separator at *in */
 		}
-		if (end == ';')
+		if (is_separator(end))
 			*line = in + 1;
-		if (!end || end == ';')
-			return PARSE_OK;
+		if (!end || is_separator(end))
+			return end == '&' ? PARSE_BACKGROUND : PARSE_OK;
 		in++;
 	}
 }

@@ -10,13 +10,14 @@
 /* What parse_command found. */
 enum parse_result {
 	PARSE_OK,
+	PARSE_BACKGROUND, /* the same, and the command ends with `&' */
 	PARSE_OPEN_QUOTE, /* the line ends inside a quoted word */
 	PARSE_TOO_MANY,   /* more than max words */
 };
 
 /*
- * Takes the next command off *line: words separated by blanks, up to `;` or
- * the end.  'text' and "text" hold blanks and semicolons, and join what they
+ * Takes the next command off *line: words separated by blanks, up to `;`, `&` or
+ * the end.  'text' and "text" hold blanks and these, and join what they
  * touch.  The words are closed with 0 inside *line itself, which then points
  * behind the command, or is NULL when none follows.  *count may be 0.
  */

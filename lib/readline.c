@@ -10,13 +10,19 @@ enum {
 	DELETE = 127,
 };
 
-/* The next byte of input; -1 when the console is gone. */
+/* getchar_blocking() gave no byte. */
+enum { CONSOLE_GONE = -1, CHILD_ENDED = -2 };
+
+/* The next byte of input. */
 static int
-getchar_blocking(void)
+getchar_blocking(unsigned int how)
 {
 	unsigned char c;
+	long n = sys_console_read(&c, 1, how);
 
-	return sys_console_read(&c, 1, true) == 1 ? c : -1;
+	if (n == 1)
+		return c;
+	return n == -E_AGAIN ? CHILD_ENDED : CONSOLE_GONE;
 }
 
 static void
@@ -58,27 +64,38 @@ kept(int key, const char *buf, size_t len)
 static void
 skip_escape_sequence(void)
 {
-	int c = getchar_blocking();
+	int c = getchar_blocking(CONSOLE_WAIT);
 
 	if (c != '[' && c != 'O')
 		return;
 	do
-		c = getchar_blocking();
+		c = getchar_blocking(CONSOLE_WAIT);
 	while (c >= 0 && c < '@');
 }
 
 int
 readline(const char *prompt, char *buf, size_t size)
 {
+	return readline_news(prompt, buf, size, NULL);
+}
+
+int
+readline_news(const char *prompt, char *buf, size_t size, void (*news)(void))
+{
 	size_t len = 0, keep;
 
 	printf("%s", prompt);
 	for (;;) {
-		int c = getchar_blocking();
+		int c = getchar_blocking(news ? CONSOLE_WAIT_CHILD : CONSOLE_WAIT);
 
 		switch (c) {
-		case -1:
+		case CONSOLE_GONE:
 			return READLINE_END;
+		case CHILD_ENDED:
+			erase(strlen(prompt) + len);
+			news();
+			printf("%s%.*s", prompt, (int)len, buf);
+			break;
 		case CTRL_C:
 			printf("^C\n");
 			return READLINE_CANCELLED;

@@ -31,9 +31,15 @@ sys_console_write(const void *buf, size_t len)
 }
 
 long
-sys_console_read(void *buf, size_t len, bool block)
+sys_console_read(void *buf, size_t len, unsigned int how)
 {
-	return CALL3(console_read, buf, len, block);
+	return CALL3(console_read, buf, len, how);
+}
+
+long
+sys_console_give(uint32_t id)
+{
+	return CALL1(console_give, id);
 }
 
 long
@@ -59,6 +65,18 @@ long
 sys_env_wait(uint32_t id)
 {
 	return CALL1(env_wait, id);
+}
+
+long
+sys_env_attend(uint32_t id)
+{
+	return CALL1(env_attend, id);
+}
+
+long
+sys_env_ended(struct env_end *end)
+{
+	return CALL1(env_ended, end);
 }
 
 long
@@ -203,6 +221,24 @@ long
 sys_vcpu_set_regs(uint32_t vm, uint32_t vcpu, const struct vm_regs *regs)
 {
 	return CALL3(vcpu_set_regs, vm, vcpu, regs);
+}
+
+long
+sys_vcpu_set_back(uint32_t vm, uint32_t vcpu, uint64_t ticks)
+{
+	return CALL3(vcpu_set_back, vm, vcpu, ticks);
+}
+
+long
+sys_vm_post(uint32_t vm, uint32_t requests)
+{
+	return CALL2(vm_post, vm, requests);
+}
+
+long
+sys_vm_requests(uint32_t vm, bool wait)
+{
+	return CALL2(vm_requests, vm, wait);
 }
 
 long

@@ -20,11 +20,14 @@ int main(int argc, char **argv);
 /* System calls, one wrapper each: sys_NAME with the arguments of inc/syscall.h. */
 long syscall5(long nr, long a1, long a2, long a3, long a4, long a5);
 long sys_console_write(const void *buf, size_t len);
-long sys_console_read(void *buf, size_t len, bool block);
+long sys_console_read(void *buf, size_t len, unsigned int how);
+long sys_console_give(uint32_t id);
 long sys_env_id(void);
 _Noreturn void sys_env_exit(int status);
 long sys_env_kill(uint32_t id);
 long sys_env_wait(uint32_t id);
+long sys_env_attend(uint32_t id);
+long sys_env_ended(struct env_end *end);
 long sys_env_yield(void);
 long sys_env_sleep(uint64_t microseconds);
 long sys_env_info(unsigned int index, struct env_info *info);
@@ -49,6 +52,9 @@ long sys_vcpu_create(uint32_t vm, struct vm_run *va);
 long sys_vcpu_run(uint32_t vm, uint32_t vcpu);
 long sys_vcpu_get_regs(uint32_t vm, uint32_t vcpu, struct vm_regs *regs);
 long sys_vcpu_set_regs(uint32_t vm, uint32_t vcpu, const struct vm_regs *regs);
+long sys_vcpu_set_back(uint32_t vm, uint32_t vcpu, uint64_t ticks);
+long sys_vm_post(uint32_t vm, uint32_t requests);
+long sys_vm_requests(uint32_t vm, bool wait);
 long sys_vm_info(unsigned int index, struct vm_info *info);
 long sys_vm_fault(unsigned int index, struct vm_fault *fault);
 long sys_vcpu_break(uint32_t vm, uint32_t vcpu, uint32_t fault);
@@ -62,6 +68,9 @@ long sys_vm_span(uint32_t vm, uint32_t vcpu, uint64_t number, struct vm_span *sp
 int printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int vprintf(const char *fmt, va_list ap);
 int putchar(int c);
+void put_bytes(const void *buf, size_t size);
+/* Where the output of these goes from now on; NULL: to the console, as at the beginning. */
+void stdout_to(void (*write)(const void *buf, size_t size));
 _Noreturn void exit(int status);
 void *malloc(size_t size);
 void free(void *p);
@@ -71,5 +80,8 @@ uint32_t vm_newest(void);
 /* A line from the console with editing (backspace, ^U, ^W), echoed; its length, or one of these. */
 enum { READLINE_CANCELLED = -1 /* ^C */, READLINE_END = -2 /* ^D on an empty line */ };
 int readline(const char *prompt, char *buf, size_t size);
+/* The same, but when a child ends: clears the line, calls news(), which hears of the child by
+ * env_ended and may print whole lines, and shows the line again. */
+int readline_news(const char *prompt, char *buf, size_t size, void (*news)(void));
 
 #endif

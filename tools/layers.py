@@ -26,7 +26,7 @@ SYSTEM = {"limits.h", "stdarg.h", "stdbool.h", "stddef.h", "stdint.h"}
 Rule = collections.namedtuple("Rule", "allow only text remedy")
 
 HV_FILES = ("kern/init.c", "kern/env*.c", "kern/sched.c", "kern/sys*.c", "kern/trap.c",
-            "kern/kmonitor.c", "kern/mp.c")
+            "kern/kmonitor.c", "kern/mp.c", "kern/terminal.c")
 VMM_KERN = tuple(f"kern/{name}.h"
                  for name in ("audit", "cpu", "env", "lock", "page", "pmap", "pt", "sched", "timer",
                               "trap"))

@@ -6,8 +6,8 @@ import sys
 
 from bench import BEDS, ROOT
 
-STATES = ["guest", "handler", "monitor", "halted", "waiting"]
-AWAY = "away"  # one of the last three, but nobody knows which: see user/trace.c
+STATES = ["guest", "handler", "monitor", "halted", "paused", "waiting"]
+AWAY = "away"  # one of the last four, but nobody knows which: see user/trace.c
 VM_COLUMNS = ["vm", "name", "hz", "exits", "wall", *STATES]
 EXIT_COLUMNS = ["number", "tsc", "exit", "raw", "rip", "qualification", "key", "action", "cycles",
                 "away", "spent"]

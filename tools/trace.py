@@ -4,7 +4,7 @@
     make trace RUN='vm guest -q --trace=16384 -c "io; hlt 3"'
 
 A process is a VM, a thread a vCPU.  Its slices are: guest; each exit, named by its kind,
-as long as its handler ran; monitor; halted; waiting for the CPU.  Where no two vCPUs ever
+as long as its handler ran; monitor; halted; paused; waiting for the CPU.  Where no two vCPUs ever
 ran at the same time, a process `host` shows which VM had the CPU.
 
 Time is the host's time-stamp counter: a tick is shown as one nanosecond, whatever the

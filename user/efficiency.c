@@ -59,8 +59,10 @@ main(int argc, char **argv)
 	}
 	if (err == 0)
 		err = sys_spawn(vm[0], vm, ARRAY_SIZE(vm));
-	if (err >= 0)
+	if (err >= 0) {
+		sys_console_give(err);
 		err = sys_env_wait(err);
+	}
 	if (err < 0)
 		printf("efficiency: %s\n", error_text(err));
 	return err < 0 || err == ENV_WAIT_KILLED ? 1 : err;

@@ -1,11 +1,12 @@
 #include "lib/user.h"
 
+#include "inc/x86.h"
 #include "lib/parse.h"
 
 /*
  * The first process.  With `run=COMMANDS` at the end of the kernel's command
  * line it runs these and ends the machine with their status; without, it
- * starts our guest and then shells.
+ * starts shells, the first with our guest.
  */
 
 /* Runs a program to its end; its status, or a negative error when it could not start. */
@@ -14,10 +15,12 @@ run(int argc, char *const *argv)
 {
 	long id = sys_spawn(argv[0], argv, argc);
 
-	if (id >= 0)
-		return sys_env_wait(id);
-	printf("init: %s: %s\n", argv[0], error_text(id));
-	return id;
+	if (id < 0) {
+		printf("init: %s: %s\n", argv[0], error_text(id));
+		return id;
+	}
+	sys_console_give(id);
+	return sys_env_wait(id);
 }
 
 static int
@@ -32,10 +35,10 @@ run_commands(const char *commands)
 static void
 run_shells(void)
 {
-	char *argv[] = {"sh"};
-	int status;
+	char *argv[] = {"sh", "-i", "vm guest"};
+	int argc = ARRAY_SIZE(argv), status;
 
-	while ((status = run(1, argv)) >= 0)
+	for (; (status = run(argc, argv)) >= 0; argc = 1)
 		printf("init: the shell ended with status %d; here is another (`poweroff` ends the "
 		       "machine)\n",
 		       status);
@@ -45,7 +48,6 @@ int
 main(int argc, char **argv)
 {
 	char cmdline[CMDLINE_MAX] = "";
-	char *guest[] = {"vm", "guest"};
 	const char *commands;
 	int status = 1;
 
@@ -53,12 +55,10 @@ main(int argc, char **argv)
 	(void)argv;
 	sys_cmdline(cmdline, sizeof cmdline);
 	commands = parse_option_rest(cmdline, "run");
-	if (commands) {
+	if (commands)
 		status = run_commands(commands);
-	} else {
-		run(2, guest);
+	else
 		run_shells();
-	}
 	sys_poweroff(status);
 	panic("the machine is still on after poweroff");
 }

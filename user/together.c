@@ -40,6 +40,8 @@ main(int argc, char **argv)
 	for (int i = 1; i < argc; i++)
 		ids[i - 1] = start(argv[i]);
 	for (int i = 1; i < argc; i++) {
+		if (ids[i - 1] >= 0) /* the first that still runs has the keys */
+			sys_console_give(ids[i - 1]);
 		status = ids[i - 1] < 0 ? STATUS_ERROR : sys_env_wait(ids[i - 1]);
 		if (status < 0 || status == ENV_WAIT_KILLED)
 			status = STATUS_ERROR;

@@ -108,6 +108,7 @@ struct vm {
 	uint64_t mapped;          /* bytes */
 	uint64_t tlb_gen;         /* grows when an entry is removed or narrowed */
 	uint32_t asid;            /* VPID or ASID */
+	uint32_t requests;        /* VM_REQ_ bits that the monitor has not taken yet */
 	struct vm_stats *marked;  /* the accounts at the last vm_mark; NULL before the first */
 	struct vcpu *vcpus[VM_VCPUS_MAX];
 	unsigned int vcpu_count;
@@ -214,6 +215,10 @@ int64_t vcpu_create(struct env *e, uint64_t id, uint64_t run_va);
 int64_t vcpu_run(struct env *e, uint64_t id, uint64_t vcpu);
 int64_t vcpu_get_regs(struct env *e, uint64_t id, uint64_t vcpu, uint64_t regs_va);
 int64_t vcpu_set_regs(struct env *e, uint64_t id, uint64_t vcpu, uint64_t regs_va);
+int64_t vcpu_set_back(struct env *e, uint64_t id, uint64_t vcpu, uint64_t ticks);
+int64_t vm_post(struct env *e, uint64_t id, uint64_t requests);
+/* -E_AGAIN: there is none yet, and the caller wants to wait. */
+int64_t vm_requests(struct env *e, uint64_t id, bool wait);
 int64_t vm_info(struct env *e, uint64_t index, uint64_t info_va);
 int64_t vm_stats(struct env *e, uint64_t id, uint64_t stats_va);
 int64_t vm_mark(struct env *e, uint64_t id, uint64_t now_va, uint64_t before_va);

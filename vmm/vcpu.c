@@ -156,7 +156,7 @@ vcpu_kick(struct vcpu *v)
 {
 	v->kick = true;
 	v->attention = true;
-	if (v->env->status == ENV_BLOCKED && v->env->wait == WAIT_HALT)
+	if (v->env->wait == WAIT_HALT || v->env->wait == WAIT_REQUEST)
 		sched_wake(v->env);
 }
 
@@ -319,6 +319,19 @@ vcpu_get_regs(struct env *e, uint64_t id, uint64_t index, uint64_t regs_va)
 	regs.dr6 = v->dr6;
 	hv->get_regs(v, &regs);
 	return copy_out(e->as, regs_va, &regs, sizeof(regs));
+}
+
+int64_t
+vcpu_set_back(struct env *e, uint64_t id, uint64_t index, uint64_t ticks)
+{
+	struct vcpu *v = vcpu_of(e, id, index);
+
+	if (!v)
+		return -E_BAD_VM;
+	vcpu_current(v);
+	v->tsc_offset -= (int64_t)ticks;
+	hv->set_tsc_offset(v, v->tsc_offset);
+	return 0;
 }
 
 /*

@@ -191,9 +191,11 @@ vm_state_of(const struct vm *vm)
 		return VM_READY;
 	if (v->stopped)
 		return VM_STOPPED;
+	if (v->env->wait == WAIT_REQUEST)
+		return VM_PAUSED;
 	if (v->halted)
 		return VM_HALTED;
-	return v->env->guest ? VM_RUNNING : VM_READY;
+	return v->env->guest || v->acct.total ? VM_RUNNING : VM_READY;
 }
 
 int64_t
@@ -214,8 +216,12 @@ vm_info(struct env *e, uint64_t index, uint64_t info_va)
 		info.mapped = vm->mapped;
 		info.table_pages = vm->npt.tables;
 		info.root = vm->npt.root;
-		for (unsigned int c = 0; c < vm->vcpu_count; c++)
+		for (unsigned int c = 0; c < vm->vcpu_count; c++) {
 			info.exits += vm->vcpus[c]->acct.total;
+			info.ticks += env_ticks(vm->vcpus[c]->env);
+		}
+		if (vm->vcpu_count)
+			info.wall = rdtsc() - vm->vcpus[0]->acct.created;
 		strlcpy(info.name, vm->name, sizeof(info.name));
 		return copy_out(e->as, info_va, &info, sizeof(info));
 	}

@@ -6,7 +6,7 @@ import pytest
 
 from test_vm import bed  # noqa: F401, the fixture: starts machines of one bed after another
 
-TIMES = ["guest", "handler", "monitor", "halted", "waiting"]
+TIMES = ["guest", "handler", "monitor", "halted", "paused", "waiting"]
 # Reasons for which the SDM has no exit, up to the last that the leaves know.
 NO_REASON = [35, 38, 42, 65, 69]
 CTRL_PROMPT = "\x1d"

@@ -139,7 +139,7 @@ VM_LINE = "\t".join(recording.VM_COLUMNS)
 EXIT_LINE = "\t".join(recording.EXIT_COLUMNS)
 GOOD = f"""\
 {VM_LINE}
-1	guest	1000	2	100	20	10	70	0	0
+1	guest	1000	2	100	20	10	70	0	0	0
 {EXIT_LINE}
 -	5000	-	0	0	0	-	-	0	40	monitor:40
 0	5050	CPUID	0x72	0x7c00	0	0	skip	5	0	-

@@ -227,11 +227,11 @@ check_sums(void)
 static void
 stay_away(void)
 {
-	acct_leave(&acct, VM_TIME_MONITOR + random32(&seed) % 3, now);
+	acct_leave(&acct, VM_TIME_MONITOR + random32(&seed) % 4, now);
 	check_sums();
 	for (unsigned int n = random32(&seed) % 4; n; n--) {
 		now += random32(&seed) % 5000;
-		acct_switch(&acct, VM_TIME_MONITOR + random32(&seed) % 3, now);
+		acct_switch(&acct, VM_TIME_MONITOR + random32(&seed) % 4, now);
 	}
 	now += random32(&seed) % 5000;
 	check_sums();

@@ -8,7 +8,7 @@
 
 enum { WORDS = 4 };
 
-/* Parses a line; the words of all its commands, with | behind each and ; behind a command. */
+/* Parses a line; the words of all its commands, with | behind each and ; or & behind a command. */
 static enum parse_result
 parse_line(const char *text, char *out)
 {
@@ -21,13 +21,13 @@ parse_line(const char *text, char *out)
 		size_t count;
 		enum parse_result result = parse_command(&line, words, WORDS, &count);
 
-		if (result != PARSE_OK)
+		if (result != PARSE_OK && result != PARSE_BACKGROUND)
 			return result;
 		for (size_t i = 0; i < count; i++) {
 			strcat(out, words[i]);
 			strcat(out, "|");
 		}
-		strcat(out, ";");
+		strcat(out, result == PARSE_BACKGROUND ? "&" : ";");
 	}
 	return PARSE_OK;
 }
@@ -51,6 +51,9 @@ commands_are_split(void **state)
 	        {"'' \"\"", "||;"},
 	        {"\"it's\" 'say \"x\"'", "it's|say \"x\"|;"},
 	        {"a';'b;c", "a;b|;c|;"},
+	        {"a&", "a|&;"},
+	        {"a b & c&d", "a|b|&c|&d|;"},
+	        {"& a '&' \"b&c\" &", "&a|&|b&c|&;"},
 	        {"1 2 3 4", "1|2|3|4|;"},
 	};
 	char out[256];

@@ -42,7 +42,7 @@ key_within_a_second(void)
 	char key;
 
 	for (int i = 0; i < POLLS; i++) {
-		if (sys_console_read(&key, 1, false) > 0)
+		if (sys_console_read(&key, 1, CONSOLE_POLL) > 0)
 			return true;
 		sys_env_sleep(SECOND / POLLS);
 	}

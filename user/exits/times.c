@@ -4,7 +4,7 @@
 
 static const char *const names[VM_TIMES] = {
         [VM_TIME_GUEST] = "guest",   [VM_TIME_HANDLER] = "handler", [VM_TIME_MONITOR] = "monitor",
-        [VM_TIME_HALTED] = "halted", [VM_TIME_WAITING] = "waiting",
+        [VM_TIME_HALTED] = "halted", [VM_TIME_PAUSED] = "paused",   [VM_TIME_WAITING] = "waiting",
 };
 
 static void

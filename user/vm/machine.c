@@ -2,6 +2,7 @@
 
 #include "inc/memlayout.h"
 #include "inc/mmu.h"
+#include "inc/x86.h"
 
 /* The VM as a PC: what it is made of, and how it is put together. */
 
@@ -29,7 +30,7 @@ static void
 uart_send_bytes(void *arg, const uint8_t *bytes, size_t count)
 {
 	(void)arg;
-	sys_console_write(bytes, count);
+	put_bytes(bytes, count);
 }
 
 static int
@@ -201,6 +202,24 @@ machine_reset(struct machine *m)
 	boot_prepare(m);
 	m->run->irq_ready = 0;
 	m->state = RUN_ON;
+}
+
+void
+machine_hold(struct machine *m)
+{
+	if (!m->holds++)
+		m->held_since = rdtsc();
+}
+
+void
+machine_release(struct machine *m)
+{
+	uint64_t ticks = rdtsc() - m->held_since;
+
+	if (--m->holds)
+		return;
+	m->clock.start += ticks;
+	sys_vcpu_set_back(m->vm, m->vcpu, ticks);
 }
 
 void

@@ -22,6 +22,9 @@
 /* Exit statuses of the program. */
 enum { STATUS_OK, STATUS_ERROR, STATUS_USAGE };
 
+/* Who started it: some program, or the shell as a job that has the console or has not. */
+enum job { JOB_NONE, JOB_FRONT, JOB_BACK };
+
 struct options {
 	const char *image;
 	const char *commands; /* typed to the guest; NULL: none */
@@ -33,6 +36,7 @@ struct options {
 	const char *fault;  /* to plant before a run of the vCPU; NULL: none */
 	uint64_t break_run; /* before which, counted from 1 */
 	bool check;         /* the rules of VM entries, before each */
+	enum job job;
 };
 
 #define BREAK_LIST "list"
@@ -79,7 +83,12 @@ struct machine {
 	enum run_state state;
 	int status; /* when RUN_OFF */
 	struct clock clock;
-	uint64_t runs; /* of the vCPU */
+	uint64_t runs;       /* of the vCPU */
+	bool attached;       /* to the console */
+	uint32_t parent;     /* of a job: the shell */
+	bool paused;         /* until a request, or `continue` at the prompt */
+	unsigned int holds;  /* the guest and its clocks stand still, since: */
+	uint64_t held_since; /* TSC */
 	struct terminal term;
 	struct control control;
 	struct vdev_bus ports, memory; /* memory: devices at guest-physical addresses */
@@ -99,6 +108,16 @@ bool options_parse(struct options *o, int argc, char **argv);
 int machine_create(struct machine *m, const struct options *o);
 void machine_reset(struct machine *m);
 void machine_off(struct machine *m, int status);
+/* Between them, the guest's clocks stand still: the devices' and its TSC.  They nest. */
+void machine_hold(struct machine *m);
+void machine_release(struct machine *m);
+
+/* job.c: as a job, takes part in the shell's bookkeeping; then what is printed may go to a log. */
+void job_join(struct machine *m);
+/* Gives the console back to the shell; false, after a message, when that is not possible. */
+bool job_detach(struct machine *m);
+/* Does what the shell asked for; returns when the guest may run, or the machine's state changes. */
+void job_requests(struct machine *m);
 
 /* control.c */
 int control_attach(struct machine *m);

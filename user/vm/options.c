@@ -88,6 +88,17 @@ parse_break(struct options *o, char *text)
 	return false;
 }
 
+/* The shell's own option: see lib/log.h and user/vm/job.c. */
+static bool
+parse_job(struct options *o, char *text)
+{
+	o->job = !strcmp(text, "front") ? JOB_FRONT : !strcmp(text, "back") ? JOB_BACK : JOB_NONE;
+	if (o->job != JOB_NONE)
+		return true;
+	printf(VM_NAME ": --job=%s: expected front or back\n", text);
+	return false;
+}
+
 static bool
 parse_check(struct options *o, char *none)
 {
@@ -115,10 +126,9 @@ parse_long(struct options *o, int argc, char **argv, int *i)
 		bool has_value;
 		bool (*parse)(struct options *o, char *value);
 	} options[] = {
-	        {"--leaves", true, parse_leaves},
-	        {"--trace", true, parse_trace},
-	        {"--break", true, parse_break},
-	        {"--check", false, parse_check},
+	        {"--leaves", true, parse_leaves}, {"--trace", true, parse_trace},
+	        {"--break", true, parse_break},   {"--check", false, parse_check},
+	        {"--job", true, parse_job},
 	};
 
 	for (size_t n = 0; n < ARRAY_SIZE(options); n++) {

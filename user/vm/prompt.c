@@ -3,14 +3,20 @@
 #include "inc/x86.h"
 #include "lib/parse.h"
 
-/* The prompt that Ctrl-] opens.  The guest stands still meanwhile. */
+/* The prompt that Ctrl-] opens.  The guest and its clocks stand still meanwhile. */
 
 enum { PROMPT_LINE = 128 };
 
 static void
 prompt_continue(struct machine *m)
 {
-	(void)m;
+	m->paused = false;
+}
+
+static void
+prompt_detach(struct machine *m)
+{
+	job_detach(m);
 }
 
 static void
@@ -38,6 +44,7 @@ static const struct prompt_command {
 	bool stay;                      /* at the prompt */
 } prompt_commands[] = {
         {"continue", "back to the guest", prompt_continue, false},
+        {"detach", "back to the shell; the guest goes on in the background", prompt_detach, false},
         {"exits", "show the guest's exits; takes its options", NULL, true},
         {"info", "show the guest's registers", report_registers, true},
         {"kmonitor", "enter the kernel monitor K>", prompt_kmonitor, true},
@@ -79,10 +86,12 @@ prompt_program(struct machine *m, const char *name, char **words, size_t count)
 	words[0] = program;
 	words[1] = number;
 	id = sys_spawn(program, words, count + 1);
-	if (id < 0)
+	if (id < 0) {
 		printf("%s: %s\n", name, error_text(id));
-	else
-		sys_env_wait(id);
+		return;
+	}
+	sys_console_give(id);
+	sys_env_wait(id);
 }
 
 /* Runs a command line; false when the prompt is done. */
@@ -110,9 +119,9 @@ prompt_open(struct machine *m)
 {
 	char line[PROMPT_LINE];
 
+	machine_hold(m);
 	putchar('\n');
-	do
-		if (readline("vm> ", line, sizeof line) < 0)
-			return;
-	while (prompt_run(m, line));
+	while (readline("vm> ", line, sizeof line) >= 0 && prompt_run(m, line))
+		;
+	machine_release(m);
 }

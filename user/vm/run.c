@@ -23,6 +23,7 @@ tick(struct machine *m)
 static void
 on_event(struct machine *m)
 {
+	job_requests(m);
 	terminal_poll(m);
 	tick(m);
 }
@@ -55,7 +56,7 @@ on_io(struct machine *m)
 static void
 on_console(struct machine *m)
 {
-	sys_console_write(m->run->data, m->run->console.count);
+	put_bytes(m->run->data, m->run->console.count);
 }
 
 static const char *

@@ -41,7 +41,8 @@ terminal_poll(struct machine *m)
 	struct terminal *t = &m->term;
 	uint8_t key;
 
-	while (t->count < sizeof t->queue && sys_console_read(&key, 1, false) == 1) {
+	while (m->attached && t->count < sizeof t->queue &&
+	       sys_console_read(&key, 1, CONSOLE_POLL) == 1) {
 		if (key == KEY_PROMPT)
 			prompt_open(m);
 		else

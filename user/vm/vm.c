@@ -25,6 +25,7 @@ main(int argc, char **argv)
 		terminal_type(&machine.term, options.commands);
 		terminal_type(&machine.term, "\npoweroff\n");
 	}
+	job_join(&machine);
 	report_start(&machine);
 	run_machine(&machine);
 	report_end(&machine);

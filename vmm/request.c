@@ -1,0 +1,50 @@
+#include "vmm/vmm.h"
+
+#include "inc/error.h"
+#include "inc/x86.h"
+#include "kern/env.h"
+
+/*
+ * Requests to the monitor of a VM: a mailbox of bits, so that who asks never waits for the
+ * monitor, and a kick, so that the monitor looks.
+ */
+
+int64_t
+vm_post(struct env *e, uint64_t id, uint64_t requests)
+{
+	struct vm *vm = vm_by_id(id);
+	const struct env *owner = vm ? env_find(vm->owner) : NULL;
+
+	if (!owner || (owner != e && !env_descends(owner, e->id)))
+		return -E_BAD_VM;
+	if (!requests || (requests & ~(uint64_t)VM_REQ_ALL))
+		return -E_INVAL;
+	/* The last word on whether it runs counts. */
+	if (requests & (VM_REQ_PAUSE | VM_REQ_RESUME))
+		vm->requests &= ~(uint32_t)(VM_REQ_PAUSE | VM_REQ_RESUME);
+	vm->requests |= (uint32_t)requests;
+	if (vm->vcpu_count)
+		vcpu_kick(vm->vcpus[0]);
+	return 0;
+}
+
+int64_t
+vm_requests(struct env *e, uint64_t id, bool wait)
+{
+	struct vm *vm = vm_of(e, id);
+	struct vcpu *v;
+	uint32_t requests;
+
+	if (!vm || !vm->vcpu_count)
+		return -E_BAD_VM;
+	v = vm->vcpus[0];
+	if (wait && !vm->requests && !v->kick) {
+		acct_switch(&v->acct, VM_TIME_PAUSED, rdtsc());
+		return -E_AGAIN;
+	}
+	if (wait)
+		v->kick = false;
+	requests = vm->requests;
+	vm->requests = 0;
+	return requests;
+}
