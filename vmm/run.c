@@ -131,7 +131,7 @@ vcpu_enter(struct vcpu *v, const struct hv_ops *ops)
 	acct_count(&v->acct, kind);
 	action = exit_handlers[kind](v, x);
 	x->action = action;
-	if (action == HV_SKIP)
+	if (__builtin_expect(action == HV_SKIP, 1))
 		ops->skip(v, x);
 	else if (action != HV_RESUME)
 		return action == HV_WINDOW ? let_interrupts_in(v) : action;
