@@ -71,9 +71,14 @@
 
 #define RFLAGS_CF      0x00001
 #define RFLAGS_FIXED   0x00002
+#define RFLAGS_PF      0x00004
+#define RFLAGS_AF      0x00010
+#define RFLAGS_ZF      0x00040
+#define RFLAGS_SF      0x00080
 #define RFLAGS_TF      0x00100
 #define RFLAGS_IF      0x00200
 #define RFLAGS_DF      0x00400
+#define RFLAGS_OF      0x00800
 #define RFLAGS_IOPL3   0x03000 /* ports for every ring */
 #define RFLAGS_NT      0x04000
 #define RFLAGS_RF      0x10000

@@ -91,11 +91,21 @@ insn_rm(const struct insn *i)
 int insn_decode(struct insn *insn, const uint8_t *bytes, size_t n, enum insn_mode mode);
 
 /*
- * The gva of the memory operand (ModRM or moffs), with the segment's base.  Reads gpr, rip and the
- * segments' bases of regs.  -E_INVAL without such an operand, and for VEX, EVEX and XOP (scaled
- * displacements, vectors of addresses).  LEA's and NOP's operands are computed like all others.
+ * What addresses are computed from.  In 64-bit mode only the base of an overriding FS or GS is
+ * read, insn->segment's; in the others that of any segment may be.
  */
-int insn_address(const struct insn *insn, const struct vm_regs *regs, uint64_t *gva);
+struct insn_regs {
+	const uint64_t *gpr; /* REG_COUNT of them */
+	uint64_t rip;        /* of the instruction */
+	uint64_t base[SEG_GS + 1];
+};
+
+/*
+ * The gva of the memory operand (ModRM or moffs), with the segment's base.  -E_INVAL without such
+ * an operand, and for VEX, EVEX and XOP (scaled displacements, vectors of addresses).  LEA's and
+ * NOP's operands are computed like all others.
+ */
+int insn_address(const struct insn *insn, const struct insn_regs *regs, uint64_t *gva);
 
 /* The first eight in the order of their opcodes and of group 1. */
 enum insn_op {
@@ -146,25 +156,45 @@ struct insn_mem {
 	uint8_t reg_width; /* bytes of the register, more than width for MOVZX and MOVSX */
 	bool high_byte;
 	bool to_reg;
-	bool sign;     /* MOVSX: extend the sign to reg_width, otherwise zero */
-	bool rep;      /* MOVS, STOS, LODS: repeat by rCX */
-	uint64_t imm;  /* of width; BT and so on with an immediate: the bit, less than 8 * width */
-	uint64_t from; /* gva read, with VM_ACCESS_READ */
-	uint64_t to;   /* gva written, with VM_ACCESS_WRITE */
+	bool reg_first; /* the first eight: the register is the left operand, memory the right */
+	bool sign;      /* MOVSX: extend the sign to reg_width, otherwise zero */
+	bool rep;       /* MOVS, STOS, LODS: repeat by rCX */
+	uint64_t imm;   /* of width; BT and so on with an immediate: the bit, less than 8 * width */
 };
 
 /*
- * What the instruction does with memory, and where.  Addresses are of the first element of a string
- * operation, and of the element that a BT with a register as bit number selects.  -E_INVAL when it
- * has no memory operand or is none of enum insn_op.  Limits and rights are not checked.
+ * What the instruction does with memory; by the instruction alone.  -E_INVAL when it has no memory
+ * operand or is none of enum insn_op.
  */
-int insn_mem(const struct insn *insn, const struct vm_regs *regs, struct insn_mem *mem);
+int insn_mem(const struct insn *insn, struct insn_mem *mem);
+
+/*
+ * Where: the gva read and the gva written, which differ for MOVS only.  Of the first element of a
+ * string operation, and of the element that a BT with a register as bit number selects.  Limits and
+ * rights are not checked.
+ */
+void insn_mem_where(const struct insn *insn, const struct insn_mem *mem,
+                    const struct insn_regs *regs, uint64_t *from, uint64_t *to);
 
 /* The value of mem->reg before the instruction, mem->reg_width bytes. */
 uint64_t insn_reg_get(const struct insn_mem *mem, const uint64_t *gpr);
 
 /* Writes the register as the CPU does: 4 bytes clear the upper half, 1 and 2 leave the rest. */
 void insn_reg_set(const struct insn_mem *mem, uint64_t *gpr, uint64_t value);
+
+/*
+ * Executes it, but for its accesses to memory: in is what was read, if access has VM_ACCESS_READ;
+ * the result is what to write, if it has VM_ACCESS_WRITE.  Changes registers and rflags as the CPU
+ * does, but RIP; flags that the manual leaves undefined stay or become 0.  Of string operations,
+ * one element, without what insn_step() does.
+ */
+uint64_t insn_execute(const struct insn_mem *mem, uint64_t in, uint64_t *gpr, uint64_t *rflags);
+
+/*
+ * A string operation is done with an element: moves its pointers on and counts.  True if it was the
+ * last one.  Of other instructions the only one is.
+ */
+bool insn_step(const struct insn *insn, const struct insn_mem *mem, uint64_t *gpr, uint64_t rflags);
 
 /* Instructions that SVM intercepts without saying their operands (no decode assists). */
 enum insn_sys_op {

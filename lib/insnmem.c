@@ -70,12 +70,12 @@ low_bytes(uint64_t value, unsigned int count)
 
 /* An offset in a segment to the gva: 64-bit mode has no bases but FS's and GS's. */
 static uint64_t
-linear(const struct insn *insn, const struct vm_regs *regs, enum vm_seg segment, uint64_t offset)
+linear(const struct insn *insn, const struct insn_regs *regs, enum vm_seg segment, uint64_t offset)
 {
 	offset = low_bytes(offset, insn->address_size);
 	if (insn->mode == INSN_64)
-		return offset + (segment >= SEG_FS ? regs->seg[segment].base : 0);
-	return low_bytes(offset + regs->seg[segment].base, 4);
+		return offset + (segment >= SEG_FS ? regs->base[segment] : 0);
+	return low_bytes(offset + regs->base[segment], 4);
 }
 
 static enum vm_seg
@@ -113,7 +113,7 @@ index_sib(const struct insn *insn, const uint64_t *gpr)
 }
 
 static uint64_t
-base_32(const struct insn *insn, const struct vm_regs *regs, enum vm_seg *segment)
+base_32(const struct insn *insn, const struct insn_regs *regs, enum vm_seg *segment)
 {
 	unsigned int base = (insn->has_sib ? insn->sib : insn->modrm) & 7;
 
@@ -128,7 +128,7 @@ base_32(const struct insn *insn, const struct vm_regs *regs, enum vm_seg *segmen
 
 /* The operand's offset in its segment, not yet cut to the address size. */
 static uint64_t
-operand_offset(const struct insn *insn, const struct vm_regs *regs, enum vm_seg *segment)
+operand_offset(const struct insn *insn, const struct insn_regs *regs, enum vm_seg *segment)
 {
 	*segment = SEG_DS;
 	if (!insn->has_modrm)
@@ -146,7 +146,7 @@ has_operand(const struct insn *insn)
 
 /* The gva of the byte that is extra bytes behind the operand's start. */
 static uint64_t
-operand_address(const struct insn *insn, const struct vm_regs *regs, int64_t extra)
+operand_address(const struct insn *insn, const struct insn_regs *regs, int64_t extra)
 {
 	enum vm_seg segment;
 	uint64_t offset = operand_offset(insn, regs, &segment);
@@ -155,7 +155,7 @@ operand_address(const struct insn *insn, const struct vm_regs *regs, int64_t ext
 }
 
 int
-insn_address(const struct insn *insn, const struct vm_regs *regs, uint64_t *gva)
+insn_address(const struct insn *insn, const struct insn_regs *regs, uint64_t *gva)
 {
 	if (insn->encoding != INSN_LEGACY || !has_operand(insn))
 		return -E_INVAL;
@@ -229,27 +229,13 @@ bit_element(const struct insn_mem *mem, const uint64_t *gpr)
 	unsigned int unused = 64 - 8 * mem->width, bits = 8 * mem->width;
 	int64_t bit = (int64_t)(gpr[mem->reg] << unused) >> unused;
 
+	if (mem->op < INSN_BT || mem->op > INSN_BTC || mem->source != INSN_FROM_REG)
+		return 0;
 	return (bit & -(int64_t)bits) / 8;
 }
 
-static void
-set_addresses(const struct insn *insn, const struct form *f, const struct vm_regs *regs,
-              struct insn_mem *mem)
-{
-	int64_t extra = 0;
-
-	if (f->flags & STRING) {
-		mem->from = linear(insn, regs, segment_or(insn, SEG_DS), regs->gpr[REG_RSI]);
-		mem->to = linear(insn, regs, SEG_ES, regs->gpr[REG_RDI]);
-		return;
-	}
-	if (f->flags & BITS && f->flags & REG)
-		extra = bit_element(mem, regs->gpr);
-	mem->from = mem->to = operand_address(insn, regs, extra);
-}
-
 int
-insn_mem(const struct insn *insn, const struct vm_regs *regs, struct insn_mem *mem)
+insn_mem(const struct insn *insn, struct insn_mem *mem)
 {
 	const struct form *f = insn->encoding == INSN_LEGACY ? find_form(insn) : NULL;
 
@@ -259,6 +245,7 @@ insn_mem(const struct insn *insn, const struct vm_regs *regs, struct insn_mem *m
 	        .op = operation(insn, f),
 	        .width = memory_width(insn, f),
 	        .to_reg = f->flags & TO_REG,
+	        .reg_first = f->flags & TO_REG && f->flags & BY_CODE,
 	        .sign = f->flags & SIGN,
 	        .rep = f->flags & STRING && insn->prefixes & (INSN_REP | INSN_REPNE),
 	};
@@ -269,8 +256,19 @@ insn_mem(const struct insn *insn, const struct vm_regs *regs, struct insn_mem *m
 	if (mem->op == INSN_CMP)
 		mem->to_reg = false;
 	set_source(insn, f, mem);
-	set_addresses(insn, f, regs, mem);
 	return 0;
+}
+
+void
+insn_mem_where(const struct insn *insn, const struct insn_mem *mem, const struct insn_regs *regs,
+               uint64_t *from, uint64_t *to)
+{
+	if (mem->op >= INSN_MOVS) {
+		*from = linear(insn, regs, segment_or(insn, SEG_DS), regs->gpr[REG_RSI]);
+		*to = linear(insn, regs, SEG_ES, regs->gpr[REG_RDI]);
+		return;
+	}
+	*from = *to = operand_address(insn, regs, bit_element(mem, regs->gpr));
 }
 
 uint64_t

@@ -7,6 +7,7 @@
 #include "inc/vm.h"
 #include "kern/audit.h"
 #include "kern/pmap.h"
+#include "lib/insn.h"
 #include "vmm/acct.h"
 
 /*

@@ -203,6 +203,18 @@ vcpu_set_gpr(struct vcpu *v, unsigned int reg, uint64_t value)
 		hv->set_rsp(v, value);
 }
 
+void
+vcpu_bases(struct vcpu *v, const struct insn *insn, uint64_t *base)
+{
+	bool all = insn->mode != INSN_64;
+	struct vm_segment segment;
+
+	for (unsigned int s = all ? SEG_ES : insn->segment; s <= SEG_GS; s++) {
+		hv->get_segment(v, s, &segment);
+		base[s] = segment.base;
+	}
+}
+
 /* Guest-physical or not, the bytes at RIP are for the reader of the message. */
 void
 vcpu_where(struct vcpu *v)

@@ -41,6 +41,17 @@ vcpu_rip_after(struct vcpu *v, uint64_t rip, uint32_t len)
 	/* Outside 64-bit mode EIP wraps. */
 	return next >> 32 == rip >> 32 || vcpu_in_64bit(v) ? next : (uint32_t)next;
 }
+/* Segments' bases that insn's addresses may need, by enum vm_seg. */
+void vcpu_bases(struct vcpu *v, const struct insn *insn, uint64_t *base);
+/* Registers for the addresses of the last exit's instruction.  v->gpr[REG_RSP] must be right. */
+static inline void
+vcpu_insn_regs(struct vcpu *v, const struct insn *insn, struct insn_regs *regs)
+{
+	regs->gpr = v->gpr;
+	regs->rip = v->acct.exit->rip;
+	if (insn->mode != INSN_64 || insn->segment != SEG_COUNT)
+		vcpu_bases(v, insn, regs->base);
+}
 /* Fills run->text (a line, no newline), rip and code bytes for VM_EXIT_STOP. */
 enum hv_action vcpu_stop(struct vcpu *v, enum vm_stop why, const char *fmt, ...)
         __attribute__((format(printf, 3, 4)));

@@ -1,4 +1,4 @@
-// SOURCES: lib/insn.c lib/insntable.c lib/insnmem.c lib/insnsys.c
+// SOURCES: lib/insn.c lib/insntable.c lib/insnexec.c lib/insnmem.c lib/insnsys.c
 /*
  * The decoder on any bytes: it reads none behind the end (each string has a buffer of its size),
  * and what it says of an instruction is within the bounds that its users rely on.
@@ -23,36 +23,54 @@ power_of_two(unsigned int n, unsigned int least, unsigned int most)
 	return n >= least && n <= most && (n & (n - 1)) == 0;
 }
 
+static uint64_t gpr[REG_COUNT];
+
 static void
-take_regs(struct input *in, struct vm_regs *regs)
+take_regs(struct input *in, struct insn_regs *regs)
 {
 	for (unsigned int i = 0; i < REG_COUNT; i++)
-		regs->gpr[i] = take(in) * 0x8101020408102041u;
-	for (unsigned int i = 0; i < SEG_COUNT; i++)
-		regs->seg[i].base = take(in) * 0x0101010101010101u;
+		gpr[i] = take(in) * 0x8101020408102041u;
+	for (unsigned int i = 0; i <= SEG_GS; i++)
+		regs->base[i] = take(in) * 0x0101010101010101u;
+}
+
+/* What it writes fits, and no flag changes that is none of the result. */
+static void
+check_execute(const struct insn *insn, const struct insn_mem *mem)
+{
+	const uint64_t flags = 0x8d5;
+	uint64_t before = gpr[0] & 0xffffff, rflags = before;
+	uint64_t out = insn_execute(mem, gpr[1], gpr, &rflags);
+
+	check(mem->width == 8 || out >> 8 * mem->width == 0);
+	check(((rflags ^ before) & ~flags) == 0);
+	check(insn_step(insn, mem, gpr, rflags) || mem->rep);
 }
 
 static void
-check_mem(const struct insn *insn, struct vm_regs *regs)
+check_mem(const struct insn *insn, const struct insn_regs *regs)
 {
 	struct insn_mem mem;
-	uint64_t gva;
+	uint64_t gva, from, to;
 
-	if (insn_mem(insn, regs, &mem))
+	if (insn_mem(insn, &mem))
 		return;
+	insn_mem_where(insn, &mem, regs, &from, &to);
+	check(from == to || mem.op >= INSN_MOVS);
 	check(power_of_two(mem.width, 1, 8) && mem.access && mem.op <= INSN_LODS);
 	check(mem.op >= INSN_MOVS || !insn_address(insn, regs, &gva));
 	check(mem.imm >> (8 * mem.width - 1) <= 1);
+	check_execute(insn, &mem);
 	if (mem.source != INSN_FROM_REG)
 		return;
 	check(mem.reg < REG_COUNT && power_of_two(mem.reg_width, 1, 8));
-	uint64_t value = insn_reg_get(&mem, regs->gpr);
-	insn_reg_set(&mem, regs->gpr, ~value);
-	check((insn_reg_get(&mem, regs->gpr) ^ value) >> (8 * mem.reg_width - 1) == 1);
+	uint64_t value = insn_reg_get(&mem, gpr);
+	insn_reg_set(&mem, gpr, ~value);
+	check((insn_reg_get(&mem, gpr) ^ value) >> (8 * mem.reg_width - 1) == 1);
 }
 
 static void
-check_insn(const struct insn *insn, size_t n, struct vm_regs *regs)
+check_insn(const struct insn *insn, size_t n, const struct insn_regs *regs)
 {
 	struct insn_sys sys;
 
@@ -70,8 +88,9 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = {.data = data, .size = size};
-	struct vm_regs regs = {0};
+	struct insn_regs regs = {.gpr = gpr};
 
+	memset(gpr, 0, sizeof(gpr));
 	while (in.size) {
 		uint8_t how = take(&in);
 		size_t n = how / 3 % (VM_INSN_MAX + 2);

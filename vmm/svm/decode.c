@@ -110,17 +110,14 @@ static int
 lmsw_operand(struct vcpu *v, const struct svm_insn *i, uint16_t *value)
 {
 	struct gmem_fault f;
-	struct vm_regs regs;
+	struct insn_regs regs;
 	uint64_t gva;
 
 	if (!i->sys.memory) {
 		*value = (uint16_t)v->gpr[i->sys.reg];
 		return 0;
 	}
-	svm_get_regs(v, &regs);
-	for (unsigned int r = 0; r < REG_COUNT; r++)
-		if (r != REG_RSP)
-			regs.gpr[r] = v->gpr[r];
+	vcpu_insn_regs(v, &i->insn, &regs);
 	if (insn_address(&i->insn, &regs, &gva) < 0)
 		return -E_FAULT;
 	return gmem_read(v, gva, value, sizeof(*value), &f);
