@@ -95,7 +95,8 @@ struct vm_config {
 enum vm_exit {
 	VM_EXIT_EVENT,      /* the deadline passed, or somebody kicked the vCPU */
 	VM_EXIT_IO,         /* io: do it, put IN data in data[], run again */
-	VM_EXIT_MEM,        /* mem: guest-physical access outside RAM */
+	VM_EXIT_MMIO,       /* mmio: an instruction's access outside RAM: do it, run again */
+	VM_EXIT_MEM,        /* mem: another access outside RAM, which nobody can do */
 	VM_EXIT_IRQ_WINDOW, /* irq_pending was set and the guest can take an interrupt now */
 	VM_EXIT_CONSOLE,    /* console: the guest prints data[], by hypercall */
 	VM_EXIT_STOP,       /* stop: this vCPU cannot go on; text says why */
@@ -112,6 +113,15 @@ enum vm_stop {
 enum { VM_STOP_TEXT = 1024, VM_INSN_MAX = 15 };
 
 enum { VM_ACCESS_READ = 1, VM_ACCESS_WRITE = 2, VM_ACCESS_EXEC = 4 };
+
+/* Why an access outside RAM is none that the monitor could do for the guest. */
+enum vm_mem_why {
+	VM_MEM_CODE,    /* the guest fetches instructions there */
+	VM_MEM_TABLES,  /* it has page tables there */
+	VM_MEM_EVENT,   /* an event's delivery needs it: stack, IDT, GDT, TSS */
+	VM_MEM_INSN,    /* the instruction is none of lib/insn.h's enum insn_op */
+	VM_MEM_CROSSES, /* the operand lies in two pages */
+};
 
 enum { VM_INJECT_VALID = 1 << 31 };
 
@@ -138,8 +148,14 @@ struct vm_run {
 		} io;                   /* data[] holds or takes size * count bytes */
 		struct {
 			uint64_t gpa;
+			uint64_t value; /* to write, or what was read: the monitor's */
+			uint8_t size;   /* bytes: 1, 2, 4, 8; all in one page */
+			uint8_t write;  /* 0: guest reads */
+		} mmio;
+		struct {
+			uint64_t gpa;
 			uint32_t access; /* VM_ACCESS_ */
-			uint32_t pad;
+			uint32_t why;    /* enum vm_mem_why */
 		} mem;
 		struct {
 			uint32_t count; /* bytes of data[] */
@@ -150,9 +166,9 @@ struct vm_run {
 		} stop;
 	};
 	char text[VM_STOP_TEXT]; /* VM_EXIT_STOP: lines, the last without newline */
-	/* On VM_EXIT_MEM and VM_EXIT_STOP: where the guest was. */
+	/* On VM_EXIT_MMIO, VM_EXIT_MEM and VM_EXIT_STOP: where the guest is. */
 	uint64_t rip, cs_base;
-	uint32_t insn_len; /* bytes of insn[] that could be read */
+	uint32_t insn_len; /* bytes of insn[] that could be read; VM_MEM_INSN: the instruction's */
 	uint8_t insn[VM_INSN_MAX];
 
 	uint8_t data[VM_IO_BYTES] __attribute__((aligned(4096)));

@@ -182,6 +182,10 @@ uint64_t insn_reg_get(const struct insn_mem *mem, const uint64_t *gpr);
 /* Writes the register as the CPU does: 4 bytes clear the upper half, 1 and 2 leave the rest. */
 void insn_reg_set(const struct insn_mem *mem, uint64_t *gpr, uint64_t value);
 
+/* The operand that is not in memory, of mem->width bytes; 0 without one.  What MOV and STOS write.
+ */
+uint64_t insn_source(const struct insn_mem *mem, const uint64_t *gpr);
+
 /*
  * Executes it, but for its accesses to memory: in is what was read, if access has VM_ACCESS_READ;
  * the result is what to write, if it has VM_ACCESS_WRITE.  Changes registers and rflags as the CPU

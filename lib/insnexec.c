@@ -172,12 +172,17 @@ compute(const struct insn_mem *mem, uint64_t in, uint64_t source, uint64_t *gpr,
 }
 
 uint64_t
+insn_source(const struct insn_mem *mem, const uint64_t *gpr)
+{
+	if (mem->source != INSN_FROM_REG)
+		return mem->imm; /* 0 without a source */
+	return low_bytes(gpr[mem->reg] >> (mem->high_byte ? 8 : 0), mem->width);
+}
+
+uint64_t
 insn_execute(const struct insn_mem *mem, uint64_t in, uint64_t *gpr, uint64_t *rflags)
 {
-	uint64_t source = mem->source == INSN_FROM_REG   ? insn_reg_get(mem, gpr)
-	                  : mem->source == INSN_FROM_IMM ? mem->imm
-	                                                 : 0;
-	uint64_t flags, result;
+	uint64_t source = insn_source(mem, gpr), flags, result;
 
 	if (mem->op == INSN_MOV || mem->op >= INSN_MOVS)
 		return low_bytes(move(mem, in, source, gpr), mem->width);

@@ -47,6 +47,8 @@ ROWS = {
     "out": "OUT to the monitor",
     "in": "IN from the monitor",
     "outs_byte": "rep OUTS, a byte",
+    "mmio_write": "device memory, write, to the monitor",
+    "mmio_read": "device memory, read, from the monitor",
     "irq": "interrupt, from STI to handler",
     "hlt": "HLT with the wake-up pending",
     "hlt_timer": "HLT ended by the timer, latency",

@@ -39,8 +39,8 @@ CATEGORIES = ["world switch", "decode", "handler", "accounting", "loop", "kernel
 RULES = [
     ("accounting", re.compile(r"acct_|rdtsc$")),
     ("world switch", re.compile(r"vmx_enter|vmx_exit_point|svm_enter")),
-    ("decode", re.compile(r"\w*decode|svm_fetch|svm_insn")),
-    ("handler", re.compile(r"exit_|cpuid_|leaves_|msr_|(vmx|svm)_skip|hypercall")),
+    ("decode", re.compile(r"\w*decode|fetch_insn|gmem_code|insn_|(vmx|svm)_(get_code|mem_by_insn)")),
+    ("handler", re.compile(r"exit_|cpuid_|leaves_|msr_|npt_fault|mmio_|io_|(vmx|svm)_skip|hypercall")),
     ("loop", re.compile(r"vcpu_")),
 ]
 

@@ -94,6 +94,7 @@ cr0_write(struct vcpu *v, uint64_t value)
 		if (!pdptes_valid(v, value, hv->get_cr(v, 4), efer))
 			return -E_INVAL;
 		hv->set_efer(v, efer);
+		gmem_forget_code(v);
 	}
 	hv->set_cr(v, 0, value);
 	return 0;
@@ -107,6 +108,7 @@ cr4_write(struct vcpu *v, uint64_t value)
 	if (!(value & CR4_PAE) && (hv->get_efer(v) & EFER_LMA))
 		return -E_INVAL;
 	hv->set_cr(v, 4, value);
+	gmem_forget_code(v);
 	return 0;
 }
 
@@ -121,5 +123,6 @@ efer_write(struct vcpu *v, uint64_t value)
 	if (((value ^ old) & EFER_LME) && (hv->get_cr(v, 0) & CR0_PG))
 		return -E_INVAL;
 	hv->set_efer(v, (value & ~(uint64_t)EFER_LMA) | (old & EFER_LMA));
+	gmem_forget_code(v);
 	return 0;
 }

@@ -283,11 +283,7 @@ exit_page_fault(struct vcpu *v, struct hv_exit *x)
 	case NPT_MAPPED:
 		return HV_RESUME;
 	case NPT_NO_RAM:
-		v->run->exit = VM_EXIT_MEM;
-		v->run->mem.gpa = x->mem.gpa;
-		v->run->mem.access = x->mem.access;
-		vcpu_where(v);
-		return HV_USER;
+		return mmio_access(v, x);
 	case NPT_ERROR:
 		break;
 	}

@@ -102,9 +102,10 @@ pf(struct gmem_fault *f, uint64_t gva, uint32_t error)
 }
 
 static int
-no_ram(struct gmem_fault *f, uint64_t gva, uint64_t gpa)
+no_ram(struct gmem_fault *f, uint64_t gva, uint64_t gpa, bool table)
 {
 	f->kind = GMEM_NO_RAM;
+	f->table = table;
 	f->gva = gva;
 	f->gpa = gpa;
 	return -E_FAULT;
@@ -143,7 +144,7 @@ walk_tables(struct vcpu *v, struct walk *w, uint64_t gva, uint32_t base_error, s
 		uint64_t entry = 0;
 
 		if (gphys_read(v->vm, gpa, &entry, w->mode->entry_size) < 0)
-			return no_ram(f, gva, gpa);
+			return no_ram(f, gva, gpa, true);
 		if (!(entry & PTE_P))
 			return pf(f, gva, base_error);
 		if (w->mode->entry_size == 8 && (entry & PTE_ADDR) >> cpuid_phys_bits())
@@ -206,38 +207,48 @@ walk_result(const struct walk *w, uint64_t gva)
 	return base | (gva & (span - 1));
 }
 
-int
-gmem_translate(struct vcpu *v, uint64_t gva, uint32_t access, uint64_t *gpa, struct gmem_fault *f)
+/* Leaves in *w the way to *gpa; w->mode is NULL without paging. */
+static int
+translate(struct vcpu *v, struct walk *w, uint64_t gva, uint32_t access, uint64_t *gpa,
+          struct gmem_fault *f)
 {
-	struct walk w = {.cr0 = hv->get_cr(v, 0)};
 	uint32_t error;
 	bool user;
 	int err;
 
-	if (!(w.cr0 & CR0_PG)) {
+	*w = (struct walk){.cr0 = hv->get_cr(v, 0)};
+	if (!(w->cr0 & CR0_PG)) {
 		*gpa = (uint32_t)gva;
 		return 0;
 	}
 	user = vcpu_cpl(v) == 3;
-	w.cr4 = hv->get_cr(v, 4);
-	w.efer = hv->get_efer(v);
-	w.mode = w.efer & EFER_LMA ? &walk_long : w.cr4 & CR4_PAE ? &walk_pae : &walk_legacy;
-	if (w.mode != &walk_long)
+	w->cr4 = hv->get_cr(v, 4);
+	w->efer = hv->get_efer(v);
+	w->mode = w->efer & EFER_LMA ? &walk_long : w->cr4 & CR4_PAE ? &walk_pae : &walk_legacy;
+	if (w->mode != &walk_long)
 		gva = (uint32_t)gva;
-	if (w.mode == &walk_long && (int64_t)(gva << 16) >> 16 != (int64_t)gva) {
+	if (w->mode == &walk_long && (int64_t)(gva << 16) >> 16 != (int64_t)gva) {
 		f->kind = GMEM_GP;
 		f->gva = gva;
 		return -E_FAULT;
 	}
 	error = (access & VM_ACCESS_WRITE ? PF_W : 0) | (user ? PF_U : 0) |
-	        ((access & VM_ACCESS_EXEC) && (w.efer & EFER_NXE) ? PF_I : 0);
-	if ((err = walk_tables(v, &w, gva, error, f)) < 0)
+	        ((access & VM_ACCESS_EXEC) && (w->efer & EFER_NXE) ? PF_I : 0);
+	if ((err = walk_tables(v, w, gva, error, f)) < 0)
 		return err;
-	if (!walk_permits(v, &w, access, user))
+	if (!walk_permits(v, w, access, user))
 		return pf(f, gva, error | PF_P);
-	walk_mark(v, &w, access & VM_ACCESS_WRITE);
-	*gpa = walk_result(&w, gva);
+	walk_mark(v, w, access & VM_ACCESS_WRITE);
+	*gpa = walk_result(w, gva);
 	return 0;
+}
+
+int
+gmem_translate(struct vcpu *v, uint64_t gva, uint32_t access, uint64_t *gpa, struct gmem_fault *f)
+{
+	struct walk w;
+
+	return translate(v, &w, gva, access, gpa, f);
 }
 
 int
@@ -248,7 +259,7 @@ gmem_read(struct vcpu *v, uint64_t gva, void *buf, uint64_t size, struct gmem_fa
 		if (gmem_translate(v, gva, VM_ACCESS_READ, &gpa, f) < 0)
 			return -E_FAULT;
 		if (gphys_read(v->vm, gpa, buf, n) < 0)
-			return no_ram(f, gva, gpa);
+			return no_ram(f, gva, gpa, false);
 	}
 	return 0;
 }
@@ -261,7 +272,73 @@ gmem_write(struct vcpu *v, uint64_t gva, const void *buf, uint64_t size, struct 
 		if (gmem_translate(v, gva, VM_ACCESS_WRITE, &gpa, f) < 0)
 			return -E_FAULT;
 		if (gphys_write(v->vm, gpa, buf, n) < 0)
-			return no_ram(f, gva, gpa);
+			return no_ram(f, gva, gpa, false);
 	}
 	return 0;
+}
+
+/* Has the guest left the entries as they were?  INVLPG does not exit, so they are looked at. */
+static bool
+entries_stand(const struct hv_code_page *c)
+{
+	const unsigned int n = c->entries;
+
+	if (!c->wide) {
+		for (unsigned int i = 0; i < n; i++)
+			if (*(const uint32_t *)c->entry[i].at != c->entry[i].value)
+				return false;
+		return true;
+	}
+	for (unsigned int i = 0; i < n; i++)
+		if (*(const uint64_t *)c->entry[i].at != c->entry[i].value)
+			return false;
+	return true;
+}
+
+/* Notes the way to a page; false if an entry is not in RAM after all. */
+static bool
+note_entries(struct vcpu *v, const struct walk *w, struct hv_code_page *c)
+{
+	c->entries = 0;
+	if (!w->mode)
+		return true;
+	c->wide = w->mode->entry_size == 8;
+	for (int level = w->leaf; level <= w->mode->levels; level++) {
+		const void *at = gphys(v->vm, w->entry_gpa[level], ACCESS_READ);
+
+		if (!at)
+			return false;
+		c->entry[c->entries].at = at;
+		c->entry[c->entries++].value =
+		        c->wide ? *(const uint64_t *)at : *(const uint32_t *)at;
+	}
+	return true;
+}
+
+/* Apart from the common case, which needs no stack. */
+static __attribute__((noinline)) void
+find_code(struct vcpu *v, uint64_t page_gva, uint64_t cr3)
+{
+	struct hv_code_page *c = &v->code;
+	struct gmem_fault f;
+	struct walk w;
+	uint64_t gpa;
+
+	c->bytes = NULL;
+	if (translate(v, &w, page_gva, VM_ACCESS_EXEC, &gpa, &f) < 0 || !note_entries(v, &w, c))
+		return;
+	c->gva = page_gva;
+	c->cr3 = cr3;
+	c->tlb_gen = v->vm->tlb_gen;
+	c->bytes = gphys(v->vm, gpa, ACCESS_READ);
+}
+
+const uint8_t *
+gmem_code(struct vcpu *v, uint64_t gva, uint64_t cr3)
+{
+	uint64_t offset = gva % PAGE_SIZE;
+
+	if (!gmem_is_code_page(v, gva - offset, cr3) || !entries_stand(&v->code))
+		find_code(v, gva - offset, cr3);
+	return v->code.bytes ? v->code.bytes + offset : NULL;
 }

@@ -36,6 +36,42 @@ struct hv_fault {
 	struct hv_change enable; /* where the rule does not apply otherwise */
 };
 
+/* The page that instructions were last read from, and the table entries that lead there. */
+struct hv_code_page {
+	const uint8_t *bytes; /* kernel's address; NULL: none */
+	uint64_t gva, cr3;
+	uint64_t tlb_gen; /* the frames are the guest's as long as the VM's is the same */
+	unsigned int entries;
+	bool wide; /* entries of 8 bytes, not 4 */
+	struct {
+		const void *at; /* kernel's address */
+		uint64_t value;
+	} entry[PT_LEVELS];
+};
+
+/* An instruction that was decoded before: the same bytes in the same mode are the same one. */
+struct hv_insn {
+	union {
+		uint8_t bytes[16]; /* as they follow in memory */
+		uint64_t halves[2];
+	};
+	uint8_t mode;   /* enum insn_mode */
+	uint8_t count;  /* of bytes, at most VM_INSN_MAX */
+	bool on_memory; /* mem says what it does */
+	struct insn insn;
+	struct insn_mem mem;
+};
+enum { HV_INSNS = 8 };
+
+/* What the instruction at RIP is read by. */
+struct hv_code {
+	uint64_t cr3;
+	enum insn_mode mode;
+};
+
+/* What a vCPU waits for from the monitor. */
+enum { PENDING_NONE, PENDING_IN, PENDING_MMIO };
+
 struct vcpu {
 	/* First, for assembly: GPRs in hardware order.  RSP is the back end's. */
 	uint64_t gpr[REG_COUNT];
@@ -67,15 +103,24 @@ struct vcpu {
 		uint32_t fault;
 		uint64_t old[2]; /* values of the fields that were changed */
 	} debug;
-	/* An IN that waits for the monitor's data. */
+	/* An IN or an access to device memory that waits for the monitor. */
 	struct {
-		bool pending;
+		uint8_t pending; /* PENDING_ */
 		bool string;
 		uint8_t size;
 		bool down; /* RFLAGS.DF */
 		uint32_t count;
 		uint64_t gva; /* of the first item */
 	} in;
+	/* See mmio.c. */
+	struct {
+		const struct hv_insn *insn; /* of the access that waits */
+		uint64_t to, to_gpa;        /* gva and gpa of what it writes */
+		bool writing;               /* the monitor writes; it reads before, if it does */
+		bool again;                 /* go to the monitor at once, to write */
+	} mmio;
+	struct hv_code_page code;
+	struct hv_insn insns[HV_INSNS];
 	/* Guest state that the hardware does not switch. */
 	uint64_t cr2, cr8, xcr0;
 	uint64_t dr[4], dr6;
@@ -141,10 +186,15 @@ struct hv_ops {
 	void (*skip)(struct vcpu *v, const struct hv_exit *x);
 	void (*get_regs)(struct vcpu *v, struct vm_regs *r);
 	int (*set_regs)(struct vcpu *v, const struct vm_regs *r);
+	/* Mode and page tables of the code at RIP; and RSP goes to v->gpr[]. */
+	void (*get_code)(struct vcpu *v, struct hv_code *code);
+	/* Is the access of this HV_EXIT_EPT_VIOLATION the instruction's at RIP?  If not, why. */
+	bool (*mem_by_insn)(struct vcpu *v, const struct hv_exit *x, enum vm_mem_why *why);
 	/* Fast single accessors for handlers. */
 	uint64_t (*get_rip)(struct vcpu *v);
 	void (*set_rsp)(struct vcpu *v, uint64_t value);
 	uint64_t (*get_rflags)(struct vcpu *v);
+	void (*set_rflags)(struct vcpu *v, uint64_t value);
 	void (*get_segment)(struct vcpu *v, enum vm_seg s, struct vm_segment *out);
 	uint64_t (*get_cr)(struct vcpu *v, unsigned int cr); /* 0, 3, 4 as the guest sees them */
 	void (*set_cr)(struct vcpu *v, unsigned int cr, uint64_t value);

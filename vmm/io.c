@@ -40,18 +40,17 @@ io_to_monitor(struct vcpu *v, const struct hv_exit *x, uint32_t count)
 	return HV_USER;
 }
 
-/* The monitor's data will have to go to the guest: see io_complete_in(). */
+/* The monitor's data will have to go to the guest: see io_complete(). */
 static inline void
 expect_in(struct vcpu *v, const struct hv_exit *x, uint32_t count)
 {
-	v->in.pending = true;
+	v->in.pending = PENDING_IN;
 	v->in.string = x->io.string;
 	v->in.size = x->io.size;
 	v->in.count = count;
 }
 
-/* A guest access that failed: the guest's own fault, or memory that is not there. */
-static enum hv_action
+enum hv_action
 io_fault(struct vcpu *v, const struct gmem_fault *f, uint32_t access)
 {
 	switch (f->kind) {
@@ -64,11 +63,7 @@ io_fault(struct vcpu *v, const struct gmem_fault *f, uint32_t access)
 	case GMEM_NO_RAM:
 		break;
 	}
-	v->run->exit = VM_EXIT_MEM;
-	v->run->mem.gpa = f->gpa;
-	v->run->mem.access = access;
-	vcpu_where(v);
-	return HV_USER;
+	return vcpu_no_memory(v, f->gpa, access, f->table ? VM_MEM_TABLES : VM_MEM_INSN);
 }
 
 struct string_op {
@@ -251,13 +246,12 @@ exit_io(struct vcpu *v, struct hv_exit *x)
 	return io_to_monitor(v, x, 1);
 }
 
-void
-io_complete_in(struct vcpu *v)
+static void
+complete_in(struct vcpu *v)
 {
 	struct gmem_fault f;
 	uint64_t value = 0;
 
-	v->in.pending = false;
 	if (!v->in.string) {
 		memcpy(&value, v->data, v->in.size);
 		v->gpr[REG_RAX] = merge(v->gpr[REG_RAX], value, v->in.size);
@@ -271,4 +265,16 @@ io_complete_in(struct vcpu *v)
 	for (uint32_t i = 0; i < v->in.count; i++)
 		gmem_write(v, item_gva(v->in.gva, true, v->in.size, i), v->data + i * v->in.size,
 		           v->in.size, &f);
+}
+
+void
+io_complete(struct vcpu *v)
+{
+	bool mmio = v->in.pending == PENDING_MMIO;
+
+	v->in.pending = PENDING_NONE;
+	if (mmio)
+		mmio_complete(v);
+	else
+		complete_in(v);
 }

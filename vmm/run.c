@@ -65,9 +65,14 @@ static enum hv_action
 vcpu_prepare(struct vcpu *v)
 {
 	v->attention = false;
+	if (v->mmio.again) {
+		v->mmio.again = false;
+		v->attention = true; /* nothing else has been looked at */
+		return HV_USER;
+	}
 	if (v->kick) {
 		v->kick = false;
-		v->attention = true; /* nothing else has been looked at */
+		v->attention = true;
 		v->run->exit = VM_EXIT_EVENT;
 		return HV_USER;
 	}
@@ -178,7 +183,7 @@ vcpu_loop(struct env *e)
 	vcpu_current(v);
 	write_cr2(v->cr2);
 	if (v->in.pending)
-		io_complete_in(v);
+		io_complete(v);
 	do {
 		action = v->attention ? vcpu_prepare(v) : HV_RESUME;
 		if (action == HV_RESUME)

@@ -233,6 +233,17 @@ vcpu_where(struct vcpu *v)
 }
 
 enum hv_action
+vcpu_no_memory(struct vcpu *v, uint64_t gpa, uint32_t access, enum vm_mem_why why)
+{
+	v->run->exit = VM_EXIT_MEM;
+	v->run->mem.gpa = gpa;
+	v->run->mem.access = access;
+	v->run->mem.why = why;
+	vcpu_where(v);
+	return HV_USER;
+}
+
+enum hv_action
 vcpu_stop(struct vcpu *v, enum vm_stop why, const char *fmt, ...)
 {
 	va_list ap;
@@ -384,7 +395,9 @@ vcpu_set_regs(struct env *e, uint64_t id, uint64_t index, uint64_t regs_va)
 	v->stopped = false;
 	v->event.info = 0;
 	v->held_irq = 0;
-	v->in.pending = false;
+	v->in.pending = PENDING_NONE;
+	v->mmio.again = false;
+	gmem_forget_code(v);
 	/* PAE paging reads guest memory, which takes the lock. */
 	spin_unlock(&kernel_lock);
 	err = hv->set_regs(v, &regs);

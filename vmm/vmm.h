@@ -52,6 +52,8 @@ vcpu_insn_regs(struct vcpu *v, const struct insn *insn, struct insn_regs *regs)
 	if (insn->mode != INSN_64 || insn->segment != SEG_COUNT)
 		vcpu_bases(v, insn, regs->base);
 }
+/* An access outside RAM that ends the VM: VM_EXIT_MEM. */
+enum hv_action vcpu_no_memory(struct vcpu *v, uint64_t gpa, uint32_t access, enum vm_mem_why why);
 /* Fills run->text (a line, no newline), rip and code bytes for VM_EXIT_STOP. */
 enum hv_action vcpu_stop(struct vcpu *v, enum vm_stop why, const char *fmt, ...)
         __attribute__((format(printf, 3, 4)));
@@ -101,6 +103,7 @@ struct gmem_fault {
 	enum { GMEM_PF, GMEM_GP, GMEM_NO_RAM } kind; /* #PF with error; #GP; gpa is not RAM */
 	uint64_t gva, gpa;
 	uint32_t error;
+	bool table; /* GMEM_NO_RAM: gpa is a page table's */
 };
 /* gva -> gpa for VM_ACCESS_; 0, or -E_FAULT with *f. Sets accessed and dirty bits. */
 int gmem_translate(struct vcpu *v, uint64_t gva, uint32_t access, uint64_t *gpa,
@@ -114,9 +117,39 @@ const void *gphys_page(struct vm *vm, uint64_t gpa);
 int gphys_read(struct vm *vm, uint64_t gpa, void *buf, uint64_t size);
 int gphys_write(struct vm *vm, uint64_t gpa, const void *buf, uint64_t size);
 
+/* Code is read for every exit that needs its instruction, so the last page is kept. */
+static inline bool
+gmem_is_code_page(const struct vcpu *v, uint64_t page_gva, uint64_t cr3)
+{
+	const struct hv_code_page *c = &v->code;
+
+	return c->bytes && c->gva == page_gva && c->cr3 == cr3 && c->tlb_gen == v->vm->tlb_gen;
+}
+/*
+ * The kernel's address of the code at gva, to the end of its page; NULL where the guest could not
+ * execute or has no RAM.  cr3 is the guest's.
+ */
+const uint8_t *gmem_code(struct vcpu *v, uint64_t gva, uint64_t cr3);
+/* The guest's paging mode changes. */
+static inline void
+gmem_forget_code(struct vcpu *v)
+{
+	v->code.bytes = NULL;
+}
+
+/* fetch.c: the instruction at RIP, until the next call; NULL if it cannot be read or is none. */
+const struct hv_insn *fetch_insn(struct vcpu *v, uint64_t rip);
+
+/* mmio.c: an access outside RAM goes to the monitor; */
+enum hv_action mmio_access(struct vcpu *v, struct hv_exit *x);
+/* it has been made, and the instruction goes on, which may take another: v->mmio.again. */
+void mmio_complete(struct vcpu *v);
+
 /* io.c */
-/* v->in.pending: the monitor's data go to the guest. */
-void io_complete_in(struct vcpu *v);
+/* v->in.pending: what the monitor did for an IN or for MMIO goes to the guest. */
+void io_complete(struct vcpu *v);
+/* A guest access that failed: the guest's own fault, or memory that is not there. */
+enum hv_action io_fault(struct vcpu *v, const struct gmem_fault *f, uint32_t access);
 
 /* cpuid.c */
 void cpuid_init(void); /* what guests are shown, from this CPU and the policy table */

@@ -26,7 +26,7 @@ struct bench_regs {
 /* An instruction or two and a RET; bench_nothing is the RET alone: the empty loop. */
 typedef void bench_op(void);
 bench_op bench_nothing, bench_cpuid, bench_vmcall, bench_vmmcall, bench_rdmsr, bench_wrmsr,
-        bench_cr0, bench_out, bench_in, bench_outs;
+        bench_cr0, bench_out, bench_in, bench_outs, bench_mmio_read, bench_mmio_write;
 
 /*
  * The way of an interrupt whose cost is measured: it notes the TSC as its very first act,

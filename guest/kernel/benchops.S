@@ -42,6 +42,12 @@ op bench_in
 op bench_outs
 	rep outsb
 	ret
+op bench_mmio_read
+	movl	(%rdx), %eax
+	ret
+op bench_mmio_write
+	movl	%eax, (%rdx)
+	ret
 
 	.globl	bench_interrupt
 bench_interrupt:

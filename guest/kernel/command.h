@@ -36,6 +36,7 @@
 	X(dr, "", "check debug registers, breakpoints and single steps")                      \
 	X(xsetbv, "", "check XSETBV with good and bad values")                                \
 	X(string, "", "check string I/O at its edges")                                        \
+	X(mmio, "", "check each way to access device memory")                                 \
 	X(ud, "", "check what privileged and absent instructions do")                         \
 	X(code, "", "check that code which changes in place does what it says")               \
 	X(mem, "[MIB]", "the CMOS sizes, and a pattern test of fresh memory (1)")             \
@@ -56,6 +57,7 @@
 	X(msr)            \
 	X(io)             \
 	X(string)         \
+	X(mmio)           \
 	X(ud)             \
 	X(code)           \
 	X(mem)            \

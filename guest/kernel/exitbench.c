@@ -48,6 +48,8 @@ static struct row rows[] = {
          .regs = {.rcx = PAGE_SIZE, .rdx = UART_SCRATCH, .rsi = out_page},
          .runs = RUNS_OUTS,
          .per = PAGE_SIZE},
+        {.name = "mmio_write", .op = bench_mmio_write},
+        {.name = "mmio_read", .op = bench_mmio_read},
         {.name = "irq", .fill = bench_irq_pending},
         {.name = "hlt", .fill = bench_hlt_pending},
         {.name = "hlt_timer", .fill = bench_hlt_timer, .runs = RUNS / 10},
@@ -187,12 +189,15 @@ static void
 set_operands(void)
 {
 	uint64_t cr0 = read_cr0();
+	uint8_t *hpet = window_map(0, HPET_PA, PTE_P | PTE_W | PTE_PCD);
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
 		if (rows[i].op == bench_vmcall && cpu_is_amd())
 			rows[i].op = bench_vmmcall;
 		if (rows[i].op == bench_cr0)
 			rows[i].regs = (struct bench_regs){.rax = cr0 ^ CR0_NE, .rcx = cr0};
+		if (rows[i].op == bench_mmio_write || rows[i].op == bench_mmio_read)
+			rows[i].regs = (struct bench_regs){.rdx = (uint64_t)hpet + HPET_COUNTER};
 	}
 }
 

@@ -74,6 +74,11 @@ uint8_t *window_map(unsigned int n, uint64_t pa, uint64_t flags);
 enum { TEST_PAGES = 4 };
 extern uint8_t test_pages[TEST_PAGES * 4096];
 
+/* The HPET that a VM has: its registers' page, and in it the counter, which stands until told to
+ * run. */
+#define HPET_PA      0xfed00000
+#define HPET_COUNTER 0xf0
+
 /* Statistics over samples of TSC ticks (bench.c). */
 enum { SAMPLES_MAX = 65536 };
 extern uint32_t samples[SAMPLES_MAX];

@@ -67,8 +67,8 @@ vdev_bus_add(struct vdev_bus *bus, const struct vdev *dev)
 	return 0;
 }
 
-bool
-vdev_bus_claims(struct vdev_bus *bus, uint64_t addr, unsigned int size)
+const struct vdev *
+vdev_bus_find(struct vdev_bus *bus, uint64_t addr, unsigned int size)
 {
 	return find(bus, addr, size);
 }
@@ -121,6 +121,18 @@ write_device(const struct vdev *dev, uint64_t addr, unsigned int size, uint64_t 
 		write_bytes(dev, at, size, value);
 	else if (dev->write)
 		dev->write(dev->state, at, size, value & all_ones(size));
+}
+
+uint64_t
+vdev_read(const struct vdev *dev, uint64_t addr, unsigned int size)
+{
+	return read_device(dev, addr, size);
+}
+
+void
+vdev_write(const struct vdev *dev, uint64_t addr, unsigned int size, uint64_t value)
+{
+	write_device(dev, addr, size, value);
 }
 
 /* Not the last device's: another's, or unclaimed. */

@@ -46,8 +46,10 @@ struct vdev_bus {
 
 /* -1 when the range overlaps another, is empty, or the bus is full. */
 int vdev_bus_add(struct vdev_bus *bus, const struct vdev *dev);
-/* Does one device hold all of the access? */
-bool vdev_bus_claims(struct vdev_bus *bus, uint64_t addr, unsigned int size);
+/* The device that holds all of the access, or NULL; and the access, by the bus's address. */
+const struct vdev *vdev_bus_find(struct vdev_bus *bus, uint64_t addr, unsigned int size);
+uint64_t vdev_read(const struct vdev *dev, uint64_t addr, unsigned int size);
+void vdev_write(const struct vdev *dev, uint64_t addr, unsigned int size, uint64_t value);
 /* Unclaimed reads give all ones and are counted.  An access that crosses a range's end is
  * unclaimed. */
 uint64_t vdev_bus_read(struct vdev_bus *bus, uint64_t addr, unsigned int size);

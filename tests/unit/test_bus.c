@@ -137,21 +137,24 @@ test_access(void **state)
 }
 
 static void
-test_claims(void **state)
+test_find(void **state)
 {
 	struct vdev_bus bus = {0};
 	struct probe p = {0};
 
 	(void)state;
-	assert_false(vdev_bus_claims(&bus, 0x100, 1));
+	assert_null(vdev_bus_find(&bus, 0x100, 1));
 	assert_int_equal(add(&bus, 0x100, 8, &p), 0);
 	assert_int_equal(add(&bus, 0x108, 8, &p), 0);
-	assert_true(vdev_bus_claims(&bus, 0x100, 8));
-	assert_true(vdev_bus_claims(&bus, 0x10c, 4));
-	assert_false(vdev_bus_claims(&bus, 0x10d, 4));
-	assert_false(vdev_bus_claims(&bus, 0x104, 8)); /* two devices */
-	assert_false(vdev_bus_claims(&bus, 0xff, 1));
+	assert_non_null(vdev_bus_find(&bus, 0x100, 8));
+	assert_non_null(vdev_bus_find(&bus, 0x10c, 4));
+	assert_null(vdev_bus_find(&bus, 0x10d, 4));
+	assert_null(vdev_bus_find(&bus, 0x104, 8)); /* two devices */
+	assert_null(vdev_bus_find(&bus, 0xff, 1));
 	assert_int_equal(p.accesses + bus.unclaimed_reads, 0);
+	vdev_write(vdev_bus_find(&bus, 0x10c, 4), 0x10c, 4, 7);
+	assert_int_equal(p.addr, 4);
+	assert_int_equal(vdev_read(vdev_bus_find(&bus, 0x10c, 4), 0x10c, 4), 11);
 }
 
 static void
@@ -268,6 +271,6 @@ test_write_strings(void **state)
 
 UNIT_MAIN(cmocka_unit_test(test_overlap), cmocka_unit_test(test_full),
           cmocka_unit_test(test_unclaimed), cmocka_unit_test(test_access),
-          cmocka_unit_test(test_claims), cmocka_unit_test(test_bytes),
+          cmocka_unit_test(test_find), cmocka_unit_test(test_bytes),
           cmocka_unit_test(test_half_devices), cmocka_unit_test(test_strings),
           cmocka_unit_test(test_write_strings))

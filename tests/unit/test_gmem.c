@@ -1,4 +1,4 @@
-// SOURCES: vmm/gmem.c
+// SOURCES: vmm/gmem.c vmm/fetch.c lib/insn.c lib/insntable.c lib/insnmem.c
 #include "tests/unit/unit.h"
 
 #include <pthread.h>
@@ -85,7 +85,15 @@ vcpu_cpl(struct vcpu *v)
 	return regs.cpl;
 }
 
-static const struct hv_ops ops = {.get_cr = get_cr, .get_efer = get_efer};
+static void
+get_code(struct vcpu *v, struct hv_code *code)
+{
+	(void)v;
+	code->cr3 = regs.cr3;
+	code->mode = INSN_64;
+}
+
+static const struct hv_ops ops = {.get_cr = get_cr, .get_efer = get_efer, .get_code = get_code};
 const struct hv_ops *hv = &ops;
 
 static int
@@ -93,6 +101,7 @@ setup(void **state)
 {
 	(void)state;
 	memset(ram, 0, sizeof(ram));
+	gmem_forget_code(&vcpu);
 	regs.cr3 = TABLES;
 	regs.cpl = 0;
 	return 0;
@@ -244,6 +253,7 @@ test_tables_outside_ram(void **state)
 	regs.cr3 = 0x7ffffff000;
 	assert_int_equal(gmem_translate(&vcpu, 0x5000, VM_ACCESS_READ, &gpa, &f), -E_FAULT);
 	assert_int_equal(f.kind, GMEM_NO_RAM);
+	assert_true(f.table);
 	assert_int_equal(f.gpa, 0x7ffffff000);
 }
 
@@ -300,6 +310,115 @@ test_copies_cross_pages(void **state)
 	assert_int_equal(gphys_read(&vm, RAM - 4, buf, 8), -E_FAULT);
 }
 
+/* The code at gva, by its first byte; -1 where there is none. */
+static int
+code_at(uint64_t gva)
+{
+	const uint8_t *code = gmem_code(&vcpu, gva, regs.cr3);
+
+	return code ? *code : -1;
+}
+
+/* The page is kept, but never shown where the guest's own fetch would find another. */
+static void
+test_code_is_what_is_mapped(void **state)
+{
+	(void)state;
+	long_mode();
+	ram[DATA + 0x10] = 1;
+	ram[DATA + PAGE_SIZE + 0x10] = 2;
+	map_long(0x5000, DATA | PTE_P, 1);
+	assert_int_equal(code_at(0x5010), 1);
+	assert_int_equal(code_at(0x5010), 1);
+	ram[DATA + 0x10] = 3;
+	assert_int_equal(code_at(0x5010), 3);
+	/* Without anything that the hypervisor sees: INVLPG. */
+	map_long(0x5000, (DATA + PAGE_SIZE) | PTE_P, 1);
+	assert_int_equal(code_at(0x5010), 2);
+	map_long(0x5000, DATA | PTE_P | PTE_NX, 1);
+	assert_int_equal(code_at(0x5010), -1);
+	map_long(0x5000, DATA | PTE_P, 1);
+	assert_int_equal(code_at(0x5010), 3);
+	/* A table above, alone. */
+	memcpy(&ram[0x80000], &ram[TABLES + 3 * PAGE_SIZE], PAGE_SIZE);
+	*entry64(0x80000, 5) = (DATA + PAGE_SIZE) | PTE_P;
+	*entry64(TABLES + 2 * PAGE_SIZE, 0) = 0x80000 | PTE_P;
+	assert_int_equal(code_at(0x5010), 2);
+	regs.cr3 = 0x90000;
+	assert_int_equal(code_at(0x5010), -1);
+	regs.cr3 = TABLES;
+	assert_int_equal(code_at(0x5010), 2);
+}
+
+/* Paging goes off and on under the same CR3. */
+static void
+test_code_by_paging_mode(void **state)
+{
+	(void)state;
+	long_mode();
+	ram[0x5010] = 9;
+	ram[DATA + 0x10] = 1;
+	map_long(0x5000, DATA | PTE_P, 1);
+	assert_int_equal(code_at(0x5010), 1);
+	regs.cr0 = CR0_PE;
+	gmem_forget_code(&vcpu);
+	assert_int_equal(code_at(0x5010), 9);
+	assert_int_equal(code_at(RAM), -1);
+}
+
+static void
+expect_insn(uint64_t rip, unsigned int opcode, unsigned int len)
+{
+	const struct hv_insn *i = fetch_insn(&vcpu, rip);
+
+	assert_non_null(i);
+	assert_int_equal(i->insn.opcode, opcode);
+	assert_int_equal(i->insn.len, len);
+}
+
+/* An instruction that was decoded is found again by its bytes, not by its address. */
+static void
+test_fetch(void **state)
+{
+	static const uint8_t store[] = {0x89, 0x02}, store_far[] = {0x89, 0x42, 0x10};
+	const struct hv_insn *first;
+
+	(void)state;
+	long_mode();
+	map_long(0x5000, DATA | PTE_P, 1);
+	memcpy(&ram[DATA + 8], store, sizeof(store));
+	expect_insn(0x5008, 0x89, 2);
+	first = fetch_insn(&vcpu, 0x5008);
+	assert_true(first->on_memory && first->mem.op == INSN_MOV);
+	assert_ptr_equal(fetch_insn(&vcpu, 0x5008), first);
+	memcpy(&ram[DATA + 8], store_far, sizeof(store_far));
+	expect_insn(0x5008, 0x89, 3);
+	ram[DATA + 8] = 0x06; /* PUSH ES: not in 64-bit mode */
+	assert_null(fetch_insn(&vcpu, 0x5008));
+	memcpy(&ram[DATA + 8], store, sizeof(store));
+	expect_insn(0x5008, 0x89, 2);
+}
+
+/* At a page's end: whole, in two pages, and without the second one. */
+static void
+test_fetch_at_page_end(void **state)
+{
+	static const uint8_t store[] = {0xc7, 0x05, 1, 2, 3, 4, 5, 6, 7, 8};
+
+	(void)state;
+	long_mode();
+	map_long(0x5000, DATA | PTE_P, 1);
+	memcpy(&ram[DATA + PAGE_SIZE - 10], store, 10);
+	expect_insn(0x5ff6, 0xc7, 10);
+	memcpy(&ram[DATA + PAGE_SIZE - 4], store, 4);
+	assert_null(fetch_insn(&vcpu, 0x5ffc));
+	map_long(0x6000, (DATA + 4 * PAGE_SIZE) | PTE_P, 1);
+	memcpy(&ram[DATA + 4 * PAGE_SIZE], store + 4, 6);
+	expect_insn(0x5ffc, 0xc7, 10);
+	ram[DATA + 4 * PAGE_SIZE + 5] = 0xff;
+	assert_int_equal(fetch_insn(&vcpu, 0x5ffc)->insn.imm, 0xffffffffff070605);
+}
+
 static void *
 run(void *failed)
 {
@@ -313,6 +432,10 @@ run(void *failed)
 	        cmocka_unit_test_setup(test_legacy, setup),
 	        cmocka_unit_test_setup(test_pae, setup),
 	        cmocka_unit_test_setup(test_copies_cross_pages, setup),
+	        cmocka_unit_test_setup(test_code_is_what_is_mapped, setup),
+	        cmocka_unit_test_setup(test_code_by_paging_mode, setup),
+	        cmocka_unit_test_setup(test_fetch, setup),
+	        cmocka_unit_test_setup(test_fetch_at_page_end, setup),
 	};
 
 	*(int *)failed = cmocka_run_group_tests(tests, NULL, NULL);

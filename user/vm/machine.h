@@ -152,6 +152,8 @@ void prompt_open(struct machine *m);
 void report_start(struct machine *m);
 void report_registers(struct machine *m);
 void report_code(struct machine *m);
+/* The bytes of code at RIP, each after a space. */
+void report_bytes(const struct machine *m);
 void report_end(struct machine *m);
 
 /* clock.c */

@@ -66,15 +66,23 @@ report_registers(struct machine *m)
 }
 
 void
-report_code(struct machine *m)
+report_bytes(const struct machine *m)
 {
 	const struct vm_run *run = m->run;
 	uint32_t len = run->insn_len < VM_INSN_MAX ? run->insn_len : VM_INSN_MAX;
 
-	printf("Code at linear address %#lx:", run->cs_base + run->rip);
 	for (uint32_t i = 0; i < len; i++)
 		printf(" %02x", run->insn[i]);
-	printf(len ? "\n" : " not readable\n");
+	if (!len)
+		printf(" not readable");
+}
+
+void
+report_code(struct machine *m)
+{
+	printf("Code at linear address %#lx:", m->run->cs_base + m->run->rip);
+	report_bytes(m);
+	printf("\n");
 }
 
 static void

@@ -68,17 +68,63 @@ access_verb(uint32_t access)
 }
 
 static void
+no_memory(struct machine *m, uint32_t access, uint64_t gpa)
+{
+	printf(VM_NAME " %u: guest %s guest-physical address %#lx, where there is no memory\n",
+	       m->vm, access_verb(access), gpa);
+	give_up(m);
+}
+
+static void
+on_mmio(struct machine *m)
+{
+	struct vm_run *run = m->run;
+	uint64_t gpa = run->mmio.gpa;
+	unsigned int size = run->mmio.size;
+	const struct vdev *dev = vdev_bus_find(&m->memory, gpa, size);
+
+	if (!dev)
+		no_memory(m, run->mmio.write ? VM_ACCESS_WRITE : VM_ACCESS_READ, gpa);
+	else if (run->mmio.write)
+		vdev_write(dev, gpa, size, run->mmio.value);
+	else
+		run->mmio.value = vdev_read(dev, gpa, size);
+}
+
+/* Says why an access to a device's memory ends the VM. */
+static void
+device_misused(struct machine *m)
+{
+	static const char *const texts[] = {
+	        [VM_MEM_CODE] = "code is fetched from there, where only data may be",
+	        [VM_MEM_TABLES] = "there are page tables, which have to be in RAM",
+	        [VM_MEM_EVENT] = "an interrupt or exception needs it, whose stack has to be in RAM",
+	        [VM_MEM_INSN] = "the instruction is not emulated:",
+	        [VM_MEM_CROSSES] = "the operand lies in two pages, but has to be in one",
+	};
+	const struct vm_run *run = m->run;
+
+	printf(VM_NAME " %u: guest %s device memory at guest-physical address %#lx: %s", m->vm,
+	       access_verb(run->mem.access), run->mem.gpa, texts[run->mem.why]);
+	if (run->mem.why == VM_MEM_INSN)
+		report_bytes(m);
+	printf("\n");
+	give_up(m);
+}
+
+static void
 on_mem(struct machine *m)
 {
 	struct vm_run *run = m->run;
 
-	if ((run->mem.access & VM_ACCESS_EXEC) && boot_is_bios_call(run->mem.gpa))
+	if ((run->mem.access & VM_ACCESS_EXEC) && boot_is_bios_call(run->mem.gpa)) {
 		boot_report_bios_call(m, run->mem.gpa);
-	else
-		printf(VM_NAME
-		       " %u: guest %s guest-physical address %#lx, where there is no memory\n",
-		       m->vm, access_verb(run->mem.access), run->mem.gpa);
-	give_up(m);
+		give_up(m);
+	} else if (vdev_bus_find(&m->memory, run->mem.gpa, 1)) {
+		device_misused(m);
+	} else {
+		no_memory(m, run->mem.access, run->mem.gpa);
+	}
 }
 
 static void
@@ -89,9 +135,13 @@ on_stop(struct machine *m)
 }
 
 static void (*const handlers[])(struct machine *m) = {
-        [VM_EXIT_EVENT] = on_event,     [VM_EXIT_IO] = on_io,
-        [VM_EXIT_MEM] = on_mem,         [VM_EXIT_IRQ_WINDOW] = on_irq_window,
-        [VM_EXIT_CONSOLE] = on_console, [VM_EXIT_STOP] = on_stop,
+        [VM_EXIT_EVENT] = on_event,
+        [VM_EXIT_IO] = on_io,
+        [VM_EXIT_MMIO] = on_mmio,
+        [VM_EXIT_MEM] = on_mem,
+        [VM_EXIT_IRQ_WINDOW] = on_irq_window,
+        [VM_EXIT_CONSOLE] = on_console,
+        [VM_EXIT_STOP] = on_stop,
 };
 
 /* Tells the vCPU when the next device event is due and what its interrupt line is. */

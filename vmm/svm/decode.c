@@ -230,6 +230,24 @@ decode_npf(struct vcpu *v, struct hv_exit *x)
 	                                 : VM_ACCESS_READ;
 }
 
+/*
+ * Bit 32 of EXITINFO1: the access was to what an address translates to; else it was to a table on
+ * the way (APM vol. 2, "Nested versus Guest Page Faults, Fault Ordering").
+ */
+bool
+svm_mem_by_insn(struct vcpu *v, const struct hv_exit *x, enum vm_mem_why *why)
+{
+	if (svm_vmcb(v)->exit_int_info & HV_EVENT_VALID)
+		*why = VM_MEM_EVENT;
+	else if (!(x->qual & BIT(32)))
+		*why = VM_MEM_TABLES;
+	else if (x->mem.access & VM_ACCESS_EXEC)
+		*why = VM_MEM_CODE;
+	else
+		return true;
+	return false;
+}
+
 static bool
 at_software_interrupt(struct vcpu *v)
 {

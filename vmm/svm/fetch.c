@@ -14,6 +14,16 @@ svm_forget_code(struct vcpu *v)
 	s->code.tlb_gen = SVM_NO_CODE;
 }
 
+void
+svm_get_code(struct vcpu *v, struct hv_code *code)
+{
+	const struct vmcb *b = svm_vmcb(v);
+
+	code->cr3 = b->cr3;
+	code->mode = svm_guest_mode(b);
+	v->gpr[REG_RSP] = b->rsp;
+}
+
 /* Matches no code. */
 static void
 slot_clear(struct svm_insn *slot)

@@ -312,6 +312,12 @@ svm_get_rflags(struct vcpu *v)
 }
 
 static void
+svm_set_rflags(struct vcpu *v, uint64_t value)
+{
+	svm_vmcb(v)->rflags = value;
+}
+
+static void
 svm_set_rsp(struct vcpu *v, uint64_t value)
 {
 	svm_vmcb(v)->rsp = value;
@@ -430,7 +436,10 @@ const struct hv_ops hv_svm = {
         .set_regs = svm_set_regs,
         .get_rip = svm_get_rip,
         .set_rsp = svm_set_rsp,
+        .get_code = svm_get_code,
+        .mem_by_insn = svm_mem_by_insn,
         .get_rflags = svm_get_rflags,
+        .set_rflags = svm_set_rflags,
         .get_segment = svm_get_segment,
         .get_cr = svm_get_cr,
         .set_cr = svm_set_cr,

@@ -94,6 +94,7 @@ extern const unsigned int svm_fault_count;
 
 void svm_decode_init(void);
 void svm_decode(struct vcpu *v, struct hv_exit *x);
+bool svm_mem_by_insn(struct vcpu *v, const struct hv_exit *x, enum vm_mem_why *why);
 
 static inline struct vmcb *
 svm_vmcb(struct vcpu *v)
@@ -103,6 +104,7 @@ svm_vmcb(struct vcpu *v)
 
 /* fetch.c: what is remembered of the guest's code; see fetch.h */
 void svm_fetch_init(struct vcpu *v);
+void svm_get_code(struct vcpu *v, struct hv_code *code);
 /* The page is not at its address any more: the guest changes its paging mode. */
 void svm_forget_code(struct vcpu *v);
 

@@ -153,6 +153,26 @@ decode_ept_violation(struct vcpu *v, struct hv_exit *x)
 	requeue_event(v);
 }
 
+/*
+ * Bit 7 of the qualification: a linear address is involved; bit 8: the access was to what it
+ * translates to, not to a table on the way (SDM vol. 3, "EPT Violations").
+ */
+bool
+vmx_mem_by_insn(struct vcpu *v, const struct hv_exit *x, enum vm_mem_why *why)
+{
+	const uint64_t translated = BIT(7) | BIT(8);
+
+	if (v->event.info & HV_EVENT_VALID) /* decode_ept_violation() has put it there */
+		*why = VM_MEM_EVENT;
+	else if ((x->qual & translated) != translated)
+		*why = VM_MEM_TABLES;
+	else if (x->mem.access & VM_ACCESS_EXEC)
+		*why = VM_MEM_CODE;
+	else
+		return true;
+	return false;
+}
+
 _Static_assert(VM_ACCESS_READ == 1 && VM_ACCESS_WRITE == 2 && VM_ACCESS_EXEC == 4,
                "the access bits are EPT's");
 

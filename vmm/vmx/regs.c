@@ -164,3 +164,26 @@ vmx_set_regs(struct vcpu *v, const struct vm_regs *r)
 	vmcs_write(v, VMCS_ENTRY_INTR_INFO, 0);
 	return 0;
 }
+
+/* L counts in IA-32e mode only, D/B neither in real nor in virtual-8086 mode. */
+static enum insn_mode
+code_mode(struct vcpu *v)
+{
+	const struct vmx_vcpu *x = v->backend;
+	uint64_t ar = vmcs_read(v, VMCS_GUEST_CS_AR);
+
+	if ((x->entry_controls & ENTRY_IA32E_MODE_GUEST) && (ar & SEG_AR_L))
+		return INSN_64;
+	return (ar & SEG_AR_DB) && (x->cr0_shadow & CR0_PE) &&
+	                       !(vmcs_read(v, VMCS_GUEST_RFLAGS) & RFLAGS_VM)
+	               ? INSN_32
+	               : INSN_16;
+}
+
+void
+vmx_get_code(struct vcpu *v, struct hv_code *code)
+{
+	code->cr3 = vmcs_read(v, VMCS_GUEST_CR3);
+	code->mode = code_mode(v);
+	v->gpr[REG_RSP] = vmcs_read(v, VMCS_GUEST_RSP);
+}

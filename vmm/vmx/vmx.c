@@ -186,6 +186,12 @@ vmx_get_rflags(struct vcpu *v)
 }
 
 static void
+vmx_set_rflags(struct vcpu *v, uint64_t value)
+{
+	vmcs_write(v, VMCS_GUEST_RFLAGS, value);
+}
+
+static void
 vmx_set_rsp(struct vcpu *v, uint64_t value)
 {
 	vmcs_write(v, VMCS_GUEST_RSP, value);
@@ -327,7 +333,10 @@ const struct hv_ops hv_vmx = {
         .set_regs = vmx_set_regs,
         .get_rip = vmx_get_rip,
         .set_rsp = vmx_set_rsp,
+        .get_code = vmx_get_code,
+        .mem_by_insn = vmx_mem_by_insn,
         .get_rflags = vmx_get_rflags,
+        .set_rflags = vmx_set_rflags,
         .get_segment = vmx_get_segment,
         .get_cr = vmx_get_cr,
         .set_cr = vmx_set_cr,

@@ -59,6 +59,7 @@ bool vmx_controls_proven(void);
 void vmx_report(struct hv_caps *caps);
 
 void vmx_decode(struct vcpu *v, struct hv_exit *x);
+bool vmx_mem_by_insn(struct vcpu *v, const struct hv_exit *x, enum vm_mem_why *why);
 
 /*
  * Does this CPU allow the control word `value` in its field?  If not, `must` says of the first
@@ -94,6 +95,7 @@ uint64_t vmx_get_cr(struct vcpu *v, unsigned int cr);
 void vmx_set_cr(struct vcpu *v, unsigned int cr, uint64_t value);
 uint64_t vmx_get_efer(struct vcpu *v);
 void vmx_set_efer(struct vcpu *v, uint64_t value);
+void vmx_get_code(struct vcpu *v, struct hv_code *code);
 
 /* entry.S: enters the guest; 0 after an exit, -1 when VMLAUNCH or VMRESUME failed. */
 int vmx_enter(struct vcpu *v);

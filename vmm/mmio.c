@@ -1,0 +1,193 @@
+#include "vmm/vmm.h"
+
+#include "inc/x86.h"
+
+/*
+ * Device memory.  An instruction's access outside RAM goes to the monitor, which knows the devices;
+ * RIP moves when it comes back.  What reads and writes goes there twice, and a string operation
+ * for each of its elements, between which it can be interrupted as on the processor.
+ */
+
+static bool
+is_ram(struct vcpu *v, uint64_t gpa)
+{
+	return vm_slot_find(v->vm, gpa) != NULL;
+}
+
+static bool
+crosses(uint64_t address, unsigned int width)
+{
+	return address % PAGE_SIZE + width > PAGE_SIZE;
+}
+
+/* Asks the monitor to read, or to write a value; run->exit stays until it runs the vCPU again. */
+static void
+ask(struct vcpu *v, const struct hv_insn *i, uint64_t gpa, bool write, uint64_t value)
+{
+	struct vm_run *run = v->run;
+
+	run->exit = VM_EXIT_MMIO;
+	run->mmio.gpa = gpa;
+	run->mmio.value = value;
+	run->mmio.size = i->mem.width;
+	run->mmio.write = write;
+	v->in.pending = PENDING_MMIO;
+	v->mmio.insn = i;
+	v->mmio.writing = write;
+}
+
+static void
+where(struct vcpu *v, const struct hv_insn *i, const struct hv_exit *x)
+{
+	struct vm_run *run = v->run;
+	struct vm_segment cs = {.base = 0};
+
+	if (i->insn.mode != INSN_64)
+		hv->get_segment(v, SEG_CS, &cs);
+	run->rip = x->rip;
+	run->cs_base = cs.base;
+	run->insn_len = i->count;
+	__builtin_memcpy(run->insn, i->bytes, VM_INSN_MAX); /* four moves; memcpy would be a call */
+}
+
+static enum hv_action
+refuse(struct vcpu *v, const struct hv_exit *x, enum vm_mem_why why)
+{
+	return vcpu_no_memory(v, x->mem.gpa, x->mem.access, why);
+}
+
+/* i: NULL, it could not be decoded either. */
+static enum hv_action
+refuse_insn(struct vcpu *v, const struct hv_exit *x, const struct hv_insn *i)
+{
+	enum hv_action action = refuse(v, x, VM_MEM_INSN);
+
+	if (i)
+		v->run->insn_len = i->insn.len;
+	return action;
+}
+
+/* MOVS has two operands, either or both in device memory.  What can fault does so before a device
+ * sees anything. */
+static enum hv_action
+movs(struct vcpu *v, const struct hv_exit *x, const struct hv_insn *i, uint64_t from)
+{
+	unsigned int width = i->mem.width;
+	uint64_t from_gpa, last_gpa, value = 0;
+	struct gmem_fault f;
+
+	if (gmem_translate(v, from, VM_ACCESS_READ, &from_gpa, &f) < 0)
+		return io_fault(v, &f, VM_ACCESS_READ);
+	if (gmem_translate(v, v->mmio.to, VM_ACCESS_WRITE, &v->mmio.to_gpa, &f) < 0 ||
+	    gmem_translate(v, v->mmio.to + width - 1, VM_ACCESS_WRITE, &last_gpa, &f) < 0)
+		return io_fault(v, &f, VM_ACCESS_WRITE);
+	if (!is_ram(v, from_gpa)) {
+		if (crosses(from, width) || (crosses(v->mmio.to, width) &&
+		                             !(is_ram(v, v->mmio.to_gpa) && is_ram(v, last_gpa))))
+			return refuse(v, x, VM_MEM_CROSSES);
+		ask(v, i, from_gpa, false, 0);
+		return HV_USER;
+	}
+	if (is_ram(v, v->mmio.to_gpa) || crosses(v->mmio.to, width))
+		return refuse(v, x, VM_MEM_CROSSES);
+	if (gmem_read(v, from, &value, width, &f) < 0)
+		return io_fault(v, &f, VM_ACCESS_READ);
+	ask(v, i, v->mmio.to_gpa, true, value);
+	return HV_USER;
+}
+
+/* The gva is computed only to see that the instruction's operand, all of it, is what was touched.
+ */
+static enum hv_action
+one_operand(struct vcpu *v, const struct hv_exit *x, const struct hv_insn *i, uint64_t gva)
+{
+	if ((gva ^ x->mem.gpa) % PAGE_SIZE || crosses(gva, i->mem.width))
+		return refuse(v, x, VM_MEM_CROSSES);
+	v->mmio.to_gpa = x->mem.gpa;
+	if (i->mem.access & VM_ACCESS_READ)
+		ask(v, i, x->mem.gpa, false, 0);
+	else
+		ask(v, i, x->mem.gpa, true, insn_source(&i->mem, v->gpr));
+	return HV_USER;
+}
+
+enum hv_action
+mmio_access(struct vcpu *v, struct hv_exit *x)
+{
+	const struct hv_insn *i;
+	struct insn_regs regs;
+	enum vm_mem_why why;
+	uint64_t from, to;
+
+	if (!hv->mem_by_insn(v, x, &why))
+		return refuse(v, x, why);
+	i = fetch_insn(v, x->rip);
+	if (!i || !i->on_memory)
+		return refuse_insn(v, x, i);
+	x->len = i->insn.len;
+	vcpu_insn_regs(v, &i->insn, &regs);
+	insn_mem_where(&i->insn, &i->mem, &regs, &from, &to);
+	where(v, i, x);
+	v->mmio.to = to;
+	if (i->mem.op == INSN_MOVS)
+		return movs(v, x, i, from);
+	return one_operand(v, x, i, i->mem.access & VM_ACCESS_READ ? from : to);
+}
+
+/* Between elements RIP stays, but a trap and the interrupt shadow are as after the last. */
+static __attribute__((noinline)) void
+step(struct vcpu *v, const struct hv_insn *i, struct hv_exit *x)
+{
+	if (!insn_step(&i->insn, &i->mem, v->gpr, hv->get_rflags(v)))
+		x->len = 0;
+}
+
+/* All accesses are made: on to the next element or instruction. */
+static void
+retire(struct vcpu *v, const struct hv_insn *i)
+{
+	struct hv_exit *x = v->acct.exit;
+
+	if (i->mem.op >= INSN_MOVS)
+		step(v, i, x);
+	hv->skip(v, x);
+}
+
+/* The operand has been read: registers and flags change, and the result may have to be written. */
+static void
+finish_read(struct vcpu *v, const struct hv_insn *i)
+{
+	uint64_t value = v->run->mmio.value;
+	uint64_t before = hv->get_rflags(v), rflags = before;
+	struct gmem_fault f;
+
+	if (i->mem.width < 8)
+		value &= BIT(8 * i->mem.width) - 1;
+	value = insn_execute(&i->mem, value, v->gpr, &rflags);
+	if (rflags != before)
+		hv->set_rflags(v, rflags);
+	if (i->mem.to_reg && i->mem.reg == REG_RSP)
+		hv->set_rsp(v, v->gpr[REG_RSP]);
+	if (!(i->mem.access & VM_ACCESS_WRITE)) {
+		retire(v, i);
+	} else if (is_ram(v, v->mmio.to_gpa)) {
+		/* movs() found it writable, and one CPU runs this guest: it still is. */
+		gmem_write(v, v->mmio.to, &value, i->mem.width, &f);
+		retire(v, i);
+	} else {
+		ask(v, i, v->mmio.to_gpa, true, value);
+		v->mmio.again = true;
+		v->attention = true;
+	}
+}
+
+void
+mmio_complete(struct vcpu *v)
+{
+	const struct hv_insn *i = v->mmio.insn;
+
+	if (!v->mmio.writing)
+		finish_read(v, i);
+	else
+		retire(v, i);
+}
