@@ -185,6 +185,7 @@ BAD = {
     "exits --hist": "usage: exits",
     "exits 1 2": "usage: exits",
     "trace --foo": "usage: trace",
+    "trace --all 1": "usage: trace",
     "vm guest --leaves=v4": "vm: --leaves=v4: no such profile",
     "vm guest --leaves=2": "vm: --leaves=2: no such profile",
     "vm guest --trace=0": "vm: --trace=0: expected a number",

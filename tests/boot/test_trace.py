@@ -145,6 +145,7 @@ GOOD = f"""\
 0	5050	CPUID	0x72	0x7c00	0	0	skip	5	0	-
 1	5065	IO_INSTRUCTION	0x7b	0x7c02	0x10	0x3f8	monitor	5	30	monitor:30
 """
+LOST_SPANS = GOOD.replace("monitor:30", "away:30")
 BAD = {
     "an exit is missing": ("0\t5050", "7\t5050"),
     "parts that are not the whole": ("monitor:30", "monitor:10,halted:10"),
@@ -157,6 +158,12 @@ def test_a_good_recording():
     assert [(s.state, s.begin, s.end) for s in vm.slices()] == [
         ("monitor", 5000, 5040), ("guest", 5040, 5050), ("handler", 5050, 5055),
         ("guest", 5055, 5065), ("handler", 5065, 5070), ("monitor", 5070, 5100)]
+
+
+def test_a_recording_that_does_not_know_where_time_went():
+    (vm,) = recording.parse(LOST_SPANS)
+    assert [s.state for s in vm.slices()][-1] == "away"
+    assert vm.slices()[-1].end - vm.slices()[0].begin == vm.wall
 
 
 @pytest.mark.parametrize("what", BAD)

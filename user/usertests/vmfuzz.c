@@ -278,20 +278,6 @@ do_questions(void)
 	sys_vm_span(id, one_in(8), which, out);
 }
 
-/* The kernel keeps the accounts of VMs that ended last: let them be of the usual size. */
-static void
-end_well(void)
-{
-	struct vm_config config = {.name = "sane", .leaves = 1};
-
-	sys_vm_destroy(vm);
-	for (unsigned int i = 0; i < VM_KEPT; i++) {
-		vm = sys_vm_create(&config);
-		CHECK_RESULT(sys_vcpu_create(vm, (struct vm_run *)SCRATCH + i), 0);
-		CHECK_RESULT(sys_vm_destroy(vm), 0);
-	}
-}
-
 /* A child tries the VM, which is not its own, and gives a page that lands in the RAM. */
 static void
 do_fork(void)
@@ -333,7 +319,8 @@ go_mad(uint64_t seed)
 	state = seed;
 	for (int i = 0; i < STEPS; i++)
 		moves[below(ARRAY_SIZE(moves))]();
-	end_well();
+	sys_vm_destroy(vm);
+	keep_usual_accounts();
 }
 
 void

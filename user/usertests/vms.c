@@ -22,6 +22,19 @@ new_vm(void)
 	return vm;
 }
 
+void
+keep_usual_accounts(void)
+{
+	if (!have_vms())
+		return;
+	for (unsigned int i = 0; i < VM_KEPT; i++) {
+		uint32_t vm = new_vm();
+
+		CHECK_RESULT(sys_vcpu_create(vm, (struct vm_run *)SCRATCH + i), 0);
+		CHECK_RESULT(sys_vm_destroy(vm), 0);
+	}
+}
+
 uint32_t
 new_guest(const void *code, size_t size)
 {
