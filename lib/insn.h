@@ -169,12 +169,12 @@ struct insn_mem {
 int insn_mem(const struct insn *insn, struct insn_mem *mem);
 
 /*
- * Where: the gva read and the gva written, which differ for MOVS only.  Of the first element of a
+ * Where: the gva written, or the one read, which differ for MOVS only.  Of the first element of a
  * string operation, and of the element that a BT with a register as bit number selects.  Limits and
  * rights are not checked.
  */
-void insn_mem_where(const struct insn *insn, const struct insn_mem *mem,
-                    const struct insn_regs *regs, uint64_t *from, uint64_t *to);
+uint64_t insn_mem_gva(const struct insn *insn, const struct insn_mem *mem,
+                      const struct insn_regs *regs, bool written);
 
 /* The value of mem->reg before the instruction, mem->reg_width bytes. */
 uint64_t insn_reg_get(const struct insn_mem *mem, const uint64_t *gpr);

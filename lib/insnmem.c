@@ -112,7 +112,7 @@ index_sib(const struct insn *insn, const uint64_t *gpr)
 	return insn->has_sib && index != REG_RSP ? gpr[index] << (insn->sib >> 6) : 0;
 }
 
-static uint64_t
+static inline uint64_t
 base_32(const struct insn *insn, const struct insn_regs *regs, enum vm_seg *segment)
 {
 	unsigned int base = (insn->has_sib ? insn->sib : insn->modrm) & 7;
@@ -127,7 +127,7 @@ base_32(const struct insn *insn, const struct insn_regs *regs, enum vm_seg *segm
 }
 
 /* The operand's offset in its segment, not yet cut to the address size. */
-static uint64_t
+static inline uint64_t
 operand_offset(const struct insn *insn, const struct insn_regs *regs, enum vm_seg *segment)
 {
 	*segment = SEG_DS;
@@ -145,7 +145,7 @@ has_operand(const struct insn *insn)
 }
 
 /* The gva of the byte that is extra bytes behind the operand's start. */
-static uint64_t
+static inline uint64_t
 operand_address(const struct insn *insn, const struct insn_regs *regs, int64_t extra)
 {
 	enum vm_seg segment;
@@ -229,7 +229,7 @@ bit_element(const struct insn_mem *mem, const uint64_t *gpr)
 	unsigned int unused = 64 - 8 * mem->width, bits = 8 * mem->width;
 	int64_t bit = (int64_t)(gpr[mem->reg] << unused) >> unused;
 
-	if (mem->op < INSN_BT || mem->op > INSN_BTC || mem->source != INSN_FROM_REG)
+	if (mem->op > INSN_BTC || mem->source != INSN_FROM_REG)
 		return 0;
 	return (bit & -(int64_t)bits) / 8;
 }
@@ -259,16 +259,24 @@ insn_mem(const struct insn *insn, struct insn_mem *mem)
 	return 0;
 }
 
-void
-insn_mem_where(const struct insn *insn, const struct insn_mem *mem, const struct insn_regs *regs,
-               uint64_t *from, uint64_t *to)
+static uint64_t
+element_gva(const struct insn *insn, const struct insn_mem *mem, const struct insn_regs *regs,
+            bool written)
 {
-	if (mem->op >= INSN_MOVS) {
-		*from = linear(insn, regs, segment_or(insn, SEG_DS), regs->gpr[REG_RSI]);
-		*to = linear(insn, regs, SEG_ES, regs->gpr[REG_RDI]);
-		return;
-	}
-	*from = *to = operand_address(insn, regs, bit_element(mem, regs->gpr));
+	if (mem->op < INSN_MOVS)
+		return operand_address(insn, regs, bit_element(mem, regs->gpr));
+	if (written)
+		return linear(insn, regs, SEG_ES, regs->gpr[REG_RDI]);
+	return linear(insn, regs, segment_or(insn, SEG_DS), regs->gpr[REG_RSI]);
+}
+
+uint64_t
+insn_mem_gva(const struct insn *insn, const struct insn_mem *mem, const struct insn_regs *regs,
+             bool written)
+{
+	if (mem->op < INSN_BT)
+		return operand_address(insn, regs, 0);
+	return element_gva(insn, mem, regs, written);
 }
 
 uint64_t

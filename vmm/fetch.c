@@ -12,17 +12,6 @@
 /* Of an entry that is not to be found again. */
 enum { NO_MODE = UINT8_MAX };
 
-static uint64_t
-code_gva(struct vcpu *v, uint64_t rip, enum insn_mode mode)
-{
-	struct vm_segment cs;
-
-	if (mode == INSN_64)
-		return rip;
-	hv->get_segment(v, SEG_CS, &cs);
-	return (uint32_t)(cs.base + rip);
-}
-
 /* Up to VM_INSN_MAX bytes: those in the page, and those in the next one if it can be executed. */
 static bool
 read_bytes(struct vcpu *v, struct hv_insn *i, uint64_t gva, uint64_t cr3)
@@ -46,13 +35,13 @@ read_bytes(struct vcpu *v, struct hv_insn *i, uint64_t gva, uint64_t cr3)
 
 /* Into the cache only where all bytes lie in one page: the others are few. */
 static __attribute__((noinline)) const struct hv_insn *
-decode(struct vcpu *v, struct hv_insn *i, uint64_t gva, const struct hv_code *code)
+decode(struct vcpu *v, struct hv_insn *i, uint64_t gva, struct hv_code code)
 {
 	bool whole = PAGE_SIZE - gva % PAGE_SIZE >= sizeof(i->bytes);
 
-	i->mode = code->mode;
-	if (!read_bytes(v, i, gva, code->cr3) ||
-	    insn_decode(&i->insn, i->bytes, i->count, code->mode) < 0) {
+	i->mode = code.mode;
+	if (!read_bytes(v, i, gva, code.cr3) ||
+	    insn_decode(&i->insn, i->bytes, i->count, code.mode) < 0) {
 		i->mode = NO_MODE;
 		return NULL;
 	}
@@ -67,17 +56,15 @@ decode(struct vcpu *v, struct hv_insn *i, uint64_t gva, const struct hv_code *co
 const struct hv_insn *
 fetch_insn(struct vcpu *v, uint64_t rip)
 {
-	struct hv_insn *i = &v->insns[rip % HV_INSNS];
-	const uint64_t *halves;
-	struct hv_code code;
-	uint64_t gva;
+	struct hv_code code = hv->get_code(v);
+	uint64_t gva = code.mode == INSN_64 ? rip : (uint32_t)(vcpu_cs_base(v) + rip);
+	struct hv_insn *i = &v->insns[gva % HV_INSNS];
+	const code_word_t *words;
 
-	hv->get_code(v, &code);
-	gva = code_gva(v, rip, code.mode);
 	if (PAGE_SIZE - gva % PAGE_SIZE < sizeof(i->bytes) || i->mode != code.mode)
-		return decode(v, i, gva, &code);
-	halves = (const void *)gmem_code(v, gva, code.cr3);
-	if (!halves || halves[0] != i->halves[0] || halves[1] != i->halves[1])
-		return decode(v, i, gva, &code);
+		return decode(v, i, gva, code);
+	words = (const code_word_t *)gmem_code(v, gva, code.cr3);
+	if (!words || words[0] != i->words[0] || words[1] != i->words[1])
+		return decode(v, i, gva, code);
 	return i;
 }

@@ -281,16 +281,16 @@ gmem_write(struct vcpu *v, uint64_t gva, const void *buf, uint64_t size, struct 
 static bool
 entries_stand(const struct hv_code_page *c)
 {
-	const unsigned int n = c->entries;
+	const struct hv_code_entry *e = c->entry, *end = e + c->entries;
 
 	if (!c->wide) {
-		for (unsigned int i = 0; i < n; i++)
-			if (*(const uint32_t *)c->entry[i].at != c->entry[i].value)
+		for (; e < end; e++)
+			if (*(const uint32_t *)e->at != e->value)
 				return false;
 		return true;
 	}
-	for (unsigned int i = 0; i < n; i++)
-		if (*(const uint64_t *)c->entry[i].at != c->entry[i].value)
+	for (; e < end; e++)
+		if (*(const uint64_t *)e->at != e->value)
 			return false;
 	return true;
 }
@@ -313,6 +313,15 @@ note_entries(struct vcpu *v, const struct walk *w, struct hv_code_page *c)
 		        c->wide ? *(const uint64_t *)at : *(const uint32_t *)at;
 	}
 	return true;
+}
+
+/* Code is read for every access to device memory, so the last page is kept. */
+static bool
+is_code_page(const struct vcpu *v, uint64_t page_gva, uint64_t cr3)
+{
+	const struct hv_code_page *c = &v->code;
+
+	return c->bytes && c->gva == page_gva && c->cr3 == cr3 && c->tlb_gen == v->vm->tlb_gen;
 }
 
 /* Apart from the common case, which needs no stack. */
@@ -338,7 +347,8 @@ gmem_code(struct vcpu *v, uint64_t gva, uint64_t cr3)
 {
 	uint64_t offset = gva % PAGE_SIZE;
 
-	if (!gmem_is_code_page(v, gva - offset, cr3) || !entries_stand(&v->code))
-		find_code(v, gva - offset, cr3);
+	if (is_code_page(v, gva - offset, cr3) && entries_stand(&v->code))
+		return v->code.bytes + offset;
+	find_code(v, gva - offset, cr3);
 	return v->code.bytes ? v->code.bytes + offset : NULL;
 }

@@ -43,17 +43,20 @@ struct hv_code_page {
 	uint64_t tlb_gen; /* the frames are the guest's as long as the VM's is the same */
 	unsigned int entries;
 	bool wide; /* entries of 8 bytes, not 4 */
-	struct {
+	struct hv_code_entry {
 		const void *at; /* kernel's address */
 		uint64_t value;
 	} entry[PT_LEVELS];
 };
 
+/* A word of code, at any address. */
+typedef uint64_t code_word_t __attribute__((aligned(1), may_alias));
+
 /* An instruction that was decoded before: the same bytes in the same mode are the same one. */
 struct hv_insn {
 	union {
 		uint8_t bytes[16]; /* as they follow in memory */
-		uint64_t halves[2];
+		uint64_t words[2];
 	};
 	uint8_t mode;   /* enum insn_mode */
 	uint8_t count;  /* of bytes, at most VM_INSN_MAX */
@@ -187,7 +190,7 @@ struct hv_ops {
 	void (*get_regs)(struct vcpu *v, struct vm_regs *r);
 	int (*set_regs)(struct vcpu *v, const struct vm_regs *r);
 	/* Mode and page tables of the code at RIP; and RSP goes to v->gpr[]. */
-	void (*get_code)(struct vcpu *v, struct hv_code *code);
+	struct hv_code (*get_code)(struct vcpu *v);
 	/* Is the access of this HV_EXIT_EPT_VIOLATION the instruction's at RIP?  If not, why. */
 	bool (*mem_by_insn)(struct vcpu *v, const struct hv_exit *x, enum vm_mem_why *why);
 	/* Fast single accessors for handlers. */

@@ -246,7 +246,8 @@ exit_io(struct vcpu *v, struct hv_exit *x)
 	return io_to_monitor(v, x, 1);
 }
 
-static void
+/* Apart, so that the way to mmio_complete() needs no stack. */
+static __attribute__((noinline)) void
 complete_in(struct vcpu *v)
 {
 	struct gmem_fault f;
@@ -270,10 +271,10 @@ complete_in(struct vcpu *v)
 void
 io_complete(struct vcpu *v)
 {
-	bool mmio = v->in.pending == PENDING_MMIO;
+	uint8_t pending = v->in.pending;
 
 	v->in.pending = PENDING_NONE;
-	if (mmio)
+	if (pending == PENDING_MMIO)
 		mmio_complete(v);
 	else
 		complete_in(v);

@@ -40,12 +40,9 @@ static void
 where(struct vcpu *v, const struct hv_insn *i, const struct hv_exit *x)
 {
 	struct vm_run *run = v->run;
-	struct vm_segment cs = {.base = 0};
 
-	if (i->insn.mode != INSN_64)
-		hv->get_segment(v, SEG_CS, &cs);
 	run->rip = x->rip;
-	run->cs_base = cs.base;
+	run->cs_base = i->insn.mode == INSN_64 ? 0 : vcpu_cs_base(v);
 	run->insn_len = i->count;
 	__builtin_memcpy(run->insn, i->bytes, VM_INSN_MAX); /* four moves; memcpy would be a call */
 }
@@ -69,13 +66,14 @@ refuse_insn(struct vcpu *v, const struct hv_exit *x, const struct hv_insn *i)
 
 /* MOVS has two operands, either or both in device memory.  What can fault does so before a device
  * sees anything. */
-static enum hv_action
-movs(struct vcpu *v, const struct hv_exit *x, const struct hv_insn *i, uint64_t from)
+static __attribute__((noinline)) enum hv_action
+movs(struct vcpu *v, const struct hv_exit *x, const struct hv_insn *i, const struct insn_regs *regs)
 {
+	uint64_t from = insn_mem_gva(&i->insn, &i->mem, regs, false), from_gpa, last_gpa, value = 0;
 	unsigned int width = i->mem.width;
-	uint64_t from_gpa, last_gpa, value = 0;
 	struct gmem_fault f;
 
+	v->mmio.to = insn_mem_gva(&i->insn, &i->mem, regs, true);
 	if (gmem_translate(v, from, VM_ACCESS_READ, &from_gpa, &f) < 0)
 		return io_fault(v, &f, VM_ACCESS_READ);
 	if (gmem_translate(v, v->mmio.to, VM_ACCESS_WRITE, &v->mmio.to_gpa, &f) < 0 ||
@@ -99,15 +97,20 @@ movs(struct vcpu *v, const struct hv_exit *x, const struct hv_insn *i, uint64_t 
 /* The gva is computed only to see that the instruction's operand, all of it, is what was touched.
  */
 static enum hv_action
-one_operand(struct vcpu *v, const struct hv_exit *x, const struct hv_insn *i, uint64_t gva)
+one_operand(struct vcpu *v, const struct hv_exit *x, const struct hv_insn *i,
+            const struct insn_regs *regs)
 {
+	bool read = i->mem.access & VM_ACCESS_READ;
+	uint64_t gva = insn_mem_gva(&i->insn, &i->mem, regs, !read);
+
 	if ((gva ^ x->mem.gpa) % PAGE_SIZE || crosses(gva, i->mem.width))
 		return refuse(v, x, VM_MEM_CROSSES);
-	v->mmio.to_gpa = x->mem.gpa;
-	if (i->mem.access & VM_ACCESS_READ)
+	if (read) {
+		v->mmio.to_gpa = x->mem.gpa;
 		ask(v, i, x->mem.gpa, false, 0);
-	else
+	} else {
 		ask(v, i, x->mem.gpa, true, insn_source(&i->mem, v->gpr));
+	}
 	return HV_USER;
 }
 
@@ -117,7 +120,6 @@ mmio_access(struct vcpu *v, struct hv_exit *x)
 	const struct hv_insn *i;
 	struct insn_regs regs;
 	enum vm_mem_why why;
-	uint64_t from, to;
 
 	if (!hv->mem_by_insn(v, x, &why))
 		return refuse(v, x, why);
@@ -126,12 +128,10 @@ mmio_access(struct vcpu *v, struct hv_exit *x)
 		return refuse_insn(v, x, i);
 	x->len = i->insn.len;
 	vcpu_insn_regs(v, &i->insn, &regs);
-	insn_mem_where(&i->insn, &i->mem, &regs, &from, &to);
 	where(v, i, x);
-	v->mmio.to = to;
 	if (i->mem.op == INSN_MOVS)
-		return movs(v, x, i, from);
-	return one_operand(v, x, i, i->mem.access & VM_ACCESS_READ ? from : to);
+		return movs(v, x, i, &regs);
+	return one_operand(v, x, i, &regs);
 }
 
 /* Between elements RIP stays, but a trap and the interrupt shadow are as after the last. */
@@ -154,7 +154,7 @@ retire(struct vcpu *v, const struct hv_insn *i)
 }
 
 /* The operand has been read: registers and flags change, and the result may have to be written. */
-static void
+static __attribute__((noinline)) void
 finish_read(struct vcpu *v, const struct hv_insn *i)
 {
 	uint64_t value = v->run->mmio.value;

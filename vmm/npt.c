@@ -154,18 +154,24 @@ npt_map(struct vm *vm, const struct vm_slot *slot, uint64_t gpa, int access)
 	return NPT_MAPPED;
 }
 
-enum npt_result
-npt_fault(struct vm *vm, uint64_t gpa, uint32_t access)
+/* Apart, so that what is outside RAM needs no stack. */
+static __attribute__((noinline)) enum npt_result
+npt_fill(struct vm *vm, const struct vm_slot *slot, uint64_t gpa, uint32_t access)
 {
-	const struct vm_slot *slot = vm_slot_find(vm, gpa);
 	enum npt_result result;
 
-	if (!slot)
-		return NPT_NO_RAM;
 	spin_lock(&kernel_lock);
 	result = npt_map(vm, slot, gpa, access & VM_ACCESS_WRITE ? ACCESS_WRITE : ACCESS_READ);
 	spin_unlock(&kernel_lock);
 	return result;
+}
+
+enum npt_result
+npt_fault(struct vm *vm, uint64_t gpa, uint32_t access)
+{
+	const struct vm_slot *slot = vm_slot_find(vm, gpa);
+
+	return slot ? npt_fill(vm, slot, gpa, access) : NPT_NO_RAM;
 }
 
 void

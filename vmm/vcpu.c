@@ -203,6 +203,15 @@ vcpu_set_gpr(struct vcpu *v, unsigned int reg, uint64_t value)
 		hv->set_rsp(v, value);
 }
 
+uint64_t
+vcpu_cs_base(struct vcpu *v)
+{
+	struct vm_segment cs;
+
+	hv->get_segment(v, SEG_CS, &cs);
+	return cs.base;
+}
+
 void
 vcpu_bases(struct vcpu *v, const struct insn *insn, uint64_t *base)
 {

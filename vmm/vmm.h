@@ -41,6 +41,7 @@ vcpu_rip_after(struct vcpu *v, uint64_t rip, uint32_t len)
 	/* Outside 64-bit mode EIP wraps. */
 	return next >> 32 == rip >> 32 || vcpu_in_64bit(v) ? next : (uint32_t)next;
 }
+uint64_t vcpu_cs_base(struct vcpu *v);
 /* Segments' bases that insn's addresses may need, by enum vm_seg. */
 void vcpu_bases(struct vcpu *v, const struct insn *insn, uint64_t *base);
 /* Registers for the addresses of the last exit's instruction.  v->gpr[REG_RSP] must be right. */
@@ -117,14 +118,6 @@ const void *gphys_page(struct vm *vm, uint64_t gpa);
 int gphys_read(struct vm *vm, uint64_t gpa, void *buf, uint64_t size);
 int gphys_write(struct vm *vm, uint64_t gpa, const void *buf, uint64_t size);
 
-/* Code is read for every exit that needs its instruction, so the last page is kept. */
-static inline bool
-gmem_is_code_page(const struct vcpu *v, uint64_t page_gva, uint64_t cr3)
-{
-	const struct hv_code_page *c = &v->code;
-
-	return c->bytes && c->gva == page_gva && c->cr3 == cr3 && c->tlb_gen == v->vm->tlb_gen;
-}
 /*
  * The kernel's address of the code at gva, to the end of its page; NULL where the guest could not
  * execute or has no RAM.  cr3 is the guest's.

@@ -8,35 +8,19 @@
 
 enum { FS_PER_NS = 1000000, REGISTER = 8 };
 
-/* What the counter gains by running, since the clock's beginning. */
+/* What the counter has gained by running, since the clock's beginning: h->counter lacks it. */
 static uint64_t
-periods(const struct hpet *h)
+gained(const struct hpet *h)
 {
-	return h->clock.now(h->clock.arg) / HPET_PERIOD_NS;
-}
-
-static uint64_t
-counter(const struct hpet *h)
-{
-	return h->enabled ? h->counter + periods(h) : h->counter;
-}
-
-static void
-set_counter(struct hpet *h, uint64_t value)
-{
-	h->counter = h->enabled ? value - periods(h) : value;
+	return h->enabled ? h->clock.now(h->clock.arg) / HPET_PERIOD_NS : 0;
 }
 
 static void
 set_enabled(struct hpet *h, bool enabled)
 {
-	uint64_t value;
-
-	if (h->enabled == enabled)
-		return;
-	value = counter(h);
+	h->counter += gained(h);
 	h->enabled = enabled;
-	set_counter(h, value);
+	h->counter -= gained(h);
 }
 
 static uint64_t
@@ -49,7 +33,7 @@ read_register(const struct hpet *h, uint64_t reg)
 	case HPET_CONFIG:
 		return h->enabled ? HPET_ENABLE : 0;
 	case HPET_COUNTER:
-		return counter(h);
+		return h->counter + gained(h);
 	}
 	return 0;
 }
@@ -71,21 +55,40 @@ hpet_read(void *state, uint64_t addr, unsigned int size)
 	return read_register(state, addr - part) >> 8 * part;
 }
 
+static uint64_t
+merge(uint64_t old, uint64_t value, uint64_t mask)
+{
+	return (old & ~mask) | (value & mask);
+}
+
+static void
+write_counter(struct hpet *h, uint64_t value, uint64_t mask)
+{
+	uint64_t running = gained(h);
+
+	h->counter = merge(h->counter + running, value, mask) - running;
+}
+
+static void
+write_config(struct hpet *h, uint64_t value, uint64_t mask)
+{
+	set_enabled(h, merge(h->enabled ? HPET_ENABLE : 0, value, mask) & HPET_ENABLE);
+}
+
 static void
 hpet_write(void *state, uint64_t addr, unsigned int size, uint64_t value)
 {
-	struct hpet *h = state;
 	uint64_t part = addr % REGISTER, reg = addr - part;
 	uint64_t mask;
 
-	if (!is_within(addr, size) || (reg != HPET_CONFIG && reg != HPET_COUNTER))
+	if (!is_within(addr, size))
 		return;
 	mask = UINT64_MAX >> (64 - 8 * size) << 8 * part;
-	value = (read_register(h, reg) & ~mask) | (value << 8 * part & mask);
+	value <<= 8 * part;
 	if (reg == HPET_COUNTER)
-		set_counter(h, value);
-	else
-		set_enabled(h, value & HPET_ENABLE);
+		write_counter(state, value, mask);
+	else if (reg == HPET_CONFIG)
+		write_config(state, value, mask);
 }
 
 void

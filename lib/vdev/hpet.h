@@ -25,7 +25,7 @@ enum {
 struct hpet {
 	struct vdev_clock clock;
 	bool enabled;
-	uint64_t counter; /* less the periods of the clock, while it runs */
+	uint64_t counter; /* while it runs, less what the clock has counted since it began */
 };
 
 void hpet_init(struct hpet *h, const struct vdev_clock *clock);

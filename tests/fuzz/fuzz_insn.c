@@ -51,12 +51,12 @@ static void
 check_mem(const struct insn *insn, const struct insn_regs *regs)
 {
 	struct insn_mem mem;
-	uint64_t gva, from, to;
+	uint64_t gva;
 
 	if (insn_mem(insn, &mem))
 		return;
-	insn_mem_where(insn, &mem, regs, &from, &to);
-	check(from == to || mem.op >= INSN_MOVS);
+	check(mem.op >= INSN_MOVS ||
+	      insn_mem_gva(insn, &mem, regs, false) == insn_mem_gva(insn, &mem, regs, true));
 	check(power_of_two(mem.width, 1, 8) && mem.access && mem.op <= INSN_LODS);
 	check(mem.op >= INSN_MOVS || !insn_address(insn, regs, &gva));
 	check(mem.imm >> (8 * mem.width - 1) <= 1);

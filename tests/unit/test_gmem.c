@@ -85,12 +85,19 @@ vcpu_cpl(struct vcpu *v)
 	return regs.cpl;
 }
 
-static void
-get_code(struct vcpu *v, struct hv_code *code)
+static struct hv_code
+get_code(struct vcpu *v)
 {
 	(void)v;
-	code->cr3 = regs.cr3;
-	code->mode = INSN_64;
+	return (struct hv_code){.cr3 = regs.cr3, .mode = INSN_64};
+}
+
+uint64_t
+vcpu_cs_base(struct vcpu *v)
+{
+	(void)v;
+	fail(); /* 64-bit mode does not ask */
+	return 0;
 }
 
 static const struct hv_ops ops = {.get_cr = get_cr, .get_efer = get_efer, .get_code = get_code};

@@ -245,9 +245,10 @@ check_memory(const struct test *t, const struct insn_mem *mem)
 	const ZydisDecodedOperand *write =
 	        find(t, ZYDIS_OPERAND_TYPE_MEMORY, ZYDIS_OPERAND_ACTION_MASK_WRITE);
 	const ZydisDecodedOperand *reg = find(t, ZYDIS_OPERAND_TYPE_REGISTER, 0);
-	uint64_t extra = bit_offset(t, mem, reg), from, to;
+	uint64_t extra = bit_offset(t, mem, reg);
+	uint64_t from = insn_mem_gva(&t->s.insn, mem, &t->regs, false);
+	uint64_t to = insn_mem_gva(&t->s.insn, mem, &t->regs, true);
 
-	insn_mem_where(&t->s.insn, mem, &t->regs, &from, &to);
 	require(t, !!read == !!(mem->access & VM_ACCESS_READ), "read");
 	require(t, !!write == !!(mem->access & VM_ACCESS_WRITE), "write");
 	require(t, mem->width * 8 == (read ? read : write)->size, "width");

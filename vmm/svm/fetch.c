@@ -14,14 +14,13 @@ svm_forget_code(struct vcpu *v)
 	s->code.tlb_gen = SVM_NO_CODE;
 }
 
-void
-svm_get_code(struct vcpu *v, struct hv_code *code)
+struct hv_code
+svm_get_code(struct vcpu *v)
 {
 	const struct vmcb *b = svm_vmcb(v);
 
-	code->cr3 = b->cr3;
-	code->mode = svm_guest_mode(b);
 	v->gpr[REG_RSP] = b->rsp;
+	return (struct hv_code){.cr3 = b->cr3, .mode = svm_guest_mode(b)};
 }
 
 /* Matches no code. */

@@ -8,9 +8,6 @@
  * to it and what it was are remembered, and its bytes compared each time.
  */
 
-/* A word of code, at any address. */
-typedef uint64_t code_word_t __attribute__((aligned(1), may_alias));
-
 static inline enum insn_mode
 svm_guest_mode(const struct vmcb *b)
 {

@@ -104,7 +104,7 @@ svm_vmcb(struct vcpu *v)
 
 /* fetch.c: what is remembered of the guest's code; see fetch.h */
 void svm_fetch_init(struct vcpu *v);
-void svm_get_code(struct vcpu *v, struct hv_code *code);
+struct hv_code svm_get_code(struct vcpu *v);
 /* The page is not at its address any more: the guest changes its paging mode. */
 void svm_forget_code(struct vcpu *v);
 

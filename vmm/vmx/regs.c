@@ -180,10 +180,9 @@ code_mode(struct vcpu *v)
 	               : INSN_16;
 }
 
-void
-vmx_get_code(struct vcpu *v, struct hv_code *code)
+struct hv_code
+vmx_get_code(struct vcpu *v)
 {
-	code->cr3 = vmcs_read(v, VMCS_GUEST_CR3);
-	code->mode = code_mode(v);
 	v->gpr[REG_RSP] = vmcs_read(v, VMCS_GUEST_RSP);
+	return (struct hv_code){.cr3 = vmcs_read(v, VMCS_GUEST_CR3), .mode = code_mode(v)};
 }

@@ -95,7 +95,7 @@ uint64_t vmx_get_cr(struct vcpu *v, unsigned int cr);
 void vmx_set_cr(struct vcpu *v, unsigned int cr, uint64_t value);
 uint64_t vmx_get_efer(struct vcpu *v);
 void vmx_set_efer(struct vcpu *v, uint64_t value);
-void vmx_get_code(struct vcpu *v, struct hv_code *code);
+struct hv_code vmx_get_code(struct vcpu *v);
 
 /* entry.S: enters the guest; 0 after an exit, -1 when VMLAUNCH or VMRESUME failed. */
 int vmx_enter(struct vcpu *v);
