@@ -69,12 +69,11 @@ def sorted_kinds(beds, column):
 
 
 def data_exits(beds, data):
-    """kind, and of each bed: count, cycles, monitor; NaN where there are none."""
+    """kind, and of each bed: count, cycles, monitor; NaN where the kind did not come."""
     for name, column in (("counts", "count"), ("cycles", "cycles")):
-        nothing = dict.fromkeys(("count", "cycles", "monitor"), 0)
+        nothing = dict.fromkeys(("count", "cycles", "monitor"), "NaN")
         write(data / f"{name}.tsv",
-              [[kind, *(value or "NaN" for bed in beds
-                        for value in bed.exits.get(kind, nothing).values())]
+              [[kind, *(value for bed in beds for value in bed.exits.get(kind, nothing).values())]
                for kind in sorted_kinds(beds, column)])
 
 
