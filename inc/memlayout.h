@@ -48,6 +48,7 @@
 #define T_IRQ_BASE \
 	0x20 /* legacy IRQ n, masked at the PICs but for the serial port by I/O APIC or PIC */
 #define T_TIMER    0x40
+#define T_IPI      0x41 /* from another CPU */
 #define T_SPURIOUS 0xff
 
 #endif

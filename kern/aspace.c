@@ -3,6 +3,7 @@
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "kern/env.h"
+#include "kern/tlb.h"
 #include "lib/assert.h"
 #include "lib/string.h"
 
@@ -21,31 +22,10 @@
 
 static struct aspace aspaces[ENV_MAX];
 
-/* More invalidations than this one by one cost more than reloading CR3. */
-enum { FLUSH_MAX = 32 };
-
-static bool
-is_loaded(const struct aspace *as)
-{
-	return (read_cr3() & PTE_ADDR) == as->pt.root;
-}
-
-void
-aspace_flush(struct aspace *as, uint64_t va, uint64_t size)
-{
-	if (!is_loaded(as))
-		return;
-	if (size > FLUSH_MAX * PAGE_SIZE) {
-		write_cr3(as->pt.root);
-		return;
-	}
-	for (uint64_t end = va + size; va < end; va += PAGE_SIZE)
-		invlpg(va);
-}
-
 void
 aspace_narrow(struct aspace *as, uint64_t va, uint64_t size)
 {
+	tlb_hold(as);
 	for (struct aspace_watcher *w = as->watchers; w; w = w->next)
 		w->narrow(w, va, size);
 }
@@ -100,13 +80,6 @@ aspace_get(struct aspace *as)
 	as->refs++;
 }
 
-void
-aspace_load(struct aspace *as)
-{
-	if (!is_loaded(as))
-		write_cr3(as->pt.root);
-}
-
 static uint64_t
 entry_pages(int level)
 {
@@ -154,8 +127,7 @@ aspace_put(struct aspace *as)
 	if (--as->refs)
 		return;
 	assert(!as->watchers);
-	if (is_loaded(as))
-		aspace_load_kernel();
+	tlb_forget(as);
 	pt_visit(&as->pt, 0, ULIM, drop_entry, as);
 	assert(!as->pages);
 	pt_free(&as->pt, 0, PT_ENTRIES / 2 - 1, true);
@@ -224,7 +196,7 @@ aspace_unmap(struct aspace *as, uint64_t va, uint64_t size)
 	aspace_narrow(as, va, size);
 	pt_visit(&as->pt, va, va + size, drop_entry, as);
 	pt_prune(&as->pt, va, va + size);
-	aspace_flush(as, va, size);
+	tlb_flush(as, va, size);
 	return 0;
 }
 
@@ -276,7 +248,7 @@ aspace_map_zero(struct aspace *as, uint64_t va, uint64_t size, uint64_t perm)
 		if (n < 0) {
 			pt_visit(&as->pt, va, va + done, drop_entry, as);
 			pt_prune(&as->pt, va, va + size);
-			aspace_flush(as, va, size);
+			tlb_flush(as, va, size);
 			return n;
 		}
 		done += n;
@@ -344,6 +316,6 @@ aspace_copy(struct aspace *dst, struct aspace *src)
 
 	aspace_narrow(src, 0, ULIM);
 	err = pt_visit(&src->pt, 0, ULIM, copy_entry, dst);
-	aspace_flush(src, 0, ULIM);
+	tlb_flush(src, 0, ULIM);
 	return err;
 }

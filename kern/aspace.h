@@ -10,9 +10,7 @@
  * that hold a promise for the table: markers and copy-on-write frames.
  */
 int aspace_split(struct aspace *as, pte_t *entry);
-/* Tells the watchers.  Comes before the change. */
+/* Holds the other CPUs, tells the watchers.  Comes before the change, and tlb_flush() after it. */
 void aspace_narrow(struct aspace *as, uint64_t va, uint64_t size);
-/* Invalidates translations on this CPU.  Comes after the change. */
-void aspace_flush(struct aspace *as, uint64_t va, uint64_t size);
 
 #endif

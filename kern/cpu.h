@@ -6,6 +6,7 @@
 
 #include "inc/memlayout.h"
 
+struct aspace;
 struct env;
 struct vcpu;
 
@@ -40,13 +41,23 @@ struct table_register {
 struct cpu {
 	uint32_t index;
 	uint32_t apic_id;
-	struct env *env;    /* running here, or NULL when idle */
+	struct env *env;    /* running here, or NULL */
+	bool idle;          /* looks for an Env to run, or waits for one */
 	struct vcpu *vcpu;  /* whose guest state is in the registers, or NULL */
 	bool resched;       /* the time slice is over */
 	bool interruptible; /* kernel code that lets interrupts in: idle, or after a guest's exit */
 	uint64_t slice_end; /* TSC */
 	uint64_t timer_at;  /* TSC the LAPIC timer is programmed for; UINT64_MAX: off */
 	uint64_t env_since; /* TSC at which env got this CPU */
+	/* kern/tlb.c */
+	struct aspace *aspace; /* that CR3 has; NULL: the kernel's own tables */
+	uint64_t tlb_gen;      /* aspace->tlb_gen as of the last flush here */
+	/* kern/ipi.c: written by the holder of the kernel lock, who waits until recalled is false
+	 */
+	bool recalled;
+	struct vcpu *recall_vcpu;
+	const struct aspace *recall_aspace;
+	bool nmi_sent; /* an NMI that comes is ours */
 	struct tss tss;
 	uint64_t gdt[7] __attribute__((aligned(16)));
 	struct table_register gdtr;

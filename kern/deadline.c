@@ -2,74 +2,86 @@
 
 #include <stddef.h>
 
-/* A binary heap: heap[i] is due no later than heap[2i + 1] and heap[2i + 2]. */
-static struct env *heap[ENV_MAX];
-static unsigned int heap_size;
+#include "inc/memlayout.h"
+
+/* A binary heap for each CPU: at[i] is due no later than at[2i + 1] and at[2i + 2]. */
+struct env *deadline_heap[CPUS_MAX][ENV_MAX];
+static unsigned int sizes[CPUS_MAX];
 
 static void
-place(unsigned int i, struct env *e)
+place(struct env **at, unsigned int i, struct env *e)
 {
-	heap[i] = e;
+	at[i] = e;
 	e->timer = i + 1;
 }
 
 /* Puts e into the hole at i, or above. */
 static void
-sift_up(unsigned int i, struct env *e)
+sift_up(struct env **at, unsigned int i, struct env *e)
 {
-	while (i && heap[(i - 1) / 2]->deadline > e->deadline) {
-		place(i, heap[(i - 1) / 2]);
+	while (i && at[(i - 1) / 2]->deadline > e->deadline) {
+		place(at, i, at[(i - 1) / 2]);
 		i = (i - 1) / 2;
 	}
-	place(i, e);
+	place(at, i, e);
 }
 
 /* Puts e into the hole at i, or below. */
 static void
-sift_down(unsigned int i, struct env *e)
+sift_down(struct env **at, unsigned int size, unsigned int i, struct env *e)
 {
 	unsigned int child;
 
-	while ((child = 2 * i + 1) < heap_size) {
-		if (child + 1 < heap_size && heap[child + 1]->deadline < heap[child]->deadline)
+	while ((child = 2 * i + 1) < size) {
+		if (child + 1 < size && at[child + 1]->deadline < at[child]->deadline)
 			child++;
-		if (heap[child]->deadline >= e->deadline)
+		if (at[child]->deadline >= e->deadline)
 			break;
-		place(i, heap[child]);
+		place(at, i, at[child]);
 		i = child;
 	}
-	place(i, e);
+	place(at, i, e);
 }
 
-/* Puts e into the hole at i, which may be wrong for it either way. */
+/* Puts e into the hole at i of a CPU's heap, which may be wrong for it either way. */
 static void
-sift(unsigned int i, struct env *e)
+sift(unsigned int cpu, unsigned int i, struct env *e)
 {
-	if (i && heap[(i - 1) / 2]->deadline > e->deadline)
-		sift_up(i, e);
+	struct env **at = deadline_heap[cpu];
+
+	if (i && at[(i - 1) / 2]->deadline > e->deadline)
+		sift_up(at, i, e);
 	else
-		sift_down(i, e);
+		sift_down(at, sizes[cpu], i, e);
+}
+
+static void
+take_out(struct env *e)
+{
+	unsigned int cpu = e->timer_cpu, i = e->timer - 1;
+	struct env **end = &deadline_heap[cpu][--sizes[cpu]];
+	struct env *last = *end;
+
+	*end = NULL;
+	e->timer = 0;
+	if (last != e)
+		sift(cpu, i, last);
 }
 
 void
-deadline_set(struct env *e, uint64_t tsc)
+deadline_set(struct env *e, unsigned int cpu, uint64_t tsc)
 {
-	unsigned int i = e->timer - 1;
-
+	if (e->timer && (tsc == UINT64_MAX || e->timer_cpu != cpu))
+		take_out(e);
 	e->deadline = tsc;
-	if (tsc != UINT64_MAX) {
-		sift(e->timer ? i : heap_size++, e);
-	} else if (e->timer) {
-		struct env *last = heap[--heap_size];
-
-		e->timer = 0;
-		if (last != e)
-			sift(i, last);
-	}
+	if (tsc == UINT64_MAX)
+		return;
+	e->timer_cpu = cpu;
+	sift(cpu, e->timer ? e->timer - 1 : sizes[cpu]++, e);
 }
 
-struct env *
-deadline_first(void)
+void
+deadline_clear(struct env *e)
 {
-	return heap_size ? heap[0] : NULL;
+	deadline_set(e, e->timer_cpu, UINT64_MAX);
 }

@@ -12,6 +12,7 @@
 #include "kern/pmap.h"
 #include "kern/sched.h"
 #include "kern/terminal.h"
+#include "kern/tlb.h"
 #include "lib/string.h"
 #include "vmm/hv.h"
 
@@ -211,6 +212,15 @@ env_ended_child(const struct env *e)
 	return NULL;
 }
 
+/* Its killers hear that it is gone. */
+static void
+wake_killers(const struct env *e)
+{
+	for (struct env *killer = envs; e->doomed && killer < envs + ENV_MAX; killer++)
+		if (killer->wait == WAIT_END && killer->wait_for == e->id)
+			sched_wake(killer);
+}
+
 /* Leaves the status for the parent, if that is one that may ask. */
 static void
 leave_status(struct env *e, int status)
@@ -246,9 +256,30 @@ env_destroy(struct env *e, int status)
 	e->as = NULL;
 	terminal_lost(e);
 	orphan_children(e);
+	wake_killers(e);
 	leave_status(e, status);
 	if (current)
 		sched_yield();
+}
+
+bool
+env_kill(struct env *e)
+{
+	struct cpu *cpu = env_cpu(e);
+
+	if (!cpu || cpu == this_cpu()) {
+		env_destroy(e, ENV_WAIT_KILLED);
+		return true;
+	}
+	e->doomed = true;
+	sched_preempt(cpu);
+	return false;
+}
+
+struct cpu *
+env_cpu(const struct env *e)
+{
+	return e->status == ENV_RUNNING ? e->home : NULL;
 }
 
 void
@@ -259,7 +290,7 @@ env_stop(void)
 
 	if (!e)
 		return;
-	e->ticks = env_ticks(e);
+	e->ticks += rdtsc() - cpu->env_since;
 	if (e->tf != &e->saved) {
 		e->saved = *e->tf;
 		e->tf = &e->saved;
@@ -270,9 +301,7 @@ env_stop(void)
 uint64_t
 env_ticks(const struct env *e)
 {
-	const struct cpu *cpu = this_cpu();
-
-	return e->ticks + (cpu->env == e ? rdtsc() - cpu->env_since : 0);
+	return e->ticks + (e->home && e->home->env == e ? rdtsc() - e->home->env_since : 0);
 }
 
 /* e gets this CPU.  Guest state of another Env leaves it; e's own may have stayed. */
@@ -284,7 +313,7 @@ env_switch(struct env *e)
 	env_stop();
 	if (cpu->vcpu && cpu->vcpu->env != e)
 		hv_switch_out();
-	aspace_load(e->as);
+	tlb_load(e->as);
 	cpu->env = e;
 	cpu->env_since = rdtsc();
 	e->status = ENV_RUNNING;

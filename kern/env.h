@@ -8,6 +8,7 @@
 #include "kern/trap.h"
 
 struct aspace;
+struct cpu;
 struct vcpu;
 
 enum { ENV_SLOT_BITS = 10, ENV_MAX = 1 << ENV_SLOT_BITS };
@@ -21,7 +22,8 @@ enum env_wait {
 	WAIT_IPC_RECV,
 	WAIT_SLEEP,
 	WAIT_HALT,
-	WAIT_REQUEST
+	WAIT_REQUEST,
+	WAIT_END /* of an Env that it has killed */
 };
 
 /* First in, first out; an Env is in one queue at most. */
@@ -53,9 +55,12 @@ struct env {
 	uint64_t deadline; /* TSC at which to wake or kick it; UINT64_MAX: never */
 	uint64_t runs, ticks;
 	uint64_t slice;          /* ticks that are left of its time slice, while it does not run */
+	struct cpu *home;        /* the CPU that it runs on, or ran on last; NULL: none yet */
+	bool doomed;             /* killed on another CPU: dies before it runs again */
 	struct env_queue *queue; /* the one it is in, or NULL */
 	struct env *next, *prev;
-	unsigned int timer; /* 1 + its place in the heap of deadlines; 0: none */
+	unsigned int timer; /* 1 + its place in a CPU's heap of deadlines; 0: none */
+	unsigned int timer_cpu;
 	/* IPC, while blocked */
 	uint64_t ipc_value, ipc_va, ipc_msg_va;
 	struct env_queue senders; /* blocked in ipc_send to this one */
@@ -71,9 +76,13 @@ int env_fork(struct env *parent, struct env **out);
 /*
  * Ends it: frees its memory and its VM, gives its children to init, wakes a waiting parent.
  * status: 0..255, or ENV_WAIT_KILLED.  Does not return if it is the current one, or init,
- * whose end is the machine's.
+ * whose end is the machine's.  It runs on no other CPU.
  */
 void env_destroy(struct env *e, int status);
+/* Ends it with ENV_WAIT_KILLED, at once, or soon if another CPU runs it: false then. */
+bool env_kill(struct env *e);
+/* The CPU that runs it, or NULL. */
+struct cpu *env_cpu(const struct env *e);
 struct env *env_find(uint32_t id); /* NULL unless alive or zombie */
 /* Is e the ancestor's child, or its child's, and so on? */
 bool env_descends(const struct env *e, uint32_t ancestor);

@@ -2,6 +2,7 @@
 
 #include "inc/error.h"
 #include "inc/x86.h"
+#include "kern/tlb.h"
 #include "lib/assert.h"
 #include "lib/string.h"
 
@@ -97,7 +98,7 @@ resolve(struct aspace *as, uint64_t va, int access, pte_t *entry, int *level)
 		entry = fill_zero(as, va, entry, level);
 	else if ((access & ACCESS_WRITE) && (*entry & PTE_COW))
 		entry = resolve_copy(as, va, entry, level);
-	aspace_flush(as, ROUND_DOWN(va, PAGE_SIZE), PAGE_SIZE);
+	tlb_flush(as, ROUND_DOWN(va, PAGE_SIZE), PAGE_SIZE);
 	return entry;
 }
 

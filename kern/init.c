@@ -91,7 +91,10 @@ static void
 kernel_main_on_cpu(void)
 {
 	cpu_load();
+	cpu_count = 1;
+	page_check();
 	spin_lock(&kernel_lock);
+	pmap_check();
 	timer_init();
 	initrd_init();
 	env_init();
@@ -112,6 +115,5 @@ kernel_main(uint64_t info_pa)
 	pmap_init();
 	audit_init();
 	cpu_setup(0);
-	cpu_count = 1;
 	stack_switch((char *)cpu_at(0) + CPU_KSTACK_TOP, kernel_main_on_cpu);
 }

@@ -1,6 +1,8 @@
 #include "kern/lock.h"
 
 #include "inc/x86.h"
+#include "kern/ipi.h"
+#include "kern/tlb.h"
 #include "lib/assert.h"
 
 struct spinlock kernel_lock = {.name = "kernel"};
@@ -11,8 +13,10 @@ spin_wait(struct spinlock *l)
 	if (spin_holding(l))
 		panic("lock %s taken twice by CPU %u", l->name, this_cpu()->index);
 	while (!spin_try(l))
-		while (l->holder)
-			pause_cpu();
+		/* The holder may be waiting for this CPU: see kern/ipi.h. */
+		for (; l->holder; pause_cpu())
+			cpu_answer();
+	tlb_catch_up();
 }
 
 _Noreturn void

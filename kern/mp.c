@@ -177,8 +177,8 @@ ap_main(void)
 			__asm__ volatile("cli; hlt");
 	}
 	ap_says(AP_READY);
-	for (;;)
-		__asm__ volatile("cli; hlt");
+	spin_lock(&kernel_lock);
+	sched_yield();
 }
 
 /* Starts the CPU that will be number cpu_count. */

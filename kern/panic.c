@@ -2,7 +2,9 @@
 
 #include "inc/x86.h"
 #include "kern/console.h"
+#include "kern/cpu.h"
 #include "kern/dev.h"
+#include "kern/ipi.h"
 #include "kern/kernel.h"
 #include "kern/trap.h"
 #include "lib/assert.h"
@@ -29,6 +31,9 @@ begin(const char *fmt, va_list ap)
 	static bool panicking;
 
 	cli();
+	if (cpu_count && !cpu_stop_others())
+		for (;;)
+			__asm__ volatile("cli; hlt");
 	console_fresh_line();
 	kprintf("nestling: panic: ");
 	kvprintf(fmt, ap);

@@ -123,8 +123,6 @@ pmap_init(void)
 	map_image(data_start, kernel_end, PTE_W | PTE_NX);
 	map_direct();
 	aspace_load_kernel();
-	page_check();
-	pmap_check();
 }
 
 void

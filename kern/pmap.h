@@ -34,8 +34,9 @@ struct aspace_watcher {
 
 struct aspace {
 	struct pt pt;
-	uint32_t refs;  /* Envs */
-	uint64_t pages; /* 4 KiB pages present */
+	uint64_t tlb_gen; /* kern/tlb.c */
+	uint32_t refs;    /* Envs */
+	uint64_t pages;   /* 4 KiB pages present */
 	struct aspace_watcher *watchers;
 };
 
@@ -62,9 +63,7 @@ struct aspace *aspace_create(void); /* refs 1; NULL without memory */
 /* Each in turn, index from 0 to ENV_MAX - 1; NULL: none there. */
 const struct aspace *aspace_at(unsigned int index);
 void aspace_get(struct aspace *as);
-void aspace_put(struct aspace *as);  /* frees everything with the last reference */
-void aspace_load(struct aspace *as); /* CR3 */
-void aspace_load_kernel(void);
+void aspace_put(struct aspace *as); /* frees everything with the last reference */
 
 /*
  * Zero-on-demand memory.  perm: PTE_W and PTE_NX as wanted, but nothing is both writable and
@@ -111,6 +110,7 @@ volatile void *mmio_map(uint64_t pa, uint64_t size);
 
 /* The kernel's own tables; every root shares their upper half. */
 extern struct pt kernel_pt;
+void aspace_load_kernel(void); /* CR3; for kern/tlb.c, and at boot */
 /* Boot: checks that they are W^X and closed to users, and exercises address spaces.  Panics. */
 void pmap_check(void);
 

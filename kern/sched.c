@@ -5,6 +5,7 @@
 #include "kern/cpu.h"
 #include "kern/deadline.h"
 #include "kern/envqueue.h"
+#include "kern/ipi.h"
 #include "kern/kernel.h"
 #include "kern/lock.h"
 #include "vmm/hv.h"
@@ -28,7 +29,7 @@ static void
 program_timer(void)
 {
 	struct cpu *cpu = this_cpu();
-	const struct env *first = deadline_first();
+	const struct env *first = deadline_first(cpu->index);
 	uint64_t at = cpu->slice_end;
 
 	if (first && first->deadline < at)
@@ -37,13 +38,17 @@ program_timer(void)
 		timer_program(at);
 }
 
+static struct env *
+next_waiting(void)
+{
+	return woken.head ? woken.head : run_queue.head;
+}
+
 /* What e has left of its slice runs from now on; but only if somebody waits for the CPU. */
 static void
 start_slice(const struct env *e)
 {
-	bool others = woken.head || run_queue.head;
-
-	this_cpu()->slice_end = others ? rdtsc() + e->slice : UINT64_MAX;
+	this_cpu()->slice_end = next_waiting() ? rdtsc() + e->slice : UINT64_MAX;
 	program_timer();
 }
 
@@ -68,18 +73,49 @@ sched_block(struct env *e, enum env_wait why, uint32_t wait_for)
 		queue_push(&env_find(wait_for)->senders, e);
 }
 
+/* Its Env needed no end of its slice as long as nobody waited. */
+static void
+limit_slice(struct cpu *cpu)
+{
+	if (!cpu->env || cpu->slice_end != UINT64_MAX || cpu->resched)
+		return;
+	if (cpu == this_cpu())
+		start_slice(cpu->env);
+	else
+		cpu_poke(cpu);
+}
+
+/* The CPU that e should go to at once: its own, if that is idle, or another that is; or NULL. */
+static struct cpu *
+idle_cpu(const struct env *e)
+{
+	if (e->home && e->home->idle)
+		return e->home;
+	for (unsigned int i = 0; i < cpu_count; i++)
+		if (cpu_at(i)->idle)
+			return cpu_at(i);
+	return NULL;
+}
+
+/* e waits in a queue: an idle CPU wakes for it, or all others get an end of their slices. */
+static void
+find_cpu(const struct env *e)
+{
+	struct cpu *idle = idle_cpu(e);
+
+	for (unsigned int i = 0; !idle && i < cpu_count; i++)
+		limit_slice(cpu_at(i));
+	if (idle && idle != this_cpu())
+		cpu_poke(idle);
+}
+
 static void
 make_runnable(struct env *e, struct env_queue *queue)
 {
-	struct cpu *cpu = this_cpu();
-
 	e->status = ENV_RUNNABLE;
 	queue_push(queue, e);
 	if (e->vcpu)
 		vcpu_waits(e->vcpu);
-	/* The one that runs needed no end of its slice as long as it was alone. */
-	if (cpu->env && cpu->slice_end == UINT64_MAX && !cpu->resched)
-		start_slice(cpu->env);
 }
 
 /* At the end of the round, with a new slice. */
@@ -97,18 +133,20 @@ sched_wake(struct env *e)
 		return;
 	queue_leave(e);
 	if (e->wait == WAIT_SLEEP)
-		deadline_set(e, UINT64_MAX);
+		deadline_clear(e);
 	e->wait = WAIT_NONE;
 	if (e->slice > tsc_hz / SLICES_PER_SECOND / PIECES)
 		make_runnable(e, &woken);
 	else
 		next_round(e);
+	find_cpu(e);
 }
 
 void
 sched_start(struct env *e)
 {
 	next_round(e);
+	find_cpu(e);
 }
 
 void
@@ -117,7 +155,7 @@ sched_forget(struct env *e)
 	struct env *sender;
 
 	queue_leave(e);
-	deadline_set(e, UINT64_MAX);
+	deadline_clear(e);
 	while ((sender = e->senders.head) != NULL)
 		sched_wake(sender);
 }
@@ -127,14 +165,14 @@ sched_deadline(struct env *e, uint64_t tsc)
 {
 	if (tsc == e->deadline)
 		return;
-	deadline_set(e, tsc);
+	deadline_set(e, this_cpu()->index, tsc);
 	program_timer();
 }
 
 static void
 deadline_passed(struct env *e)
 {
-	deadline_set(e, UINT64_MAX);
+	deadline_clear(e);
 	/* Also while the monitor runs: it may be on its way into the guest, which takes no lock. */
 	if (e->vcpu)
 		vcpu_kick(e->vcpu);
@@ -150,14 +188,27 @@ sched_tick(void)
 	struct env *e;
 
 	cpu->timer_at = UINT64_MAX; /* it has fired */
-	while ((e = deadline_first()) != NULL && e->deadline <= now)
+	while ((e = deadline_first(cpu->index)) != NULL && e->deadline <= now)
 		deadline_passed(e);
-	if (now >= cpu->slice_end) {
+	if (cpu->env && now >= cpu->slice_end) {
 		cpu->slice_end = UINT64_MAX;
 		cpu->env->slice = 0;
 		cpu->resched = true;
 	}
 	program_timer();
+}
+
+void
+sched_poked(void)
+{
+	limit_slice(this_cpu());
+}
+
+void
+sched_preempt(struct cpu *cpu)
+{
+	cpu->resched = true;
+	cpu_poke(cpu);
 }
 
 /* Until an interrupt makes an Env runnable.  The lock is free meanwhile. */
@@ -180,14 +231,44 @@ idle(void)
 	cpu->interruptible = false;
 }
 
+/* The first for this CPU, cpu.  What has its state on another one, which is idle, is that one's. */
+static struct env *
+pick(struct env_queue *q, const struct cpu *cpu)
+{
+	struct env *e = q->head;
+
+	while (e && e->home != cpu && e->home && e->home->idle)
+		e = e->next;
+	if (e)
+		queue_leave(e);
+	return e;
+}
+
+/* From another CPU: its state there and its deadline come along. */
+static __attribute__((noinline)) void
+move_here(struct env *e, struct cpu *cpu)
+{
+	if (e->vcpu)
+		vcpu_unload(e->vcpu);
+	if (e->deadline != UINT64_MAX)
+		deadline_set(e, cpu->index, e->deadline);
+	e->home = cpu;
+}
+
 static void
 run_next(void)
 {
+	struct cpu *cpu = this_cpu();
 	struct env *e;
 
-	while (!(e = queue_pop(&woken)) && !(e = queue_pop(&run_queue)))
+	while (!(e = pick(&woken, cpu)) && !(e = pick(&run_queue, cpu)))
 		idle();
+	cpu->idle = false;
+	if (e->home != cpu)
+		move_here(e, cpu);
 	start_slice(e);
+	if (next_waiting() && cpu_count > 1)
+		find_cpu(next_waiting()); /* another CPU may be idle, as this one was */
 	env_run(e);
 }
 
@@ -197,9 +278,12 @@ sched_yield(void)
 	struct cpu *cpu = this_cpu();
 	struct env *e = cpu->env;
 
+	if (e && e->doomed)
+		env_destroy(e, ENV_WAIT_KILLED); /* comes back here, without it */
 	if (e)
 		stop_slice(cpu, e);
 	env_stop();
+	cpu->idle = true;
 	cpu->resched = false;
 	if (e && e->status == ENV_RUNNING)
 		next_round(e);

@@ -15,6 +15,10 @@ void sched_start(struct env *e);
 void sched_forget(struct env *e);
 /* Blocks e, which must be the current one; the caller then calls sched_yield(). */
 void sched_block(struct env *e, enum env_wait why, uint32_t wait_for);
+/* Another CPU has interrupted this one: Envs may wait for which its own was alone so far. */
+void sched_poked(void);
+/* Another CPU's Env gives it up soon. */
+void sched_preempt(struct cpu *cpu);
 /* The timer interrupt: wakes Envs whose deadline passed, kicks vCPUs, ends the slice. */
 void sched_tick(void);
 /* e->deadline changed: programs the timer if that is sooner. */

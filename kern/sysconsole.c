@@ -4,6 +4,7 @@
 #include "inc/x86.h"
 #include "kern/console.h"
 #include "kern/cpu.h"
+#include "kern/ipi.h"
 #include "kern/kernel.h"
 #include "kern/lock.h"
 #include "kern/page.h"
@@ -109,6 +110,7 @@ int64_t
 sys_kmonitor(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 {
 	(void)arg;
+	cpu_recall_others(); /* the machine stands still while somebody looks at it */
 	kmonitor(e->tf);
 	return 0;
 }

@@ -6,12 +6,14 @@
 #include "kern/cpu.h"
 #include "kern/dev.h"
 #include "kern/env.h"
+#include "kern/ipi.h"
 #include "kern/kernel.h"
 #include "kern/lapic.h"
 #include "kern/lock.h"
 #include "kern/pmap.h"
 #include "kern/sched.h"
 #include "kern/terminal.h"
+#include "kern/tlb.h"
 #include "vmm/hv.h"
 
 /* trapentry.S */
@@ -191,6 +193,8 @@ trap_nmi(void)
 {
 	static uint64_t count;
 
+	if (cpu_nmi())
+		return;
 	kprintf("nestling: NMI %lu on CPU %u ignored\n", (unsigned long)++count, this_cpu()->index);
 }
 
@@ -215,9 +219,15 @@ trap_interrupt(unsigned int vector)
 	/* In guest mode and while idle the lock is free. */
 	bool held = spin_holding(&kernel_lock);
 
+	/* Whoever called this CPU back has the lock and waits. */
+	cpu_answer();
 	if (!held)
 		spin_lock(&kernel_lock);
-	if (vector == T_TIMER) {
+	tlb_catch_up();
+	if (vector == T_IPI) {
+		lapic_eoi();
+		sched_poked();
+	} else if (vector == T_TIMER) {
 		timer_interrupt();
 	} else if (vector >= T_IRQ_BASE && vector < T_IRQ_BASE + IRQ_COUNT) {
 		if (pic_ack(vector - T_IRQ_BASE))

@@ -121,7 +121,7 @@ com1: enabled=1, mode=term, dev="{serial}"
 speaker: enabled=0
 log: bochs.log
 debugger_log: {BochsDebugger.LOG if machine.debugger else "-"}
-panic: action=fatal{', CPU0=report' if self.panics_on_guests(machine) else ''}
+panic: action=fatal{self.reported_panics(machine)}
 """)
         # Debian's Bochs has its debugger built in: `c` continues past the first prompt, and
         # past those that follow a report.
@@ -132,9 +132,11 @@ panic: action=fatal{', CPU0=report' if self.panics_on_guests(machine) else ''}
     environment = {"TERM": "vt100"}
 
     @staticmethod
-    def panics_on_guests(machine):
+    def reported_panics(machine):
         """With SVM, Bochs panics on a guest's triple fault before the exit that reports it."""
-        return machine.cpu in ("zambezi", "trinity_apu", "ryzen")
+        if machine.cpu not in ("zambezi", "trinity_apu", "ryzen"):
+            return ""
+        return "".join(f", CPU{n}=report" for n in range(machine.cpus))
 
     @staticmethod
     def failure(work):

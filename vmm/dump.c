@@ -2,6 +2,8 @@
 
 #include "inc/x86.h"
 #include "kern/cpu.h"
+#include "kern/env.h"
+#include "kern/ipi.h"
 #include "lib/printf.h"
 #include "lib/string.h"
 
@@ -35,11 +37,18 @@ void
 dump_vcpu(struct vcpu *v)
 {
 	bool here = this_cpu()->vcpu == v;
+	struct cpu *cpu = env_cpu(v->env);
 
 	dump_print("VM %u (%s), vCPU %u: %s root %016lx, %lu exits\n", v->vm->id, v->vm->name,
 	           v->index, hv->npt_format->name, v->vm->npt.root, v->acct.total);
-	if (!here)
+	if (v->loaded_cpu >= 0 && !here && (cpu || cpu_panicking())) {
+		dump_print("  on CPU %d, which alone can read it\n", v->loaded_cpu);
+		return;
+	}
+	if (!here) {
+		vcpu_unload(v);
 		vcpu_current(v);
+	}
 	hv->dump(v, dump_print);
 	if (!here)
 		hv_switch_out();

@@ -94,8 +94,10 @@ struct vcpu {
 	bool stopped;          /* never enter again */
 	bool state_loaded;     /* FPU, debug and SYSCALL registers are on loaded_cpu */
 	int loaded_cpu;        /* the CPU whose hardware holds this vCPU's control block; -1 none */
+	uint32_t tlb_cpu;      /* the CPU that it was loaded on last */
 	uint64_t window_at;    /* TSC at which an exit lets host interrupts in */
-	uint64_t flushed;      /* vm->tlb_gen as of the last flush here */
+	uint64_t serial;       /* never used twice */
+	uint64_t flushed;      /* vm->tlb_gen as of the last flush on loaded_cpu, or TLB_UNKNOWN */
 	struct hv_event event; /* to deliver at the next entry */
 	uint32_t held_irq;     /* HV_EVENT_VALID | vector: taken from the PIC, waits for a window */
 	bool irq_wanted;       /* the monitor has an interrupt: tell it when it can be taken */
@@ -170,6 +172,8 @@ struct hv_ops {
 	const char *name; /* "VMX", "SVM" */
 	enum hv_vendor vendor;
 	const struct pt_format *npt_format;
+	/* VPIDs are many: translations outlast another vCPU's use of the CPU. */
+	bool keeps_tlb;
 	/* An entry and an exit switch STAR to FMASK and KERNEL_GS_BASE too. */
 	bool entry_switches_msrs;
 	/* An exit leaves the GDT's limit at 64 KiB: user mode must not load what lies behind. */
@@ -216,7 +220,8 @@ struct hv_ops {
 	bool (*irq_ready)(struct vcpu *v); /* would an interrupt be taken now? */
 	void (*irq_window)(struct vcpu *v, bool on);
 	void (*inject)(struct vcpu *v); /* v->event, at the next entry */
-	void (*flush)(struct vm *vm);   /* nested translations of this VM, on this CPU */
+	/* All translations of this VM, on this CPU, at the next entry at the latest. */
+	void (*flush)(struct vcpu *v);
 	uint64_t (*npt_leaf)(uint64_t pa, bool writable, bool large);
 	void (*dump)(struct vcpu *v, hv_print_t print); /* the control block, which is current */
 	/* After a refused entry: what the hardware said (x; NULL when enter() failed), and which
@@ -249,6 +254,11 @@ void hv_switch_out(void);
 void vm_env_exit(struct env *e);
 /* Something happened that the monitor of this vCPU should see. */
 void vcpu_kick(struct vcpu *v);
+/* v's Env goes to another CPU, or ends: v's state is in no CPU any more.  It runs on no other one.
+ */
+void vcpu_unload(struct vcpu *v);
+/* Before its next entry v looks whether its CPU is wanted. */
+void vcpu_look(struct vcpu *v);
 /* The scheduler's word on the Env that drives this vCPU: it waits for a CPU, or has got one. */
 void vcpu_waits(struct vcpu *v);
 void vcpu_has_cpu(struct vcpu *v);

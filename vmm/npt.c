@@ -101,7 +101,10 @@ npt_clear(void *arg, uint64_t gpa, int level, pte_t *entry)
 	return 0;
 }
 
-/* Entries are gone: no vCPU may enter before it has flushed. */
+/*
+ * Entries are gone: no vCPU may enter before it has flushed.  None is in guest mode or about to
+ * enter, for whoever removes entries has called vm_hold() before.
+ */
 static void
 npt_removed(struct vm *vm)
 {
@@ -119,6 +122,7 @@ static __attribute__((noinline)) pte_t *
 npt_new_entry(struct vm *vm, uint64_t gpa, int level, pte_t *entry)
 {
 	if (*entry) {
+		vm_hold(vm);
 		npt_clear(vm, gpa, 2, entry);
 		npt_removed(vm);
 	}
@@ -186,6 +190,7 @@ npt_narrow(struct aspace_watcher *w, uint64_t hva, uint64_t size)
 
 		if (start >= end)
 			continue;
+		vm_hold(vm);
 		pt_visit(&vm->npt, s->gpa + (start - s->hva), s->gpa + (end - s->hva), npt_clear,
 		         vm);
 		npt_removed(vm);

@@ -4,6 +4,7 @@
 #include "inc/x86.h"
 #include "kern/cpu.h"
 #include "kern/env.h"
+#include "kern/ipi.h"
 #include "kern/lock.h"
 #include "kern/sched.h"
 #include "kern/timer.h"
@@ -21,8 +22,10 @@ switch_in(struct vcpu *v)
 	struct cpu *cpu = this_cpu();
 
 	hv_switch_out();
+	assert(v->loaded_cpu < 0);
 	hv->load(v);
-	v->loaded_cpu = cpu->index;
+	v->loaded_cpu = (int)cpu->index;
+	vtlb_load(v);
 	state_load(v);
 	v->state_loaded = true;
 	cpu->vcpu = v;
@@ -56,15 +59,41 @@ hv_switch_out(void)
 	state_save(v);
 	v->state_loaded = false;
 	hv->put(v);
-	v->loaded_cpu = -1;
+	v->flushed = TLB_UNKNOWN;
 	cpu->vcpu = NULL;
+	/* Last: another CPU may load it from now on. */
+	__atomic_store_n(&v->loaded_cpu, -1, __ATOMIC_RELEASE);
+}
+
+void
+vcpu_unload(struct vcpu *v)
+{
+	int cpu = __atomic_load_n(&v->loaded_cpu, __ATOMIC_ACQUIRE);
+
+	if (cpu == (int)this_cpu()->index)
+		hv_switch_out();
+	else if (cpu >= 0)
+		cpu_recall_vcpu(cpu_at((unsigned int)cpu), v);
+	assert(__atomic_load_n(&v->loaded_cpu, __ATOMIC_ACQUIRE) < 0);
+}
+
+/* If this CPU is called back, it waits until whoever did that is done. */
+static __attribute__((noinline)) void
+heed_recall(void)
+{
+	if (!this_cpu()->recalled)
+		return;
+	spin_lock(&kernel_lock);
+	spin_unlock(&kernel_lock);
 }
 
 /* What must happen before an entry that is not the common case.  HV_RESUME: enter. */
 static enum hv_action
 vcpu_prepare(struct vcpu *v)
 {
-	v->attention = false;
+	/* A full barrier: what others set before they set attention is looked at after it. */
+	(void)__atomic_exchange_n(&v->attention, false, __ATOMIC_SEQ_CST);
+	heed_recall();
 	if (v->mmio.again) {
 		v->mmio.again = false;
 		v->attention = true; /* nothing else has been looked at */
@@ -86,10 +115,8 @@ vcpu_prepare(struct vcpu *v)
 		v->attention = true;
 		return HV_YIELD;
 	}
-	if (v->flushed != v->vm->tlb_gen) {
-		v->flushed = v->vm->tlb_gen;
-		hv->flush(v->vm);
-	}
+	if (v->flushed != v->vm->tlb_gen)
+		vtlb_flush(v);
 	/* An exit may come before the window does, and may open it: STI; CPUID. */
 	if (v->window_open)
 		v->attention = true;

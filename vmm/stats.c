@@ -81,9 +81,11 @@ stats_keep(struct vm *vm)
 	host_page_free(vm->marked);
 }
 
+/* vCPUs that run on other CPUs stand still meanwhile, between guest and handler. */
 static void
-accounts_of_vm(const struct vm *vm, struct accounts *out)
+accounts_of_vm(struct vm *vm, struct accounts *out)
 {
+	vm_hold(vm);
 	*out = (struct accounts){.id = vm->id, .live = true, .name = vm->name, .now = rdtsc()};
 	out->vcpus = vm->vcpu_count;
 	for (unsigned int i = 0; i < vm->vcpu_count; i++) {
@@ -109,7 +111,7 @@ ended_of(uint64_t id)
 static int
 accounts_of(uint64_t id, struct accounts *out)
 {
-	const struct vm *vm = vm_by_id(id);
+	struct vm *vm = vm_by_id(id);
 	const struct ended *k;
 
 	if (vm) {

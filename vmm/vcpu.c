@@ -4,6 +4,7 @@
 #include "inc/x86.h"
 #include "kern/cpu.h"
 #include "kern/env.h"
+#include "kern/ipi.h"
 #include "kern/lock.h"
 #include "kern/sched.h"
 #include "lib/printf.h"
@@ -12,6 +13,8 @@
 /* Virtual CPUs: their life, their system calls, and why they stop. */
 
 _Static_assert(sizeof(struct vcpu) <= PAGE_SIZE, "a vCPU has one page");
+
+static uint64_t last_serial;
 
 enum { RUN_PAGES = sizeof(struct vm_run) / PAGE_SIZE };
 
@@ -112,7 +115,8 @@ vcpu_new(struct vm *vm, struct env *e, uint64_t run_va)
 	v->env = e;
 	v->index = vm->vcpu_count;
 	v->loaded_cpu = -1;
-	v->flushed = UINT64_MAX;
+	v->flushed = TLB_UNKNOWN;
+	v->serial = ++last_serial;
 	v->attention = true;
 	v->misc_enable = 1; /* fast strings */
 	if ((err = run_init(v, e->as, run_va)) < 0) {
@@ -137,12 +141,7 @@ vcpu_new(struct vm *vm, struct env *e, uint64_t run_va)
 void
 vcpu_delete(struct vcpu *v)
 {
-	struct cpu *cpu = this_cpu();
-
-	if (cpu->vcpu == v) {
-		hv->put(v);
-		cpu->vcpu = NULL;
-	}
+	vcpu_unload(v);
 	v->env->vcpu = NULL;
 	hv->vcpu_free(v);
 	state_free(v);
@@ -154,10 +153,20 @@ vcpu_delete(struct vcpu *v)
 void
 vcpu_kick(struct vcpu *v)
 {
+	struct cpu *cpu = env_cpu(v->env);
+
 	v->kick = true;
-	v->attention = true;
+	v->attention = true; /* after kick: vcpu_prepare() takes them in the other order */
+	if (cpu && cpu != this_cpu())
+		cpu_poke(cpu); /* a guest that runs there exits, and looks */
 	if (v->env->wait == WAIT_HALT || v->env->wait == WAIT_REQUEST)
 		sched_wake(v->env);
+}
+
+void
+vcpu_look(struct vcpu *v)
+{
+	v->attention = true;
 }
 
 void

@@ -2,7 +2,9 @@
 
 #include "inc/error.h"
 #include "inc/x86.h"
+#include "kern/cpu.h"
 #include "kern/env.h"
+#include "kern/ipi.h"
 #include "lib/string.h"
 
 /* Virtual machines: created by a monitor process, and gone with it. */
@@ -32,6 +34,17 @@ vm_of(struct env *e, uint64_t id)
 		if (vms[i].used && vms[i].id == id && vms[i].as == e->as)
 			return &vms[i];
 	return NULL;
+}
+
+void
+vm_hold(struct vm *vm)
+{
+	for (unsigned int i = 0; i < vm->vcpu_count; i++) {
+		struct cpu *cpu = env_cpu(vm->vcpus[i]->env);
+
+		if (cpu && cpu != this_cpu())
+			cpu_recall(cpu);
+	}
 }
 
 unsigned int

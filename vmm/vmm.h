@@ -16,12 +16,20 @@ extern const exit_handler_t exit_handlers[HV_EXIT_KINDS];
 /* run.c: puts v's control block and registers on this CPU. */
 void vcpu_current(struct vcpu *v);
 
+/* vtlb.c: what the TLBs know of guests. */
+#define TLB_UNKNOWN UINT64_MAX
+void
+vtlb_load(struct vcpu *v); /* v has come to this CPU: sets v->flushed, after a flush if need be */
+void vtlb_flush(struct vcpu *v); /* this CPU's translations of v go */
+
 /* hostmem.c: zeroed pages of the hypervisor's own. */
 void *host_page(void);                  /* NULL without memory */
 void host_page_free(void *page);        /* NULL: nothing */
 int host_page_pair(void **a, void **b); /* both or -E_NO_MEM */
 
 /* vm.c */
+/* No other CPU runs a vCPU of the VM in guest mode, until the kernel lock is released. */
+void vm_hold(struct vm *vm);
 struct vm *vm_of(struct env *e, uint64_t id); /* NULL: no such VM, or not e's */
 struct vm *vm_at(unsigned int index);         /* from 0 to VM_MAX - 1; NULL: none there */
 

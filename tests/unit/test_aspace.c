@@ -5,12 +5,6 @@
 
 #include "inc/x86.h"
 
-/* There is one address space that the `CPU' has loaded, and no TLB. */
-static uint64_t cr3;
-#define read_cr3()    (cr3)
-#define write_cr3(pa) ((void)(cr3 = (pa)))
-#define invlpg(va)    ((void)(va))
-
 #include "kern/aspace.c"
 #include "kern/fault.c"
 #include "kern/page.c"
@@ -57,10 +51,25 @@ static struct space spaces[SPACES];
 static struct page *file[FILE_PAGES];
 static uint64_t seed;
 
+/* There are no CPUs, and no TLBs. */
 void
-aspace_load_kernel(void)
+tlb_hold(const struct aspace *as)
 {
-	cr3 = kernel_pt.root;
+	(void)as;
+}
+
+void
+tlb_flush(struct aspace *as, uint64_t va, uint64_t size)
+{
+	(void)as;
+	(void)va;
+	(void)size;
+}
+
+void
+tlb_forget(const struct aspace *as)
+{
+	(void)as;
 }
 
 static uint64_t
@@ -379,8 +388,6 @@ operate(struct space *s)
 	unsigned int choice = random_below(&seed, 112);
 
 	random_range(&page, &count);
-	if (random_below(&seed, 30) == 0)
-		aspace_load(s->as);
 	while (choice >= operations[i].weight)
 		choice -= operations[i++].weight;
 	operations[i].run(s, page, count);

@@ -25,8 +25,8 @@ teardown(void **state)
 {
 	(void)state;
 	for (int i = 0; i < ENV_MAX; i++)
-		deadline_set(&env[i], UINT64_MAX);
-	assert_null(deadline_first());
+		deadline_set(&env[i], 0, UINT64_MAX);
+	assert_null(deadline_first(0));
 	free(env);
 	return 0;
 }
@@ -48,17 +48,17 @@ test_order(void **state)
 	uint64_t seed = 9, last = 0;
 
 	(void)state;
-	assert_null(deadline_first());
+	assert_null(deadline_first(0));
 	for (int i = 0; i < ENV_MAX; i++)
-		deadline_set(&env[i], random32(&seed) % 500);
+		deadline_set(&env[i], 0, random32(&seed) % 500);
 	for (int i = 0; i < ENV_MAX; i++) {
-		struct env *e = deadline_first();
+		struct env *e = deadline_first(0);
 
 		assert_true(e->deadline >= last);
 		last = e->deadline;
-		deadline_set(e, UINT64_MAX);
+		deadline_set(e, 0, UINT64_MAX);
 	}
-	assert_null(deadline_first());
+	assert_null(deadline_first(0));
 }
 
 static void
@@ -71,10 +71,10 @@ test_random(void **state)
 		struct env *e = &env[random32(&seed) % ENV_MAX];
 
 		if (random32(&seed) % 3 == 0)
-			e = deadline_first() ? deadline_first() : e;
-		deadline_set(e, random32(&seed) % 3 ? random32(&seed) % 10000 : UINT64_MAX);
+			e = deadline_first(0) ? deadline_first(0) : e;
+		deadline_set(e, 0, random32(&seed) % 3 ? random32(&seed) % 10000 : UINT64_MAX);
 		if (round % 64 == 0) {
-			e = deadline_first();
+			e = deadline_first(0);
 			assert_int_equal(e ? e->deadline : UINT64_MAX, earliest());
 		}
 	}
@@ -85,15 +85,15 @@ static void
 test_repeated(void **state)
 {
 	(void)state;
-	deadline_set(&env[0], UINT64_MAX);
-	assert_null(deadline_first());
-	deadline_set(&env[0], 5);
-	deadline_set(&env[0], 7);
-	deadline_set(&env[1], 6);
-	assert_ptr_equal(deadline_first(), &env[1]);
-	deadline_set(&env[1], UINT64_MAX);
-	deadline_set(&env[1], UINT64_MAX);
-	assert_ptr_equal(deadline_first(), &env[0]);
+	deadline_set(&env[0], 0, UINT64_MAX);
+	assert_null(deadline_first(0));
+	deadline_set(&env[0], 0, 5);
+	deadline_set(&env[0], 0, 7);
+	deadline_set(&env[1], 0, 6);
+	assert_ptr_equal(deadline_first(0), &env[1]);
+	deadline_set(&env[1], 0, UINT64_MAX);
+	deadline_set(&env[1], 0, UINT64_MAX);
+	assert_ptr_equal(deadline_first(0), &env[0]);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -79,6 +79,7 @@ void
 test_fast_exits(void)
 {
 	struct cost few, many;
+	struct sys_info info;
 	uint32_t vm;
 
 	if (!have_vms())
@@ -93,7 +94,9 @@ test_fast_exits(void)
 			break;
 	}
 	CHECK_RESULT(few.interrupts + many.interrupts, 0);
-	CHECK_RESULT(many.locks, few.locks);
+	/* Other CPUs take it for what they do. */
+	CHECK_RESULT(sys_sys_info(&info), 0);
+	CHECK(many.locks - few.locks <= (info.cpus > 1 ? LOOPS / 100 : 0));
 	CHECK_RESULT(few.allocs, 0);
 	CHECK_RESULT(many.allocs, 0);
 }

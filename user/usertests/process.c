@@ -133,26 +133,29 @@ sum_of_runs(const long *ids, size_t count)
 	return runs;
 }
 
-/* The one that has the CPU may use up its slice; the others must not come before us. */
+/* Those that have the CPUs may use up their slices; the others must not come before us. */
 void
 test_wake(void)
 {
-	enum { SPINNERS = 4, SLEEPS = 10 };
-	unsigned int at_once = 0;
-	long child[SPINNERS];
+	enum { SPINNERS = 4, SLEEPS = 10 }; /* for each CPU */
+	long child[SPINNERS * CPUS_MAX];
+	unsigned int at_once = 0, spinners;
+	struct sys_info info;
 	uint64_t before;
 
-	for (int i = 0; i < SPINNERS; i++)
+	CHECK_RESULT(sys_sys_info(&info), 0);
+	spinners = SPINNERS * info.cpus;
+	for (unsigned int i = 0; i < spinners; i++)
 		if ((child[i] = must_fork()) == 0)
 			spin();
 	for (int i = 0; i < SLEEPS; i++) {
-		before = sum_of_runs(child, SPINNERS);
+		before = sum_of_runs(child, spinners);
 		CHECK_RESULT(sys_env_sleep(1), 0);
-		at_once += sum_of_runs(child, SPINNERS) - before <= 1;
+		at_once += sum_of_runs(child, spinners) - before <= info.cpus;
 	}
 	/* Now and then our own slice ends between the calls. */
 	CHECK(at_once > SLEEPS / 2);
-	for (int i = 0; i < SPINNERS; i++) {
+	for (unsigned int i = 0; i < spinners; i++) {
 		CHECK_RESULT(sys_env_kill(child[i]), 0);
 		CHECK_RESULT(sys_env_wait(child[i]), ENV_WAIT_KILLED);
 	}

@@ -247,11 +247,11 @@ svm_host_pages(const struct vcpu *v, void (*fn)(const void *page))
 		}
 }
 
-/* VMs share the few ASIDs, so that whoever comes onto the CPU starts with an empty TLB. */
+/* The VMCB is in memory; VMs share the few ASIDs, so that none finds its own in the TLB. */
 static void
 svm_load(struct vcpu *v)
 {
-	((struct svm_vcpu *)v->backend)->flush = true;
+	(void)v;
 }
 
 /* The VMCB is in memory, and no clean bits are in use: there is nothing to write back. */
@@ -395,10 +395,9 @@ svm_inject(struct vcpu *v)
 }
 
 static void
-svm_flush(struct vm *vm)
+svm_flush(struct vcpu *v)
 {
-	for (unsigned int i = 0; i < vm->vcpu_count; i++)
-		((struct svm_vcpu *)vm->vcpus[i]->backend)->flush = true;
+	((struct svm_vcpu *)v->backend)->flush = true;
 }
 
 static uint64_t

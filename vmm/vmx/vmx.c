@@ -289,16 +289,16 @@ vmx_flush_vpid(const struct vm *vm)
 }
 
 static void
-vmx_flush(struct vm *vm)
+vmx_flush(struct vcpu *v)
 {
 	uint64_t type =
 	        vmx_controls.ept_vpid_cap & EPTVPID_INVEPT_SINGLE ? INVEPT_SINGLE : INVEPT_ALL;
 	struct {
 		uint64_t eptp, reserved;
-	} descriptor = {type == INVEPT_SINGLE ? vmx_eptp(vm) : 0, 0};
+	} descriptor = {type == INVEPT_SINGLE ? vmx_eptp(v->vm) : 0, 0};
 
 	__asm__ volatile("invept %0, %1" : : "m"(descriptor), "r"(type) : "cc", "memory");
-	vmx_flush_vpid(vm);
+	vmx_flush_vpid(v->vm);
 }
 
 static uint64_t
@@ -318,6 +318,7 @@ const struct hv_ops hv_vmx = {
         .vendor = HV_VMX,
         .npt_format = &ept_format,
         .exit_widens_gdt = true,
+        .keeps_tlb = true,
         .probe = vmx_probe,
         .cpu_on = vmx_cpu_on,
         .cpu_off = vmx_cpu_off,

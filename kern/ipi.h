@@ -1,0 +1,39 @@
+#ifndef NESTLING_KERN_IPI_H
+#define NESTLING_KERN_IPI_H
+
+#include <stdbool.h>
+
+/*
+ * What one CPU wants of another.
+ *
+ * A recall calls a CPU back into the kernel.  Only the holder of the kernel lock recalls, and
+ * waits until the other has answered: that one has left user mode or guest mode then, and needs
+ * the lock to go on, so that it stays out of both until the lock is released.  It answers in the
+ * interrupt, before it takes the lock; while it waits for the lock; and before it enters a guest
+ * (cpu_answer()): at places where it holds no address that it has translated.  Since it answers
+ * without the lock, a holder who waits cannot deadlock.
+ */
+struct aspace;
+struct cpu;
+struct vcpu;
+
+/* cpu is another one.  With the kernel lock. */
+void cpu_recall(struct cpu *cpu);
+void cpu_recall_others(void);
+/* The same, and v, whose Env does not run there, has its state in memory. */
+void cpu_recall_vcpu(struct cpu *cpu, struct vcpu *v);
+/* The same, and as, none of whose Envs runs there, is not loaded. */
+void cpu_recall_aspace(struct cpu *cpu, const struct aspace *as);
+/* The other side: lets who recalls this CPU go on. */
+void cpu_answer(void);
+
+/* Interrupts another CPU, without waiting: it looks at its Env, its vCPU, the run queue. */
+void cpu_poke(struct cpu *cpu);
+
+/* An NMI: true when it came from here, and is done with. */
+bool cpu_nmi(void);
+/* A panic: the other CPUs stop for good, as far as they can.  False: another CPU is panicking. */
+bool cpu_stop_others(void);
+bool cpu_panicking(void);
+
+#endif

@@ -1,0 +1,45 @@
+#include "vmm/vmm.h"
+
+#include "kern/cpu.h"
+
+/*
+ * What a CPU's TLB may hold of guests.  Translations are tagged with the VM's VPID or ASID, and
+ * stay when the vCPU leaves the CPU.  So a vCPU that comes to a CPU flushes, unless it was the last
+ * to run there under this tag, and ran nowhere else since: on another CPU its guest may have
+ * changed page tables without a word to this one.
+ *
+ * Emulators flush at every entry and hide what is missing here.  Hence the record: only a flush
+ * makes v->flushed anything but TLB_UNKNOWN, and each entry checks that.
+ */
+
+static struct record {
+	uint64_t serial; /* of the vCPU that flushed last under this tag; 0: none */
+	uint64_t gen;    /* the VM's tlb_gen then */
+} records[CPUS_MAX][VM_MAX + 1];
+
+static struct record *
+record_of(const struct vcpu *v)
+{
+	return &records[this_cpu()->index][v->vm->asid];
+}
+
+void
+vtlb_flush(struct vcpu *v)
+{
+	hv->flush(v);
+	*record_of(v) = (struct record){.serial = v->serial, .gen = v->vm->tlb_gen};
+	v->flushed = v->vm->tlb_gen;
+}
+
+void
+vtlb_load(struct vcpu *v)
+{
+	const struct record *r = record_of(v);
+
+	if (hv->keeps_tlb && v->tlb_cpu == this_cpu()->index && r->serial == v->serial) {
+		v->flushed = r->gen;
+		return;
+	}
+	v->tlb_cpu = this_cpu()->index;
+	vtlb_flush(v);
+}
