@@ -48,8 +48,9 @@ void
 terminal_lost(const struct env *e)
 {
 	struct env *parent = env_find(e->parent);
+	const struct env *now = env_find(owner);
 
-	if (e->id != owner || !parent)
+	if (!now || !parent || (now != e && !env_descends(now, e->id)))
 		return;
 	owner = parent->id;
 	notify(parent);

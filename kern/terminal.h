@@ -6,7 +6,8 @@
 /*
  * Who gets what is typed: one Env at a time, the console's owner.  Everybody may write.
  * First it is init; an owner may hand it on, and its ancestors may take it back.  When the
- * owner ends, however it ends, its parent has the console.  All under the kernel lock.
+ * owner ends, however it ends, its parent has the console; and so it is when one of its
+ * ancestors ends.  All under the kernel lock.
  */
 struct env;
 
@@ -18,7 +19,7 @@ bool terminal_owned(const struct env *e);
  * -E_CONSOLE: from is neither the owner nor the owner's ancestor.
  */
 int terminal_give(const struct env *from, struct env *to);
-/* e ends, and its parent still is. */
+/* e ends; call it while e has its children and its parent. */
 void terminal_lost(const struct env *e);
 /* Something was typed: wakes the owner, or kicks its vCPU. */
 void terminal_input(void);

@@ -10,7 +10,7 @@ TIMES = ["guest", "handler", "monitor", "halted", "paused", "waiting"]
 # Reasons for which the SDM has no exit, up to the last that the leaves know.
 NO_REASON = [35, 38, 42, 65, 69]
 CTRL_PROMPT = "\x1d"
-FIRST_COLUMNS = {"reason", "time", "from", "exit", "number"}  # of the tables for programs
+FIRST_COLUMNS = {"reason", "time", "from", "exit", "number", "vm"}  # of the tables for programs
 
 
 def value(text):
@@ -159,7 +159,7 @@ def test_trace(bed, option, room):
     """The recorder holds the last exits, without gaps, each with its own time."""
     output = run(bed, f'vm guest -q {option} -c "cpuid 600"; exits --tsv; trace --tsv; '
                       "trace -n 3 --tsv")
-    exits, _, trace, last = tables(output)
+    exits, _, _, trace, _, last = tables(output)
     total = split_total(exits)[1]["count"]
     assert [row["number"] for row in trace] == list(range(total - room, total))
     assert trace[-3:] == last

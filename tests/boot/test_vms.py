@@ -29,7 +29,10 @@ def bed(request, machine):
 @pytest.fixture(params=ICOUNT)
 def exact_bed(request, machine):
     """As bed, but ticks are instructions."""
-    return lambda **options: machine(**ICOUNT[request.param], **options)
+    def start(**options):
+        return machine(**ICOUNT[request.param], **options)
+    start.name = request.param
+    return start
 
 
 def shell(m):
@@ -115,3 +118,157 @@ def test_life_in_the_background(bed):
     assert command(m, "free") == before
     m.sendline("poweroff")
     assert m.finish() == 0
+
+
+def test_announcements(bed):
+    """A job's end is told at the prompt at once, and what was typed there is still there."""
+    m = shell(bed())
+    assert command(m, "sleep 1 &").startswith("[process ")
+    m.send("echo half")
+    m.expect("echo half")
+    m.expect(r"\[process [0-9a-f]+\] ended, status 0\r?\n\$ echo half")
+    m.sendline(" and half")
+    m.expect("\nhalf and half")
+    m.expect(r"\n\$ ")
+    said = command(m, "vm t/triple -q & wait; status; vm log 2")
+    assert re.match(r"(?s)\[vm 2\] t/triple, in the background\n\[vm 2\] ended, status 1; `vm log 2` "
+                    r"shows what it printed\n1\n.*stopped: triple fault", said)
+    assert command(m, "vm nosuch &") == "vm: nosuch: no such disk image"
+    m.sendline("vm t/busy &")
+    m.expect(r"\[vm 3\] t/busy, in the background")
+    m.sendline("exit")
+    m.expect("1 job in the background; `exit` again ends it")
+    m.sendline("exit")
+    m.expect(r"\[vm 3\] killed, since its shell ends")
+    m.expect("the shell ended with status 0; here is another")
+    m.expect(r"\n\$ ")
+    assert vms(command(m, "vms")) == {}
+    m.sendline("poweroff")
+    assert m.finish() == 0
+
+
+def test_what_a_log_loses_is_told(machine):
+    """The log keeps the last 16 KiB; of a guest that prints more, the rest is counted."""
+    m = machine("bochs", run="vm guest -q -c 'leaves; leaves; leaves; leaves; leaves; leaves; leaves; "
+                             "leaves; leaves' & wait; vm log 1")
+    assert m.finish() == 0
+    assert re.search(r"^\[vm 1\] \d+ bytes before these are lost: a log keeps the last 16368$",
+                     m.output, re.M)
+    assert m.output.count("Exit 68: ") in range(3, 9) and "guest> poweroff" in m.output
+
+
+# What is wrong -> the line that says so.
+ERRORS = {
+    "vm stop 7": "vm 7: no such VM; `vms` lists them",
+    "vm attach 7": "vm 7: no such VM; `vms` lists them",
+    "vm log 7": "vm 7: no such VM; `vms` lists them",
+    "vm pause x": "usage: vm pause N, the number of a VM; `vms` lists them",
+    "vm resume": "usage: vm resume N, the number of a VM; `vms` lists them",
+    "vm reset 1 2": "usage: vm reset N, the number of a VM; `vms` lists them",
+    "vm stop 99999999999": "usage: vm stop N, the number of a VM; `vms` lists them",
+    "sh -c 'vm stop 1'": "vm 1: not started from this shell",
+    "sh -c 'vm attach 1'": "vm 1: not started from this shell",
+    "sh -c 'vm log 1'": "vm 1: this shell has no log of it",
+    "kill 400": "kill: 400: no such process, or not started from here; `ps` lists them",
+    "kill x": "usage: kill PROCESS, an ID as `ps` shows it",
+    "sleep": "usage: sleep SECONDS",
+    "sleep 1.x": "usage: sleep SECONDS",
+    "vms x": "usage: vms [SECONDS | --live]",
+}
+
+
+def test_errors(machine):
+    """Each is one line and a status that is not 0; the VM that they miss goes on."""
+    m = machine("bochs", run="vm t/busy -q & " + "; ".join(
+        f"echo; {line}; status" for line in ERRORS) + "; echo; vms")
+    m.finish()
+    parts = m.output.split("\n\n")[-len(ERRORS) - 1:]
+    for part, (line, message) in zip(parts, ERRORS.items()):
+        said, status = part.strip("\n").split("\n")[0], part.strip("\n").split("\n")[-1]
+        assert said.startswith(message), (line, part)
+        assert int(status) > 0, (line, part)
+    assert vms(parts[-1])[1]["STATE"] == "running"
+    assert "[vm 1] killed, since its shell ends" in m.output
+
+
+def test_a_monitor_that_dies_takes_its_vm_only(bed):
+    """Killed while its VM is attached, the console comes back; the other VM goes on."""
+    m = bed(run="vm t/busy -q & vm t/busy -q & ps; sleep 0.1; vms")
+    m.finish()
+    first = re.search(r"^ +(\w+) +\w+  \w+ +1 .* vm$", m.output, re.M).group(1)
+    m = bed(run=f"vm t/busy -q & vm t/busy -q & sleep 0.1; kill {first}; sleep 0.1; vms")
+    assert m.finish() == 0
+    assert "[vm 1] killed; `vm log 1` shows what it printed" in m.output
+    rows = vms(m.output)
+    assert list(rows) == [2] and rows[2]["STATE"] == "running"
+
+
+# Guests that do harm, and what must be said of each.
+HOSTILE = {
+    "t/triple": "stopped: triple fault",
+    "t/wild-write": "guest wrote guest-physical address",
+    "t/wild-exec": "guest executed guest-physical address",
+    "t/badcr3": "where there is no memory",
+    "t/idtwild": "where there is no memory",
+    "t/clihlt": "HLT with interrupts off",
+    "t/bios": "guest called BIOS INT 13h",
+}
+ENDLESS = ["t/loop", "t/dbloop", "t/acloop", "t/dbstack", "t/intloop", "t/exitloop"]
+# Which of them a bed cannot show: see test_vm.py.
+LEFT_OUT = {"bochs-svm": {"t/loop", "t/intloop"}, "qemu-svm": {"t/dbloop", "t/acloop", "t/dbstack"}}
+
+
+def test_hostile_guests_in_the_background(bed):
+    """They end or are stopped at once, one and all, and a neighbour does not notice."""
+    endless = [guest for guest in ENDLESS if guest not in LEFT_OUT.get(bed.name, ())]
+    first = 2 + len(HOSTILE)  # the neighbour is VM 1
+    numbers = range(first, first + len(endless))
+    m = bed(run="vm guest -q -m 16M -c 'cpuid 3000; echo heartbeat' & "
+                + "".join(f"vm {guest} -q&" for guest in HOSTILE)
+                + "sleep 0.2;" + "".join(f"vm {guest} -q&" for guest in endless)
+                + "sleep 0.2;vms;"
+                + "".join(f"vm pause {n};" for n in list(numbers)[::2])
+                + "".join(f"vm stop {n};" for n in numbers)
+                + "wait;vms;" + "".join(f"vm log {n};" for n in range(1, first)))
+    m.finish()
+    for number, message in enumerate(HOSTILE.values(), 2):
+        assert f"[vm {number}] ended, status 1; `vm log {number}`" in m.output
+        assert message in m.output
+    before, after = (vms("  VM  STATE" + text) for text in m.output.split("  VM  STATE")[1:])
+    assert {before[n]["NAME"] for n in numbers} == set(endless)
+    assert after == {}
+    for number in numbers:
+        assert f"[vm {number}] ended, status 0" in m.output
+    assert "\nheartbeat\n" in m.output and "[vm 1] ended, status 0" in m.output
+
+
+def test_a_paused_guest_stands_still_with_its_clocks(exact_bed):
+    """t/clock ends when TSC or RTC jump: over a pause that is long for both, it does not."""
+    m = exact_bed(run="vm t/clock -q & sleep 0.03; vm pause 1; sleep 3; vm resume 1; sleep 0.03; vms; "
+                      "vm stop 1; vm log 1")
+    assert m.finish() == 0
+    assert "jumped" not in m.output
+    assert vms(m.output)[1]["STATE"] == "running"
+    assert "[vm 1] ended, status 0" in m.output
+
+
+def shares(before, after, numbers):
+    used = [after[n] - before[n] for n in numbers]
+    return [ticks * len(used) / sum(used) for ticks in used]
+
+
+@pytest.mark.parametrize("exits", [False, True], ids=["two", "three, one that exits"])
+def test_equal_guests_get_equal_shares(exact_bed, exits):
+    """Within 5 % over 50 slices of 10 ms."""
+    guests = ["t/busy"] * 2
+    if exits:  # all the time; QEMU takes long for each
+        guests.append("t/busy" if exact_bed.name == "qemu-svm" else "t/exitloop")
+    m = exact_bed(run=" ".join(f"vm {guest} -q &" for guest in guests)
+                      + f" vm guest -q & sleep 0.05; echo; ps; sleep 0.5; echo; ps")
+    m.finish()
+    before, after = (ticks_of(text) for text in m.output.split("\n\n")[-2:])
+    numbers = range(1, len(guests) + 1)
+    assert all(abs(share - 1) < 0.05 for share in shares(before, after, numbers))
+    # The last VM is the guest at its prompt, which halts: no CPU worth speaking of.
+    halted = len(guests) + 1
+    assert after[halted] - before[halted] < (after[1] - before[1]) / 50

@@ -51,6 +51,7 @@ static const struct pointer_call {
         {"cmdline", SYS_cmdline, {BAD, 64}},
         {"hv_caps", SYS_hv_caps, {BAD}},
         {"ipc_recv", SYS_ipc_recv, {BAD, 0}},
+        {"console_read", SYS_console_read, {BAD, 1, CONSOLE_POLL}},
 };
 
 void

@@ -63,9 +63,16 @@ pages_available(void)
 static bool
 run_test(const struct test *t)
 {
-	uint64_t before = pages_available();
-	long status = run_child(t->run);
-	uint64_t after = pages_available();
+	uint64_t before = pages_available(), after;
+	long status, id = must_fork();
+
+	if (id == 0) {
+		t->run();
+		exit(0);
+	}
+	sys_console_give(id);
+	status = sys_env_wait(id);
+	after = pages_available();
 
 	if (status == 0 && before == after) {
 		printf("ok    %-18s %s\n", t->name, t->text);

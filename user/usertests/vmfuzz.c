@@ -269,6 +269,9 @@ do_questions(void)
 	uint64_t which = one_in(4) ? odd_number() : below(80);
 	void *out = one_in(4) ? (void *)odd_number() : answer[0];
 
+	sys_vm_post(id, one_in(4) ? which : 1u << below(5));
+	sys_vm_requests(id, false);
+	sys_vcpu_set_back(id, one_in(8), odd_number());
 	sys_vm_info(below(3), out);
 	sys_vm_stats(id, out);
 	sys_vm_mark(id, out, one_in(8) ? (void *)odd_number() : answer[1]);
