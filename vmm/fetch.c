@@ -12,6 +12,13 @@
 /* Of an entry that is not to be found again. */
 enum { NO_MODE = UINT8_MAX };
 
+void
+fetch_init(struct vcpu *v)
+{
+	for (unsigned int i = 0; i < HV_INSNS; i++)
+		v->insns[i].mode = NO_MODE;
+}
+
 /* Up to VM_INSN_MAX bytes: those in the page, and those in the next one if it can be executed. */
 static bool
 read_bytes(struct vcpu *v, struct hv_insn *i, uint64_t gva, uint64_t cr3)

@@ -331,14 +331,14 @@ find_code(struct vcpu *v, uint64_t page_gva, uint64_t cr3)
 	struct hv_code_page *c = &v->code;
 	struct gmem_fault f;
 	struct walk w;
-	uint64_t gpa;
+	uint64_t tlb_gen = v->vm->tlb_gen, gpa; /* as of before the addresses are taken */
 
 	c->bytes = NULL;
 	if (translate(v, &w, page_gva, VM_ACCESS_EXEC, &gpa, &f) < 0 || !note_entries(v, &w, c))
 		return;
 	c->gva = page_gva;
 	c->cr3 = cr3;
-	c->tlb_gen = v->vm->tlb_gen;
+	c->tlb_gen = tlb_gen;
 	c->bytes = gphys(v->vm, gpa, ACCESS_READ);
 }
 

@@ -64,8 +64,10 @@ refuse_insn(struct vcpu *v, const struct hv_exit *x, const struct hv_insn *i)
 	return action;
 }
 
-/* MOVS has two operands, either or both in device memory.  What can fault does so before a device
- * sees anything. */
+/*
+ * MOVS has two operands, either or both in device memory.  What can fault does so before a device
+ * sees anything.
+ */
 static __attribute__((noinline)) enum hv_action
 movs(struct vcpu *v, const struct hv_exit *x, const struct hv_insn *i, const struct insn_regs *regs)
 {
@@ -94,8 +96,7 @@ movs(struct vcpu *v, const struct hv_exit *x, const struct hv_insn *i, const str
 	return HV_USER;
 }
 
-/* The gva is computed only to see that the instruction's operand, all of it, is what was touched.
- */
+/* The gva is computed only to see that the operand, all of it, is what was touched. */
 static enum hv_action
 one_operand(struct vcpu *v, const struct hv_exit *x, const struct hv_insn *i,
             const struct insn_regs *regs)

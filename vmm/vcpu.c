@@ -117,6 +117,7 @@ vcpu_new(struct vm *vm, struct env *e, uint64_t run_va)
 	v->loaded_cpu = -1;
 	v->flushed = TLB_UNKNOWN;
 	v->serial = ++last_serial;
+	fetch_init(v);
 	v->attention = true;
 	v->misc_enable = 1; /* fast strings */
 	if ((err = run_init(v, e->as, run_va)) < 0) {

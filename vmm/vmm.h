@@ -138,7 +138,9 @@ gmem_forget_code(struct vcpu *v)
 	v->code.bytes = NULL;
 }
 
-/* fetch.c: the instruction at RIP, until the next call; NULL if it cannot be read or is none. */
+/* fetch.c: nothing is remembered. */
+void fetch_init(struct vcpu *v);
+/* The instruction at RIP, until the next call; NULL if it cannot be read or is none. */
 const struct hv_insn *fetch_insn(struct vcpu *v, uint64_t rip);
 
 /* mmio.c: an access outside RAM goes to the monitor; */

@@ -23,6 +23,7 @@ static struct vcpu vcpu = {.vm = &vm};
 static struct {
 	uint64_t cr0, cr3, cr4, efer;
 	unsigned int cpl;
+	enum insn_mode mode;
 } regs;
 
 /* The kernel's lock itself; what it calls when it is taken twice, or released by another. */
@@ -89,14 +90,14 @@ static struct hv_code
 get_code(struct vcpu *v)
 {
 	(void)v;
-	return (struct hv_code){.cr3 = regs.cr3, .mode = INSN_64};
+	return (struct hv_code){.cr3 = regs.cr3, .mode = regs.mode};
 }
 
 uint64_t
 vcpu_cs_base(struct vcpu *v)
 {
 	(void)v;
-	fail(); /* 64-bit mode does not ask */
+	assert_int_not_equal(regs.mode, INSN_64);
 	return 0;
 }
 
@@ -108,7 +109,10 @@ setup(void **state)
 {
 	(void)state;
 	memset(ram, 0, sizeof(ram));
+	regs.mode = INSN_64;
 	gmem_forget_code(&vcpu);
+	memset(vcpu.insns, 0, sizeof(vcpu.insns));
+	fetch_init(&vcpu);
 	regs.cr3 = TABLES;
 	regs.cpl = 0;
 	return 0;
@@ -406,6 +410,18 @@ test_fetch(void **state)
 	expect_insn(0x5008, 0x89, 2);
 }
 
+/* Zeros are an instruction, too: ADD.  At first nothing must be taken for it. */
+static void
+test_fetch_zeros(void **state)
+{
+	(void)state;
+	regs.cr0 = 0;
+	regs.mode = INSN_16;
+	expect_insn(DATA, 0x00, 2);
+	regs.mode = INSN_32;
+	expect_insn(DATA, 0x00, 2);
+}
+
 /* At a page's end: whole, in two pages, and without the second one. */
 static void
 test_fetch_at_page_end(void **state)
@@ -442,6 +458,7 @@ run(void *failed)
 	        cmocka_unit_test_setup(test_code_is_what_is_mapped, setup),
 	        cmocka_unit_test_setup(test_code_by_paging_mode, setup),
 	        cmocka_unit_test_setup(test_fetch, setup),
+	        cmocka_unit_test_setup(test_fetch_zeros, setup),
 	        cmocka_unit_test_setup(test_fetch_at_page_end, setup),
 	};
 
