@@ -11,55 +11,57 @@
  * The table generates the numbers and the kernel's dispatch table.  A call runs under the
  * kernel lock, unless it is FREE of it and takes it only for what needs it.
  */
-#define SYSCALL_TABLE(X, FREE)                                                                   \
-	X(console_write) /* (buf, len) */                                                        \
-	X(console_read)  /* (buf, len, CONSOLE_*): bytes read; who does not own it gets none */  \
-	X(console_give)  /* (envid): who gets input: oneself, a descendant, or one's parent */   \
-	X(env_id)        /* () -> own id */                                                      \
-	X(env_exit)      /* (status): does not return */                                         \
-	X(env_kill)      /* (envid): only oneself, or a descendant */                            \
-	X(env_wait)      /* (envid) -> exit status (0..255), or 256 when it was killed */        \
-	X(env_attend)    /* (envid) as env_wait, or ENV_WAIT_CONSOLE: the console is ours */     \
-	X(env_ended)     /* (struct env_end *): a child that ended; E_NOT_FOUND: none */         \
-	X(env_yield)     /* () */                                                                \
-	X(env_sleep)     /* (microseconds) */                                                    \
-	X(env_info)      /* (index, struct env_info *): E_NOT_FOUND past the last */             \
-	X(spawn)         /* (path, argv, argc) -> envid */                                       \
-	X(fork)          /* () -> child id, 0 in the child; copy-on-write */                     \
-	X(mem_map)       /* (va, size): zero-on-demand memory, reserved in full */               \
-	X(mem_unmap)     /* (va, size) */                                                        \
-	X(ipc_send)      /* (envid, value, page va or 0): blocks until received */               \
-	X(ipc_recv)      /* (struct ipc_msg *, page va or 0): blocks */                          \
-	X(file_info)     /* (index, struct file_info *): E_NOT_FOUND past the last */            \
-	X(file_map)      /* (path, va) -> size; private, copy-on-write, page-rounded */          \
-	X(sys_info)      /* (struct sys_info *) */                                               \
-	X(cmdline)       /* (buf, len) -> length of the kernel's command line */                 \
-	X(poweroff)      /* (status, 0..255): ends the emulator */                               \
-	X(kmonitor)      /* (): drops into the kernel monitor K> */                              \
-	X(audit)         /* (struct audit_report *, enum audit_rule): walks all page tables, */  \
-	                 /* with that rule broken meanwhile, or AUDIT_NONE */                    \
-	X(hv_caps)       /* (struct hv_caps *) */                                                \
-	X(vm_create)     /* (struct vm_config *) -> VM id; one VM per address space */           \
-	X(vm_destroy)    /* (vm id) */                                                           \
-	X(vm_map)        /* (vm id, gpa, va, size): own memory becomes guest RAM */              \
-	X(vcpu_create)   /* (vm id, va) -> vCPU index; maps struct vm_run at va */               \
-	FREE(vcpu_run)   /* (vm id, vcpu): runs until the monitor is needed; see inc/vm.h */     \
-	X(vcpu_get_regs) /* (vm id, vcpu, struct vm_regs *) */                                   \
-	X(vcpu_set_regs) /* (vm id, vcpu, const struct vm_regs *) */                             \
-	X(vcpu_set_back) /* (vm id, vcpu, ticks): its TSC, as if these had not passed */         \
-	X(vm_post)       /* (vm id, VM_REQ_ bits): to its monitor, which is a descendant */      \
-	X(vm_requests)   /* (own vm id, wait) -> VM_REQ_ bits that came; waits for such */       \
-	X(vm_info)       /* (index, struct vm_info *): E_NOT_FOUND past the last */              \
-	X(vm_fault)      /* (index, struct vm_fault *): E_NOT_FOUND past the last */             \
-	X(vcpu_break)    /* (vm id, vcpu, index of a fault, or VM_FAULT_CHECK) */                \
-	X(vm_stats) /* (vm id, struct vm_stats *): any live VM, or VM_KEPT that ended last, */  \
-	            /* these also as VM_ENDED(n) */                                              \
-	X(vm_mark)  /* (vm id, struct vm_stats *, struct vm_stats *): vm_stats of now, and */    \
-	            /* of the last vm_mark of this VM; zeros at the first */                     \
-	X(vm_histogram) /* (vm id, kind, uint64_t[VM_BUCKETS]): VMs as for vm_stats */           \
-	X(vm_keys)      /* (vm id, kind, struct vm_keys *): VMs as for vm_stats */               \
-	X(vm_trace)     /* (vm id, vcpu, number, struct vm_trace *): that exit, or the oldest */ \
-	                /* that is kept; E_NOT_FOUND: none yet */                                \
+#define SYSCALL_TABLE(X, FREE)                                                                     \
+	X(console_write) /* (buf, len) */                                                          \
+	X(console_read)  /* (buf, len, CONSOLE_*): bytes read; who does not own it gets none */    \
+	X(console_give)  /* (envid): who gets input: oneself, a descendant, or one's parent */     \
+	X(env_id)        /* () -> own id */                                                        \
+	X(env_exit)      /* (status): does not return */                                           \
+	X(env_kill)      /* (envid): only oneself, or a descendant */                              \
+	X(env_wait)      /* (envid) -> exit status (0..255), or 256 when it was killed */          \
+	X(env_attend)    /* (envid) as env_wait, or ENV_WAIT_CONSOLE: the console is ours */       \
+	X(env_ended)     /* (struct env_end *): a child that ended; E_NOT_FOUND: none */           \
+	X(env_yield)     /* () */                                                                  \
+	X(env_sleep)     /* (microseconds) */                                                      \
+	X(env_info)      /* (index, struct env_info *): E_NOT_FOUND past the last */               \
+	X(spawn)         /* (path, argv, argc) -> envid */                                         \
+	X(fork)          /* () -> child id, 0 in the child; copy-on-write */                       \
+	X(mem_map)       /* (va, size): zero-on-demand memory, reserved in full */                 \
+	X(mem_unmap)     /* (va, size) */                                                          \
+	X(ipc_send)      /* (envid, value, page va or 0): blocks until received */                 \
+	X(ipc_recv)      /* (struct ipc_msg *, page va or 0): blocks */                            \
+	X(file_info)     /* (index, struct file_info *): E_NOT_FOUND past the last */              \
+	X(file_map)      /* (path, va) -> size; private, copy-on-write, page-rounded */            \
+	X(sys_info)      /* (struct sys_info *) */                                                 \
+	X(cmdline)       /* (buf, len) -> length of the kernel's command line */                   \
+	X(poweroff)      /* (status, 0..255): ends the emulator */                                 \
+	X(kmonitor)      /* (): drops into the kernel monitor K> */                                \
+	X(audit)         /* (struct audit_report *, enum audit_rule): walks all page tables, */    \
+	                 /* with that rule broken meanwhile, or AUDIT_NONE */                      \
+	X(hv_caps)       /* (struct hv_caps *) */                                                  \
+	X(vm_create)     /* (struct vm_config *) -> VM id; one VM per address space */             \
+	X(vm_destroy)    /* (vm id) */                                                             \
+	X(vm_map)        /* (vm id, gpa, va, size): own memory becomes guest RAM */                \
+	X(vm_clone)      /* (vm id, uint32_t *id) -> envid, 0 in the child: a fork and */          \
+	                 /* a copy of the VM, whose id both find in *id */                         \
+	X(vcpu_create)   /* (vm id, va) -> vCPU index; maps struct vm_run at va */                 \
+	FREE(vcpu_run)   /* (vm id, vcpu): runs until the monitor is needed; see inc/vm.h */       \
+	X(vcpu_get_regs) /* (vm id, vcpu, struct vm_regs *) */                                     \
+	X(vcpu_set_regs) /* (vm id, vcpu, const struct vm_regs *) */                               \
+	X(vcpu_set_back) /* (vm id, vcpu, ticks): its TSC, as if these had not passed */           \
+	X(vm_post)       /* (vm id, VM_REQ_ bits): to its monitor, which is a descendant */        \
+	X(vm_requests)   /* (own vm id, wait) -> VM_REQ_ bits that came; waits for such */         \
+	X(vm_info)       /* (index, struct vm_info *): E_NOT_FOUND past the last */                \
+	X(vm_fault)      /* (index, struct vm_fault *): E_NOT_FOUND past the last */               \
+	X(vcpu_break)    /* (vm id, vcpu, index of a fault, or VM_FAULT_CHECK) */                  \
+	X(vm_stats)     /* (vm id, struct vm_stats *): any live VM, or VM_KEPT that ended last, */ \
+	                /* these also as VM_ENDED(n) */                                            \
+	X(vm_mark)      /* (vm id, struct vm_stats *, struct vm_stats *): vm_stats of now, and */  \
+	                /* of the last vm_mark of this VM; zeros at the first */                   \
+	X(vm_histogram) /* (vm id, kind, uint64_t[VM_BUCKETS]): VMs as for vm_stats */             \
+	X(vm_keys)      /* (vm id, kind, struct vm_keys *): VMs as for vm_stats */                 \
+	X(vm_trace)     /* (vm id, vcpu, number, struct vm_trace *): that exit, or the oldest */   \
+	                /* that is kept; E_NOT_FOUND: none yet */                                  \
 	X(vm_span)      /* (vm id, vcpu, number, struct vm_span *): likewise */
 
 enum {

@@ -277,12 +277,27 @@ aspace_map_page(struct aspace *as, uint64_t va, struct page *p, uint64_t perm)
 	return 0;
 }
 
-/* Makes dst's entry the same as src's, after making a private writable one copy-on-write. */
+/*
+ * A copy makes what is private copy-on-write on both sides: a new sharer of each page, and the
+ * tables that 2 MiB entries may split into.
+ */
+static bool
+is_private(pte_t e)
+{
+	return (e & PTE_P) && (e & (PTE_W | PTE_COW)) && !(e & PTE_SHARE);
+}
+
+static pte_t
+copy_on_write(pte_t e)
+{
+	return (e & ~(pte_t)PTE_W) | PTE_COW;
+}
+
+/* A frame or a marker of 2 MiB. */
 static int
-copy_entry(void *arg, uint64_t va, int level, pte_t *entry)
+copy_large(void *arg, uint64_t va, int level, pte_t *entry)
 {
 	struct aspace *dst = arg;
-	bool private = (*entry & PTE_P) && (*entry & (PTE_W | PTE_COW)) && !(*entry & PTE_SHARE);
 	uint64_t promises = 0;
 	pte_t *copy;
 	int err = pt_ensure(&dst->pt, va, level, &copy);
@@ -291,31 +306,85 @@ copy_entry(void *arg, uint64_t va, int level, pte_t *entry)
 		return err;
 	if (!(*entry & PTE_P))
 		promises = entry_promises(*entry, level);
-	else if (private) /* a new sharer of each page, and the tables of 2 MiB entries */
-		promises = entry_pages(level) + (level == 2) * (*entry & PTE_W ? 2 : 1);
+	else if (is_private(*entry))
+		promises = FRAME_PAGES + (*entry & PTE_W ? 2 : 1);
 	err = page_reserve(promises);
 	if (err)
 		return err;
-	if (private)
-		*entry = (*entry & ~(pte_t)PTE_W) | PTE_COW;
+	if (is_private(*entry))
+		*entry = copy_on_write(*entry);
 	*copy = *entry;
 	if (!(*entry & PTE_P))
 		return 0;
-	dst->pages += entry_pages(level);
-	if (level == 2)
-		page_ref_large(pa_page(*entry & PTE_ADDR));
-	else
-		page_ref(pa_page(*entry & PTE_ADDR));
+	dst->pages += FRAME_PAGES;
+	page_ref_large(pa_page(*entry & PTE_ADDR));
+	return 0;
+}
+
+/* Does a copy of this 4 KiB entry hold a promise? */
+static bool
+is_promise(pte_t e)
+{
+	return e && (!(e & PTE_P) || is_private(e));
+}
+
+/* Promises for as many as all entries could need, or, where memory is short, for those that do. */
+static int
+reserve_table(const pte_t *table, uint64_t *reserved)
+{
+	*reserved = PT_ENTRIES;
+	if (page_reserve(*reserved) == 0)
+		return 0;
+	*reserved = 0;
+	for (int i = 0; i < PT_ENTRIES; i++)
+		*reserved += is_promise(table[i]);
+	return page_reserve(*reserved);
+}
+
+/* All of a level-1 table: what a copy costs for each page is what this loop costs. */
+static int
+copy_table(void *arg, uint64_t va, pte_t *table)
+{
+	struct aspace *dst = arg;
+	uint64_t reserved, empty = 0, markers = 0, shared = 0;
+	pte_t *entry = NULL;
+	int err = pt_ensure(&dst->pt, va, 1, &entry);
+	pte_t *const copy = entry;
+
+	if (!err)
+		err = reserve_table(table, &reserved);
+	if (err)
+		return err;
+	for (int i = 0; i < PT_ENTRIES; i++) {
+		pte_t e = table[i];
+
+		if ((e & (PTE_P | PTE_W | PTE_SHARE)) == (PTE_P | PTE_W)) {
+			table[i] = e ^= PTE_W | PTE_COW;
+		} else if (!(e & PTE_P)) {
+			copy[i] = e;
+			empty += !e;
+			markers += !!e;
+			continue;
+		} else {
+			shared += (e & (PTE_COW | PTE_SHARE)) != PTE_COW;
+		}
+		copy[i] = e;
+		page_ref_again(e & PTE_ADDR);
+	}
+	dst->pages += PT_ENTRIES - empty - markers;
+	page_unreserve(reserved - (PT_ENTRIES - empty - shared));
 	return 0;
 }
 
 int
 aspace_copy(struct aspace *dst, struct aspace *src)
 {
+	const struct pt_visitor copy = {copy_large, copy_table, dst};
 	int err;
 
-	aspace_narrow(src, 0, ULIM);
-	err = pt_visit(&src->pt, 0, ULIM, copy_entry, dst);
+	for (struct aspace_watcher *w = src->watchers; w; w = w->next)
+		w->protect(w);
+	err = pt_visit_tables(&src->pt, 0, PT_ENTRIES / 2 - 1, &copy);
 	tlb_flush(src, 0, ULIM);
 	return err;
 }

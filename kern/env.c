@@ -86,8 +86,7 @@ env_reap(struct env *e)
 	queue_push(&free_envs, e);
 }
 
-/* A process that never ran. */
-static void
+void
 env_abandon(struct env *e)
 {
 	aspace_put(e->as);
@@ -169,7 +168,7 @@ env_spawn(const char *path, int argc, const char *const *argv, uint32_t parent, 
 }
 
 int
-env_fork(struct env *parent, struct env **out)
+env_copy(struct env *parent, struct env **out)
 {
 	struct env *e;
 	int err = env_alloc(parent->id, &e);
@@ -184,9 +183,18 @@ env_fork(struct env *parent, struct env **out)
 	e->saved = *parent->tf;
 	e->saved.rax = 0;
 	memcpy(e->name, parent->name, sizeof e->name);
-	sched_start(e);
 	*out = e;
 	return 0;
+}
+
+int
+env_fork(struct env *parent, struct env **out)
+{
+	int err = env_copy(parent, out);
+
+	if (!err)
+		sched_start(*out);
+	return err;
 }
 
 /* Init takes over the children, but does not know them: their ends are nobody's business. */

@@ -73,6 +73,9 @@ void env_init(void);
 int env_spawn(const char *path, int argc, const char *const *argv, uint32_t parent,
               struct env **out);
 int env_fork(struct env *parent, struct env **out);
+/* The same in two steps: the child does not run until sched_start(), or is given up. */
+int env_copy(struct env *parent, struct env **out);
+void env_abandon(struct env *e);
 /*
  * Ends it: frees its memory and its VM, gives its children to init, wakes a waiting parent.
  * status: 0..255, or ENV_WAIT_KILLED.  Does not return if it is the current one, or init,

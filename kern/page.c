@@ -14,8 +14,8 @@
 
 #define LOW_END 0x100000
 
-static struct page *pages;
-static uint64_t page_total; /* entries of pages[], a multiple of FRAME_PAGES */
+struct page *page_frames;
+static uint64_t page_total; /* entries of page_frames[], a multiple of FRAME_PAGES */
 static uint64_t ram_end;
 
 static struct page small_list = {.next = &small_list, .prev = &small_list};
@@ -58,7 +58,7 @@ list_pop(struct page *list)
 static struct page *
 head_of(const struct page *p)
 {
-	return &pages[(p - pages) & ~(ptrdiff_t)(FRAME_PAGES - 1)];
+	return &page_frames[(p - page_frames) & ~(ptrdiff_t)(FRAME_PAGES - 1)];
 }
 
 struct page *
@@ -66,13 +66,13 @@ pa_page(uint64_t pa)
 {
 	uint64_t i = pa >> PAGE_SHIFT;
 
-	return i < page_total && pages[i].ram ? &pages[i] : NULL;
+	return i < page_total && page_frames[i].ram ? &page_frames[i] : NULL;
 }
 
 uint64_t
 page_pa(const struct page *p)
 {
-	return (uint64_t)(p - pages) << PAGE_SHIFT;
+	return (uint64_t)(p - page_frames) << PAGE_SHIFT;
 }
 
 uint64_t
@@ -84,8 +84,8 @@ page_ram_end(void)
 void
 page_array(uint64_t *base, uint64_t *size)
 {
-	*base = kva_pa(pages);
-	*size = ROUND_UP(page_total * sizeof *pages, PAGE_SIZE);
+	*base = kva_pa(page_frames);
+	*size = ROUND_UP(page_total * sizeof *page_frames, PAGE_SIZE);
 }
 
 /* One more page of a frame that is not whole is in use, or one less. */
@@ -136,8 +136,8 @@ frame_join(void)
 {
 	if (!loose_frames)
 		return NULL;
-	for (struct page *head = pages;; head += FRAME_PAGES) {
-		assert(head < pages + page_total);
+	for (struct page *head = page_frames;; head += FRAME_PAGES) {
+		assert(head < page_frames + page_total);
 		if (head->compound || head->used)
 			continue;
 		for (int i = 0; i < FRAME_PAGES; i++)
@@ -355,7 +355,7 @@ range_mark(const struct mem_range *r)
 	base = r->kind == MEM_RAM ? ROUND_UP(base, PAGE_SIZE) : ROUND_DOWN(base, PAGE_SIZE);
 	end = r->kind == MEM_RAM ? ROUND_DOWN(end, PAGE_SIZE) : ROUND_UP(end, PAGE_SIZE);
 	for (uint64_t i = base >> PAGE_SHIFT; i < end >> PAGE_SHIFT && i < page_total; i++) {
-		struct page *p = &pages[i];
+		struct page *p = &page_frames[i];
 
 		if (r->kind == MEM_RAM) {
 			p->ram = 1;
@@ -393,10 +393,10 @@ page_init(const struct mem_range *ranges, unsigned int count, uint64_t mapped)
 		    range_end(&ranges[i]) > ram_end)
 			ram_end = range_end(&ranges[i]);
 	page_total = ROUND_UP(ram_end, LARGE_PAGE_SIZE) >> PAGE_SHIFT;
-	array.size = ROUND_UP(page_total * sizeof *pages, PAGE_SIZE);
+	array.size = ROUND_UP(page_total * sizeof *page_frames, PAGE_SIZE);
 	array.base = range_find_room(ranges, count, array.size, mapped);
-	pages = kva(array.base);
-	memset(pages, 0, array.size);
+	page_frames = kva(array.base);
+	memset(page_frames, 0, array.size);
 
 	for (enum mem_kind kind = MEM_RAM; kind <= MEM_HOLE; kind++)
 		for (unsigned int i = 0; i < count; i++)
@@ -405,5 +405,5 @@ page_init(const struct mem_range *ranges, unsigned int count, uint64_t mapped)
 	range_mark(&array);
 	/* Downwards, so that the lowest memory is given out first: the boot tables map no more. */
 	for (uint64_t i = page_total; i; i -= FRAME_PAGES)
-		frame_init(&pages[i - FRAME_PAGES]);
+		frame_init(&page_frames[i - FRAME_PAGES]);
 }

@@ -24,6 +24,8 @@ struct page {
 	uint8_t ram;
 };
 
+extern struct page *page_frames; /* by frame number */
+
 enum { PAGE_ZERO = 1, PAGE_KERNEL = 2 };
 enum { FRAME_PAGES = LARGE_PAGE_SIZE / PAGE_SIZE };
 
@@ -75,6 +77,12 @@ struct page *page_alloc(int flags);
 /* A whole 2 MiB frame with large 1, or NULL.  head[0] to head[FRAME_PAGES - 1] are its pages. */
 struct page *page_alloc_large(int flags);
 void page_ref(struct page *p);
+/* The same for the page of a 4 KiB entry, which holds a reference already. */
+static inline void
+page_ref_again(uint64_t pa)
+{
+	page_frames[pa >> PAGE_SHIFT].refs++;
+}
 void page_unref(struct page *p); /* frees at 0 */
 void page_ref_large(struct page *head);
 void page_unref_large(struct page *head);

@@ -29,6 +29,8 @@ enum { ACCESS_READ = 1, ACCESS_WRITE = 2, ACCESS_EXEC = 4 };
 /* Hears of every mapping that is about to be removed or narrowed. */
 struct aspace_watcher {
 	void (*narrow)(struct aspace_watcher *w, uint64_t va, uint64_t size);
+	/* Nothing may be written any more without another fault; what is mapped stays. */
+	void (*protect)(struct aspace_watcher *w);
 	struct aspace_watcher *next;
 };
 

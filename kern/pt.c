@@ -163,6 +163,53 @@ pt_visit(struct pt *pt, uint64_t start, uint64_t end, pt_visit_t fn, void *arg)
 	return 0;
 }
 
+/* Entries [first, last] of a table that maps from va on. */
+static int
+visit_tables(const struct pt_format *fmt, pte_t *table, int level, uint64_t va, unsigned int first,
+             unsigned int last, const struct pt_visitor *v)
+{
+	for (unsigned int i = first; i <= last; i++) {
+		uint64_t at = va + i * pt_span(level);
+		int result;
+
+		if (!table[i])
+			continue;
+		if (!is_table(fmt, table[i], level))
+			result = v->leaf(v->arg, at, level, &table[i]);
+		else if (level == 2)
+			result = v->table(v->arg, at, table_of(table[i]));
+		else
+			result = visit_tables(fmt, table_of(table[i]), level - 1, at, 0,
+			                      PT_ENTRIES - 1, v);
+		if (result)
+			return result;
+	}
+	return 0;
+}
+
+int
+pt_visit_tables(struct pt *pt, unsigned int first, unsigned int last, const struct pt_visitor *v)
+{
+	return visit_tables(pt->fmt, kva(pt->root), PT_LEVELS, 0, first, last, v);
+}
+
+static void
+protect(const struct pt_format *fmt, pte_t *table, int level)
+{
+	for (int i = 0; i < PT_ENTRIES; i++) {
+		if (is_table(fmt, table[i], level))
+			protect(fmt, table_of(table[i]), level - 1);
+		else
+			table[i] &= ~fmt->write;
+	}
+}
+
+void
+pt_protect(struct pt *pt)
+{
+	protect(pt->fmt, kva(pt->root), PT_LEVELS);
+}
+
 static bool
 is_empty(const pte_t *table)
 {

@@ -103,6 +103,21 @@ int pt_split(struct pt *pt, pte_t *entry);
 typedef int (*pt_visit_t)(void *arg, uint64_t va, int level, pte_t *entry);
 int pt_visit(struct pt *pt, uint64_t start, uint64_t end, pt_visit_t fn, void *arg);
 
+/*
+ * The same under root entries [first, last], below the upper half, but a level-1 table goes to
+ * `table` whole, with the address that it begins at.
+ */
+struct pt_visitor {
+	pt_visit_t leaf;
+	int (*table)(void *arg, uint64_t va, pte_t table[PT_ENTRIES]);
+	void *arg;
+};
+int pt_visit_tables(struct pt *pt, unsigned int first, unsigned int last,
+                    const struct pt_visitor *v);
+
+/* Takes the right to write from all leaves. */
+void pt_protect(struct pt *pt);
+
 /* Frees tables below [start, end) that have become empty. */
 void pt_prune(struct pt *pt, uint64_t start, uint64_t end);
 

@@ -42,6 +42,12 @@ sys_vm_map(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 }
 
 int64_t
+sys_vm_clone(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	return vm_clone(e, arg[0], arg[1]);
+}
+
+int64_t
 sys_vcpu_create(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 {
 	return vcpu_create(e, arg[0], arg[1]);

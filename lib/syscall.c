@@ -200,6 +200,12 @@ sys_vm_map(uint32_t vm, uint64_t gpa, void *va, uint64_t size)
 }
 
 long
+sys_vm_clone(uint32_t vm, uint32_t *id)
+{
+	return CALL2(vm_clone, vm, id);
+}
+
+long
 sys_vcpu_create(uint32_t vm, struct vm_run *va)
 {
 	return CALL2(vcpu_create, vm, va);

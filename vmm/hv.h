@@ -82,7 +82,8 @@ struct vcpu {
 	void *backend;     /* struct vmx_vcpu or struct svm_vcpu */
 	struct vm *vm;
 	struct env *env;    /* who drives it */
-	struct vm_run *run; /* kernel's address of the run page; its data[] is elsewhere: */
+	uint64_t run_va;    /* of the run page in the monitor */
+	struct vm_run *run; /* kernel's address of it; its data[] is elsewhere: */
 	uint8_t *data;      /* kernel's address of run->data[], a frame of its own */
 	uint32_t index;
 	/* Set by whoever changes what vcpu_prepare() looks at: kick, halted, event, held_irq,
@@ -184,6 +185,8 @@ struct hv_ops {
 	void (*cpu_off)(void);
 	int (*vcpu_init)(struct vcpu *v);
 	void (*vcpu_free)(struct vcpu *v);
+	/* `to`, which is new, gets the guest state in the control block of `from`. */
+	void (*vcpu_copy)(struct vcpu *to, struct vcpu *from);
 	/* Calls fn for each page that the back end has for this vCPU; NULL: for the CPUs. */
 	void (*host_pages)(const struct vcpu *v, void (*fn)(const void *page));
 	void (*load)(struct vcpu *v); /* make it current on this CPU */
@@ -274,6 +277,7 @@ int hv_audit_plant(struct env *e, enum audit_rule rule);
 int64_t vm_create(struct env *e, uint64_t config_va);
 int64_t vm_destroy(struct env *e, uint64_t id);
 int64_t vm_map(struct env *e, uint64_t id, uint64_t gpa, uint64_t hva, uint64_t size);
+int64_t vm_clone(struct env *e, uint64_t id, uint64_t new_id_va);
 int64_t vcpu_create(struct env *e, uint64_t id, uint64_t run_va);
 /* Without the lock, which most runs do without. */
 int64_t vcpu_run(struct env *e, uint64_t id, uint64_t vcpu);

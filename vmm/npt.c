@@ -102,8 +102,8 @@ npt_clear(void *arg, uint64_t gpa, int level, pte_t *entry)
 }
 
 /*
- * Entries are gone: no vCPU may enter before it has flushed.  None is in guest mode or about to
- * enter, for whoever removes entries has called vm_hold() before.
+ * Entries are gone, or allow less: no vCPU may enter before it has flushed.  None is in guest mode
+ * or about to enter, for whoever removes entries has called vm_hold() before.
  */
 static void
 npt_removed(struct vm *vm)
@@ -178,10 +178,26 @@ npt_fault(struct vm *vm, uint64_t gpa, uint32_t access)
 	return slot ? npt_fill(vm, slot, gpa, access) : NPT_NO_RAM;
 }
 
+static struct vm *
+watching_vm(struct aspace_watcher *w)
+{
+	return (struct vm *)((char *)w - __builtin_offsetof(struct vm, watcher));
+}
+
+void
+npt_protect(struct aspace_watcher *w)
+{
+	struct vm *vm = watching_vm(w);
+
+	vm_hold(vm);
+	pt_protect(&vm->npt);
+	npt_removed(vm);
+}
+
 void
 npt_narrow(struct aspace_watcher *w, uint64_t hva, uint64_t size)
 {
-	struct vm *vm = (struct vm *)((char *)w - __builtin_offsetof(struct vm, watcher));
+	struct vm *vm = watching_vm(w);
 
 	for (unsigned int i = 0; i < vm->slot_count; i++) {
 		const struct vm_slot *s = &vm->slots[i];

@@ -66,6 +66,7 @@ run_init(struct vcpu *v, struct aspace *as, uint64_t va)
 		aspace_unmap(as, va, PAGE_SIZE);
 		goto fail;
 	}
+	v->run_va = va;
 	v->run = kva(page_pa(control));
 	v->data = kva(page_pa(data));
 	return 0;
@@ -137,6 +138,61 @@ vcpu_new(struct vm *vm, struct env *e, uint64_t run_va)
 	vm->vcpus[vm->vcpu_count++] = v;
 	e->vcpu = v;
 	return (int)v->index;
+}
+
+/* What neither vcpu_new() makes anew nor the control block holds. */
+static void
+copy_state(struct vcpu *to, const struct vcpu *from)
+{
+	memcpy(to->gpr, from->gpr, sizeof(to->gpr));
+	to->halted = from->halted;
+	to->stopped = from->stopped;
+	to->event = from->event;
+	to->held_irq = from->held_irq;
+	to->irq_wanted = from->irq_wanted;
+	to->window_open = from->window_open;
+	to->in = from->in;
+	to->cr2 = from->cr2;
+	to->cr8 = from->cr8;
+	to->xcr0 = from->xcr0;
+	memcpy(to->dr, from->dr, sizeof(to->dr));
+	to->dr6 = from->dr6;
+	to->star = from->star;
+	to->lstar = from->lstar;
+	to->cstar = from->cstar;
+	to->fmask = from->fmask;
+	to->kernel_gs_base = from->kernel_gs_base;
+	to->misc_enable = from->misc_enable;
+	to->tsc_offset = from->tsc_offset;
+	memcpy(to->fpu, from->fpu, PAGE_SIZE);
+	memcpy(to->run, from->run, PAGE_SIZE);
+	memcpy(to->data, from->data, PAGE_SIZE);
+}
+
+int
+vcpu_clone(struct vm *vm, struct env *e, struct vcpu *from)
+{
+	/* Those are of exits. */
+	const uint64_t vmreads = from->vmreads, vmwrites = from->vmwrites;
+	struct vcpu *to;
+	int err;
+
+	/* The exit's record and the decoded instruction are not copied. */
+	if (from->in.pending == PENDING_MMIO || from->mmio.again)
+		return -E_AGAIN;
+	vcpu_unload(from);
+	/* The copy of the address space shares the run page; a vCPU has its own. */
+	if ((err = aspace_unmap(e->as, from->run_va, sizeof(struct vm_run))) < 0 ||
+	    (err = vcpu_new(vm, e, from->run_va)) < 0)
+		return err;
+	to = vm->vcpus[err];
+	hv->vcpu_copy(to, from);
+	hv_switch_out(); /* both are in memory now */
+	copy_state(to, from);
+	to->vmreads = to->vmwrites = 0;
+	from->vmreads = vmreads;
+	from->vmwrites = vmwrites;
+	return 0;
 }
 
 void

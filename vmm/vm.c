@@ -90,6 +90,40 @@ vm_slot_free(const struct aspace *as, int *err)
 	return vm;
 }
 
+uint32_t
+vm_next_id(void)
+{
+	return next_id;
+}
+
+int
+vm_new(struct env *e, const struct vm_config *config, struct vm **out)
+{
+	struct vm *vm;
+	int err;
+
+	vm = vm_slot_free(e->as, &err);
+	if (!vm)
+		return err;
+	memset(vm, 0, sizeof(*vm));
+	if ((err = pt_init(&vm->npt, hv->npt_format)) < 0)
+		return err;
+	vm->used = true;
+	vm->id = next_id++;
+	vm->owner = e->id;
+	vm->as = e->as;
+	vm->ram = config->ram;
+	vm->leaves = config->leaves;
+	vm->trace = config->trace;
+	vm->asid = (uint32_t)(vm - vms) + 1;
+	strlcpy(vm->name, config->name, VM_NAME_MAX);
+	vm->watcher.narrow = npt_narrow;
+	vm->watcher.protect = npt_protect;
+	aspace_watch(vm->as, &vm->watcher);
+	*out = vm;
+	return 0;
+}
+
 int64_t
 vm_create(struct env *e, uint64_t config_va)
 {
@@ -103,28 +137,12 @@ vm_create(struct env *e, uint64_t config_va)
 		return err;
 	if (config.leaves < 1 || config.leaves > 3 || config.trace > VM_TRACE_MAX)
 		return -E_INVAL;
-	vm = vm_slot_free(e->as, &err);
-	if (!vm)
-		return err;
-	memset(vm, 0, sizeof(*vm));
-	if ((err = pt_init(&vm->npt, hv->npt_format)) < 0)
-		return err;
-	vm->used = true;
-	vm->id = next_id++;
-	vm->owner = e->id;
-	vm->as = e->as;
-	vm->ram = config.ram;
-	vm->leaves = config.leaves;
-	vm->trace = config.trace;
-	vm->asid = (uint32_t)(vm - vms) + 1;
 	config.name[VM_NAME_MAX - 1] = '\0';
-	strlcpy(vm->name, config.name, VM_NAME_MAX);
-	vm->watcher.narrow = npt_narrow;
-	aspace_watch(vm->as, &vm->watcher);
-	return vm->id;
+	err = vm_new(e, &config, &vm);
+	return err < 0 ? err : (int64_t)vm->id;
 }
 
-static void
+void
 vm_free(struct vm *vm)
 {
 	stats_keep(vm);
@@ -168,11 +186,21 @@ range_mapped(struct aspace *as, uint64_t hva, uint64_t size)
 	return true;
 }
 
+int
+vm_add_slot(struct vm *vm, const struct vm_slot *slot)
+{
+	int err = npt_promise(vm, slot->gpa, slot->size);
+
+	if (err < 0)
+		return err;
+	vm->slots[vm->slot_count++] = *slot;
+	return 0;
+}
+
 int64_t
 vm_map(struct env *e, uint64_t id, uint64_t gpa, uint64_t hva, uint64_t size)
 {
 	struct vm *vm = vm_of(e, id);
-	int err;
 
 	if (!vm)
 		return -E_BAD_VM;
@@ -189,10 +217,7 @@ vm_map(struct env *e, uint64_t id, uint64_t gpa, uint64_t hva, uint64_t size)
 	}
 	if (!range_mapped(e->as, hva, size))
 		return -E_FAULT;
-	if ((err = npt_promise(vm, gpa, size)) < 0)
-		return err;
-	vm->slots[vm->slot_count++] = (struct vm_slot){gpa, size, hva};
-	return 0;
+	return vm_add_slot(vm, &(struct vm_slot){gpa, size, hva});
 }
 
 static enum vm_state

@@ -31,12 +31,22 @@ int host_page_pair(void **a, void **b); /* both or -E_NO_MEM */
 /* No other CPU runs a vCPU of the VM in guest mode, until the kernel lock is released. */
 void vm_hold(struct vm *vm);
 struct vm *vm_of(struct env *e, uint64_t id); /* NULL: no such VM, or not e's */
-struct vm *vm_at(unsigned int index);         /* from 0 to VM_MAX - 1; NULL: none there */
+/* A VM of e's, without RAM and vCPUs.  -E_EXISTS: its address space has one; -E_NO_VM, -E_NO_MEM.
+ */
+int vm_new(struct env *e, const struct vm_config *config, struct vm **out);
+uint32_t vm_next_id(void); /* of the next one */
+void vm_free(struct vm *vm);
+int vm_add_slot(struct vm *vm, const struct vm_slot *slot); /* -E_NO_MEM */
+struct vm *vm_at(unsigned int index); /* from 0 to VM_MAX - 1; NULL: none there */
 
 /* vcpu.c */
 struct vcpu *vcpu_of(struct env *e, uint64_t vm_id, uint64_t index); /* NULL: not e's */
 int vcpu_new(struct vm *vm, struct env *e, uint64_t run_va);
 void vcpu_delete(struct vcpu *v);
+/* In vm, driven by e, whose address space is a copy of that of `from`'s monitor: a vCPU that goes
+ * on where `from` stands.  -E_NO_MEM; -E_AGAIN: it is in the middle of an access to device memory.
+ */
+int vcpu_clone(struct vm *vm, struct env *e, struct vcpu *from);
 unsigned int vcpu_cpl(struct vcpu *v); /* 0 to 3; SS.DPL holds it in every mode */
 bool vcpu_in_64bit(struct vcpu *v);
 void vcpu_set_gpr(struct vcpu *v, unsigned int reg, uint64_t value);
@@ -105,6 +115,7 @@ uint64_t npt_promise_left(const struct vm *vm); /* pages, by its RAM and its tab
 void npt_free(struct vm *vm);
 enum npt_result npt_fault(struct vm *vm, uint64_t gpa, uint32_t access);
 void npt_narrow(struct aspace_watcher *w, uint64_t hva, uint64_t size);
+void npt_protect(struct aspace_watcher *w);
 const struct vm_slot *vm_slot_find(const struct vm *vm, uint64_t gpa);
 
 /* gmem.c: guest memory as the guest's own instructions would reach it. */

@@ -109,12 +109,22 @@ narrow(struct aspace_watcher *w, uint64_t va, uint64_t size)
 }
 
 static void
+protect_seen(struct aspace_watcher *w)
+{
+	struct space *s = (struct space *)((char *)w - offsetof(struct space, watcher));
+
+	for (unsigned int i = 0; i < WINDOW_PAGES; i++)
+		s->seen[i].writable = false;
+}
+
+static void
 space_create(struct space *s)
 {
 	s->as = aspace_create();
 	if (!s->as)
 		return;
 	s->watcher.narrow = narrow;
+	s->watcher.protect = protect_seen;
 	aspace_watch(s->as, &s->watcher);
 }
 
@@ -318,12 +328,12 @@ check_promises(void)
 		if (spaces[i].as)
 			pt_visit(&spaces[i].as->pt, 0, ULIM, count_entry, &promises);
 	for (unsigned int i = 0; i < ARRAY_SIZE(copies); i++) {
-		const struct page *head = head_of(&pages[i]);
+		const struct page *head = head_of(&page_frames[i]);
 
 		if (copies[i])
-			promises +=
-			        copies[i] -
-			        (pages[i].refs + (head->compound ? head->large : 0) == copies[i]);
+			promises += copies[i] -
+			            (page_frames[i].refs + (head->compound ? head->large : 0) ==
+			             copies[i]);
 	}
 	assert_int_equal(promises, reserved_pages);
 	assert_true(reserved_pages <= free_pages);

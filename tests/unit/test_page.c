@@ -15,7 +15,7 @@ static uint64_t seed;
 static void
 start(const struct mem_range *ranges, unsigned int count)
 {
-	pages = NULL;
+	page_frames = NULL;
 	page_total = ram_end = 0;
 	small_list.next = small_list.prev = &small_list;
 	large_list.next = large_list.prev = &large_list;
@@ -41,7 +41,8 @@ check_lists(void)
 {
 	uint64_t free = 0, whole = 0, loose = 0;
 
-	for (struct page *head = pages; head < pages + page_total; head += FRAME_PAGES) {
+	for (struct page *head = page_frames; head < page_frames + page_total;
+	     head += FRAME_PAGES) {
 		unsigned int used = 0;
 
 		for (int i = 0; i < FRAME_PAGES; i++)
@@ -80,7 +81,7 @@ memory_map(void **state)
 	(void)state;
 	start(ranges, ARRAY_SIZE(ranges));
 	check_lists();
-	array = ROUND_UP(page_total * sizeof *pages, PAGE_SIZE) / PAGE_SIZE;
+	array = ROUND_UP(page_total * sizeof *page_frames, PAGE_SIZE) / PAGE_SIZE;
 	page_counts(&c);
 	assert_int_equal(page_ram_end(), 18 * MIB + 0x800);
 	assert_int_equal(c.total, 16 * MIB / PAGE_SIZE - 2);
@@ -93,8 +94,8 @@ memory_map(void **state)
 	assert_null(pa_page(18 * MIB));
 	assert_null(pa_page(UINT64_MAX));
 	/* The array lies behind what is busy, and is busy itself. */
-	assert_int_equal(kva_pa(pages), 2 * MIB + 4 * PAGE_SIZE);
-	assert_int_equal(pa_page(kva_pa(pages))->refs, 1);
+	assert_int_equal(kva_pa(page_frames), 2 * MIB + 4 * PAGE_SIZE);
+	assert_int_equal(pa_page(kva_pa(page_frames))->refs, 1);
 	/* What is busy can be given back. */
 	page_unref(pa_page(2 * MIB));
 	check_lists();

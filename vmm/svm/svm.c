@@ -247,6 +247,18 @@ svm_host_pages(const struct vcpu *v, void (*fn)(const void *page))
 		}
 }
 
+static void
+svm_vcpu_copy(struct vcpu *to, struct vcpu *from)
+{
+	struct vmcb *b = svm_vmcb(to), *f = svm_vmcb(from);
+
+	memcpy(&b->es, &f->es, sizeof(*b) - __builtin_offsetof(struct vmcb, es));
+	b->intercepts1 = f->intercepts1;
+	b->vintr = f->vintr;
+	b->interrupt_shadow = f->interrupt_shadow;
+	b->tsc_offset = f->tsc_offset;
+}
+
 /* The VMCB is in memory; VMs share the few ASIDs, so that none finds its own in the TLB. */
 static void
 svm_load(struct vcpu *v)
@@ -425,6 +437,7 @@ const struct hv_ops hv_svm = {
         .cpu_off = svm_cpu_off,
         .vcpu_init = svm_vcpu_init,
         .vcpu_free = svm_vcpu_free,
+        .vcpu_copy = svm_vcpu_copy,
         .host_pages = svm_host_pages,
         .load = svm_load,
         .put = svm_put,

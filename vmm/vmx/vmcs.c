@@ -225,6 +225,37 @@ vmcs_free(struct vcpu *v)
 	host_page_free(x);
 }
 
+/* The guest-state area, by the encoding's type (SDM vol. 3, "Field Encoding in VMCS"), and the
+ * controls that follow the guest. */
+static bool
+is_guest_state(enum vmcs_field field)
+{
+	enum { TYPE_GUEST_STATE = 2 };
+
+	return BITS(field, 11, 10) == TYPE_GUEST_STATE || field == VMCS_CPU_CONTROLS ||
+	       field == VMCS_ENTRY_CONTROLS || field == VMCS_CR0_SHADOW ||
+	       field == VMCS_CR4_SHADOW || field == VMCS_TSC_OFFSET;
+}
+
+void
+vmcs_copy(struct vcpu *to, struct vcpu *from)
+{
+	struct vmx_vcpu *x = to->backend, *f = from->backend;
+	uint64_t values[ARRAY_SIZE(fields)];
+
+	vcpu_current(from);
+	for (unsigned int i = 0; i < ARRAY_SIZE(fields); i++)
+		if (is_guest_state(fields[i].field) && field_in_use(fields[i].field))
+			values[i] = vmcs_read(from, fields[i].field);
+	vcpu_current(to);
+	for (unsigned int i = 0; i < ARRAY_SIZE(fields); i++)
+		if (is_guest_state(fields[i].field) && field_in_use(fields[i].field))
+			vmcs_write(to, fields[i].field, values[i]);
+	x->cpu_controls = f->cpu_controls;
+	x->entry_controls = f->entry_controls;
+	x->cr0_shadow = f->cr0_shadow;
+}
+
 void
 vmcs_dump(struct vcpu *v, hv_print_t print)
 {

@@ -324,6 +324,7 @@ const struct hv_ops hv_vmx = {
         .cpu_off = vmx_cpu_off,
         .vcpu_init = vmx_vcpu_init,
         .vcpu_free = vmcs_free,
+        .vcpu_copy = vmcs_copy,
         .host_pages = vmx_host_pages,
         .load = vmcs_load,
         .put = vmcs_put,

@@ -83,6 +83,7 @@ int vmcs_init(struct vcpu *v);
 void vmcs_load(struct vcpu *v);
 void vmcs_put(struct vcpu *v);
 void vmcs_free(struct vcpu *v);
+void vmcs_copy(struct vcpu *to, struct vcpu *from);
 void vmcs_dump(struct vcpu *v, hv_print_t print);
 
 /* regs.c: guest state in the VMCS */

@@ -1,0 +1,58 @@
+#include "vmm/vmm.h"
+
+#include "inc/error.h"
+#include "kern/env.h"
+#include "kern/sched.h"
+#include "lib/string.h"
+
+/*
+ * Clones: a monitor forks, and its child goes on with a copy of the VM.  RAM is shared as fork
+ * shares memory, copy-on-write, and the clone's nested page table starts empty, so that the cost
+ * is that of the page tables of the two address spaces.  The guest's TSC and the devices' time go
+ * on in both from where they stood; the clone's accounts begin with it.
+ */
+
+/* The clone, of a monitor that has been copied. */
+static int
+clone_vm(const struct vm *from, struct env *child, struct vm **out)
+{
+	struct vm_config config = {.ram = from->ram, .leaves = from->leaves, .trace = from->trace};
+	struct vm *vm;
+	int err;
+
+	strlcpy(config.name, from->name, sizeof(config.name));
+	if ((err = vm_new(child, &config, &vm)) < 0)
+		return err;
+	for (unsigned int i = 0; err == 0 && i < from->slot_count; i++)
+		err = vm_add_slot(vm, &from->slots[i]);
+	for (unsigned int i = 0; err == 0 && i < from->vcpu_count; i++)
+		err = vcpu_clone(vm, child, from->vcpus[i]);
+	if (err < 0)
+		vm_free(vm);
+	*out = vm;
+	return err;
+}
+
+int64_t
+vm_clone(struct env *e, uint64_t id, uint64_t new_id_va)
+{
+	const struct vm *from = vm_of(e, id);
+	uint32_t new_id = vm_next_id();
+	struct env *child;
+	struct vm *vm;
+	int err;
+
+	if (!from)
+		return -E_BAD_VM;
+	/* Before the copy, so that both find it. */
+	if ((err = copy_out(e->as, new_id_va, &new_id, sizeof(new_id))) < 0)
+		return err;
+	if ((err = env_copy(e, &child)) < 0)
+		return err;
+	if ((err = clone_vm(from, child, &vm)) < 0) {
+		env_abandon(child);
+		return err;
+	}
+	sched_start(child);
+	return child->id;
+}
