@@ -132,8 +132,9 @@ def insert_medium(machine, args, work):
         mkimage.read_file(machine.iso, "ISO")
         return
     image = mkimage.read_file(args.image, "image")
-    if args.run is not None:
-        image = mkimage.with_cmdline(image, f"run={args.run}")
+    options = args.options.split() + ([f"run={args.run}"] if args.run is not None else [])
+    if options:
+        image = mkimage.with_cmdline(image, " ".join(options))
     machine.disk = work / "disk.img"
     machine.disk.write_bytes(image)
 
@@ -160,6 +161,8 @@ def parse_args():
     medium.add_argument("--iso", help="bootable ISO, used as it is")
     parser.add_argument("--run", metavar="COMMANDS",
                         help="shell commands instead of the guest; then the machine powers off")
+    parser.add_argument("--options", default="", metavar="OPTIONS",
+                        help="of the kernel, such as switches=2: print the first switches of VMs")
     parser.add_argument("--mem", type=mebibytes, default=emulators.Machine.mem, metavar="MIB")
     parser.add_argument("--cpu", metavar="MODEL", help="CPU model, by the emulator's own name")
     parser.add_argument("--cpus", type=int, default=1, metavar="N")
@@ -179,8 +182,8 @@ def parse_args():
                         help="Bochs: start in its debugger; needs a terminal")
     parser.add_argument("--keep-logs", metavar="DIR", help="copy configuration and logs there")
     args = parser.parse_args()
-    if args.iso and args.run is not None:
-        parser.error("--run needs --image: an ISO's command line is fixed by tools/mkiso.py")
+    if args.iso and (args.run is not None or args.options):
+        parser.error("--run and --options need --image: an ISO's command line is fixed by tools/mkiso.py")
     return args
 
 

@@ -7,6 +7,7 @@
 #include "kern/ipi.h"
 #include "kern/lock.h"
 #include "kern/sched.h"
+#include "kern/switch.h"
 #include "kern/timer.h"
 #include "kern/trap.h"
 #include "lib/assert.h"
@@ -25,10 +26,14 @@ switch_in(struct vcpu *v)
 	assert(v->loaded_cpu < 0);
 	hv->load(v);
 	v->loaded_cpu = (int)cpu->index;
+	switch_step(SWITCH_LOAD);
 	vtlb_load(v);
 	state_load(v);
 	v->state_loaded = true;
 	cpu->vcpu = v;
+	if (switches_left)
+		v->attention = true; /* for the last step */
+	switch_step(SWITCH_REGISTERS);
 }
 
 void
@@ -58,7 +63,9 @@ hv_switch_out(void)
 		return;
 	state_save(v);
 	v->state_loaded = false;
+	switch_step(SWITCH_SAVED);
 	hv->put(v);
+	switch_step(SWITCH_PUT);
 	v->flushed = TLB_UNKNOWN;
 	cpu->vcpu = NULL;
 	/* Last: another CPU may load it from now on. */
@@ -120,6 +127,7 @@ vcpu_prepare(struct vcpu *v)
 	/* An exit may come before the window does, and may open it: STI; CPUID. */
 	if (v->window_open)
 		v->attention = true;
+	switch_step(SWITCH_ENTRY);
 	return v->debug.state ? debug_prepare(v) : HV_RESUME;
 }
 

@@ -23,6 +23,7 @@ def bed(request, machine):
     def start(**options):
         return machine(**BEDS[request.param], **options)
     start.name = request.param
+    start.machine = machine
     return start
 
 
@@ -272,3 +273,45 @@ def test_equal_guests_get_equal_shares(exact_bed, exits):
     # The last VM is the guest at its prompt, which halts: no CPU worth speaking of.
     halted = len(guests) + 1
     assert after[halted] - before[halted] < (after[1] - before[1]) / 50
+
+
+SWITCH_ROWS = 9  # steps, and their sum
+
+
+def switches(output):
+    """Each switch that the kernel printed: its VMs, and its rows as ticks, step, hpas."""
+    found = []
+    for line in output.split("\n"):
+        head = re.match(r"switch (\d+), CPU 0: VM (\d+) \(t/busy\) to VM (\d+) \(t/busy\)$", line)
+        row = re.match(r" +(\d+)  (.+?)(?:: 0x(\w+)(?: to 0x(\w+))?)?$", line)
+        if head:
+            found.append((*map(int, head.groups()), []))
+        elif found and row and len(found[-1][3]) < SWITCH_ROWS:
+            found[-1][3].append((int(row[1]), row[2], row[3], row[4]))
+    return found
+
+
+def test_switches_are_printed_step_by_step(bed):
+    options = dict(BEDS[bed.name])
+    flags = (*options.pop("flags", ()), "--options", "switches=3")
+    m = bed.machine(**options, flags=flags, run="vm t/busy -q & vm t/busy -q & sleep 0.3; vms; ps; "
+                                                "echo switches=9")
+    assert m.finish() == 0
+    found = switches(m.output)
+    assert [number for number, *_ in found] == [1, 2, 3], "as many as were asked for"
+    root = {n: row["ROOT"] for n, row in vms(m.output).items()}
+    cr3, block = {}, {}
+    for _, one, other, rows in found:
+        assert {one, other} == {1, 2}
+        *steps, total = rows
+        assert all(ticks > 0 for ticks, *_ in steps)
+        assert sum(ticks for ticks, *_ in steps) == total[0]
+        name = {text.split(" ")[0].strip(",:"): (before, after) for _, text, before, after in steps}
+        assert (steps[7][2], steps[7][3]) == (root[one], root[other])
+        cr3.setdefault(one, name["CR3"][0])
+        cr3.setdefault(other, name["CR3"][1])
+        assert name["CR3"] == (cr3[one], cr3[other]) and cr3[1] != cr3[2]
+        block.setdefault(one, steps[3][2])
+        block.setdefault(other, steps[5][2])
+        assert (steps[3][2], steps[5][2]) == (block[one], block[other]) and block[1] != block[2]
+        assert ("VMCLEAR" in steps[3][1]) == ("VMPTRLD" in steps[5][1]) == (bed.name == "bochs-vmx")

@@ -273,6 +273,12 @@ svm_put(struct vcpu *v)
 	(void)v;
 }
 
+static uint64_t
+svm_block_pa(const struct vcpu *v)
+{
+	return ((const struct svm_vcpu *)v->backend)->vmcb_pa;
+}
+
 static int
 svm_enter(struct vcpu *v)
 {
@@ -441,6 +447,9 @@ const struct hv_ops hv_svm = {
         .host_pages = svm_host_pages,
         .load = svm_load,
         .put = svm_put,
+        .load_text = "nothing: VMRUN will be given this VMCB",
+        .put_text = "nothing: the VMCB is in memory",
+        .block_pa = svm_block_pa,
         .enter = svm_enter,
         .decode = svm_decode,
         .skip = svm_skip,

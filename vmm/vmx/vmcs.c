@@ -206,6 +206,12 @@ vmcs_load(struct vcpu *v)
 	vmcs_write(v, VMCS_HOST_IDTR_BASE, idtr.base);
 }
 
+uint64_t
+vmcs_block_pa(const struct vcpu *v)
+{
+	return ((const struct vmx_vcpu *)v->backend)->vmcs;
+}
+
 /* VMCLEAR writes what the processor caches back to memory, so that any CPU may load it next. */
 void
 vmcs_put(struct vcpu *v)

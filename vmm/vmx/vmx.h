@@ -82,6 +82,7 @@ void vmcs_init_bitmap(void); /* once, before the first */
 int vmcs_init(struct vcpu *v);
 void vmcs_load(struct vcpu *v);
 void vmcs_put(struct vcpu *v);
+uint64_t vmcs_block_pa(const struct vcpu *v);
 void vmcs_free(struct vcpu *v);
 void vmcs_copy(struct vcpu *to, struct vcpu *from);
 void vmcs_dump(struct vcpu *v, hv_print_t print);

@@ -1,0 +1,137 @@
+#include "kern/switch.h"
+
+#include "inc/memlayout.h"
+#include "inc/x86.h"
+#include "kern/console.h"
+#include "kern/cpu.h"
+#include "kern/env.h"
+#include "kern/kernel.h"
+#include "kern/lock.h"
+#include "lib/string.h"
+#include "vmm/hv.h"
+
+#define OPTION "switches="
+
+/* One side of a switch. */
+struct side {
+	uint32_t vm;
+	char name[VM_NAME_MAX];
+	uint64_t cr3, root, block; /* of the Env; of its VM; of its vCPU: hpa */
+};
+
+/* The switch that a CPU is in the middle of. */
+static struct record {
+	unsigned int next;           /* the step that comes next; 0: none has begun */
+	uint64_t exit;               /* TSC */
+	uint64_t done[SWITCH_STEPS]; /* TSC */
+	struct side from;
+} records[CPUS_MAX];
+
+uint32_t switches_left;
+static uint32_t switches_printed;
+
+void
+switch_init(void)
+{
+	/* Commands are behind all options, and may hold the same text. */
+	for (const char *p = boot_info.cmdline; *p && strncmp(p, " run=", 5); p++)
+		if ((p == boot_info.cmdline || p[-1] == ' ') &&
+		    !strncmp(p, OPTION, sizeof OPTION - 1))
+			switches_left = (uint32_t)strtoul(p + sizeof OPTION - 1, NULL, 10);
+}
+
+static void
+look(struct side *side, const struct vcpu *v)
+{
+	side->vm = v->vm->id;
+	strlcpy(side->name, v->vm->name, sizeof side->name);
+	side->cr3 = read_cr3();
+	side->root = v->vm->npt.root;
+	side->block = hv->block_pa(v);
+}
+
+static void
+print_row(const struct record *r, enum switch_step step, const char *text, uint64_t before,
+          uint64_t after)
+{
+	uint64_t since = step ? r->done[step - 1] : r->exit;
+
+	kprintf("%10lu  %s", (unsigned long)(r->done[step] - since), text);
+	if (before)
+		kprintf(": 0x%lx", (unsigned long)before);
+	if (after)
+		kprintf(" to 0x%lx", (unsigned long)after);
+	kprintf("\n");
+}
+
+static void
+print(const struct record *r, const struct side *to)
+{
+	const struct side *from = &r->from;
+
+	console_fresh_line();
+	kprintf("switch %u, CPU %u: VM %u (%s) to VM %u (%s)\n", switches_printed,
+	        this_cpu()->index, from->vm, from->name, to->vm, to->name);
+	kprintf("     ticks  step\n");
+	print_row(r, SWITCH_YIELD, "exit, its handler, sched_yield", 0, 0);
+	print_row(r, SWITCH_RUN, "next in the queue, slice and timer, env_run", 0, 0);
+	print_row(r, SWITCH_SAVED, "FPU, debug and SYSCALL registers saved", 0, 0);
+	print_row(r, SWITCH_PUT, hv->put_text, from->block, 0);
+	print_row(r, SWITCH_CR3, "CR3, and the accounts of the Envs", from->cr3, to->cr3);
+	print_row(r, SWITCH_LOAD, hv->load_text, to->block, 0);
+	print_row(r, SWITCH_REGISTERS, "TLB flush ordered if due; registers loaded", 0, 0);
+	print_row(r, SWITCH_ENTRY, "events; the entry will load the nested root", from->root,
+	          to->root);
+	kprintf("%10lu  from the exit to the entry\n",
+	        (unsigned long)(r->done[SWITCH_ENTRY] - r->exit));
+}
+
+/* Of guests only: a process that gets the CPU in between makes it two switches. */
+static bool
+begins(const struct cpu *cpu)
+{
+	return cpu->vcpu && cpu->env == cpu->vcpu->env && cpu->env->guest && cpu->vcpu->acct.total;
+}
+
+static void
+finish(struct record *r, const struct vcpu *v)
+{
+	struct side to;
+
+	r->next = 0;
+	look(&to, v);
+	spin_lock(&kernel_lock);
+	if (switches_left) {
+		switches_left--;
+		switches_printed++;
+		print(r, &to);
+	}
+	spin_unlock(&kernel_lock);
+}
+
+void
+switch_note(enum switch_step step)
+{
+	const struct cpu *cpu = this_cpu();
+	struct record *r = &records[cpu->index];
+	uint64_t now = rdtsc();
+
+	if (step != SWITCH_YIELD && (!r->next || step != r->next)) {
+		r->next = 0;
+		return;
+	}
+	r->done[step] = now;
+	r->next = step + 1;
+	if (step == SWITCH_YIELD) {
+		if (begins(cpu)) {
+			r->exit = cpu->vcpu->acct.exit->tsc;
+			look(&r->from, cpu->vcpu);
+		} else {
+			r->next = 0;
+		}
+	} else if (step == SWITCH_CR3 && !cpu->env->guest) {
+		r->next = 0;
+	} else if (step == SWITCH_ENTRY) {
+		finish(r, cpu->vcpu);
+	}
+}
