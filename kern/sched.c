@@ -209,7 +209,7 @@ void
 sched_preempt(struct cpu *cpu)
 {
 	cpu->resched = true;
-	cpu_poke(cpu);
+	cpu_recall(cpu);
 }
 
 /* Until an interrupt makes an Env runnable.  The lock is free meanwhile. */

@@ -17,7 +17,7 @@ void sched_forget(struct env *e);
 void sched_block(struct env *e, enum env_wait why, uint32_t wait_for);
 /* Another CPU has interrupted this one: Envs may wait for which its own was alone so far. */
 void sched_poked(void);
-/* Another CPU's Env gives it up soon. */
+/* Another CPU's Env gives it up as soon as it has the kernel lock. */
 void sched_preempt(struct cpu *cpu);
 /* The timer interrupt: wakes Envs whose deadline passed, kicks vCPUs, ends the slice. */
 void sched_tick(void);

@@ -84,14 +84,15 @@ vcpu_unload(struct vcpu *v)
 	assert(__atomic_load_n(&v->loaded_cpu, __ATOMIC_ACQUIRE) < 0);
 }
 
-/* If this CPU is called back, it waits until whoever did that is done. */
-static __attribute__((noinline)) void
+/* If this CPU is called back, it waits until whoever did that is done.  Shall the Env leave it? */
+static __attribute__((noinline)) bool
 heed_recall(void)
 {
 	if (!this_cpu()->recalled)
-		return;
+		return false;
 	spin_lock(&kernel_lock);
 	spin_unlock(&kernel_lock);
+	return this_cpu()->resched;
 }
 
 /* What must happen before an entry that is not the common case.  HV_RESUME: enter. */
@@ -100,7 +101,10 @@ vcpu_prepare(struct vcpu *v)
 {
 	/* A full barrier: what others set before they set attention is looked at after it. */
 	(void)__atomic_exchange_n(&v->attention, false, __ATOMIC_SEQ_CST);
-	heed_recall();
+	if (heed_recall()) {
+		v->attention = true;
+		return HV_YIELD;
+	}
 	if (v->mmio.again) {
 		v->mmio.again = false;
 		v->attention = true; /* nothing else has been looked at */

@@ -1,4 +1,7 @@
-"""The host on several CPUs: they come up, and share the work."""
+"""The host on several CPUs: they come up, share the work, and do not step on each other."""
+
+import os
+import re
 
 import mkiso
 import pytest
@@ -6,17 +9,22 @@ import pytest
 from conftest import OBJDIR
 
 BEDS = {
-    "bochs-vmx": ("bochs", {}),
-    "bochs-svm": ("bochs", {"cpu": "zambezi"}),
-    "qemu-svm": ("qemu", {"flags": ("--tcg",)}),
+    "bochs-vmx": {"emulator": "bochs"},
+    "bochs-svm": {"emulator": "bochs", "cpu": "zambezi"},
+    "qemu-svm": {"emulator": "qemu", "flags": ("--tcg",)},
 }
+# Where time is instructions: Bochs runs its CPUs in turn, 5 instructions each, on one clock.
+EXACT = ["bochs-vmx", "bochs-svm"]
+USERTESTS = ["preemption wake registers sleep wait_and_kill orphans fork_isolation ipc_value ipc_page",
+             "vm_memory vm_cleanup vm_large_split vm_fork",
+             "fast_exits vm_times vm_accounts"]
+BURN = re.compile(r"^burn: (\d+) rounds in (\d+) ticks$", re.M)
 
 
 @pytest.mark.parametrize("cpus", [2, 4])
 @pytest.mark.parametrize("bed", BEDS)
 def test_cpus_come_up(bed, cpus, machine):
-    emulator, options = BEDS[bed]
-    m = machine(emulator, cpus=cpus, run="free; poweroff", **options)
+    m = machine(**BEDS[bed], cpus=cpus, run="free; poweroff")
     assert m.finish() == 0
     assert f"  CPUs    {cpus}: " in m.output
     assert not [line for line in m.lines if line.startswith("nestling: ")][:-1]
@@ -29,3 +37,74 @@ def test_cpus_of_a_multiboot2_loader(machine, tmp_path):
     m = machine("qemu", flags=("--tcg",), cpus=2, iso=iso)
     assert m.finish() == 0
     assert "  CPUs    2: " in m.output
+
+
+def test_more_cpus_than_are_used(machine):
+    m = machine("qemu", flags=("--tcg",), cpus=8, run="free; poweroff")
+    assert m.finish() == 0
+    assert "  CPUs    8: " in m.output
+
+
+@pytest.mark.parametrize("bed", BEDS)
+def test_usertests(bed, machine):
+    """Those that have Envs run side by side, or end each other; in the long form, all."""
+    full = os.environ.get("CHECK_FULL") and bed != "bochs-svm"
+    runs = ["usertests"] if full else [f"usertests {names}" for names in USERTESTS]
+    m = machine(**BEDS[bed], cpus=3, run="; ".join(runs), timeout=240)
+    status = m.finish()
+    assert not re.findall(r"^FAIL .*", m.output, re.M)
+    passed = re.findall(r"^usertests: (\d+) passed, 0 failed$", m.output, re.M)
+    assert sum(map(int, passed)) >= len(" ".join(USERTESTS).split())
+    assert len(passed) == len(runs) and status == 0
+
+
+def burn(machine, bed, cpus, vms, rounds):
+    """Runs so many VMs at once, each with work and checks of its own; the ticks that each took."""
+    jobs = f'vm guest -q -c "burn {rounds}" & ' * vms
+    logs = "; ".join(f"vm log {n}" for n in range(1, vms + 1))
+    m = machine(**BEDS[bed], cpus=cpus, run=f"{jobs}wait; {logs}", timeout=240)
+    assert m.finish() == 0
+    ticks = [int(ticks) for _, ticks in BURN.findall(m.output)]
+    assert len(ticks) == vms
+    assert len(re.findall("^PASS burn:", m.output, re.M)) == 2 * vms
+    assert not re.search("^FAIL", m.output, re.M)
+    return ticks
+
+
+@pytest.mark.parametrize("bed", EXACT)
+def test_two_busy_vms_run_in_parallel(bed, machine):
+    alone, = burn(machine, bed, 2, 1, 3)
+    assert max(burn(machine, bed, 2, 2, 3)) <= 1.1 * alone
+    # On one CPU each has its half.
+    assert all(1.9 * alone <= ticks <= 2.1 * alone for ticks in burn(machine, bed, 1, 2, 3))
+
+
+@pytest.mark.parametrize("bed", BEDS)
+def test_vms_migrate(bed, machine):
+    """More busy VMs than CPUs, each with values of its own in every register that is switched."""
+    ticks = burn(machine, bed, 2, 5, 3)
+    if bed in EXACT:
+        mean = sum(ticks) / len(ticks)
+        assert all(0.95 * mean <= t <= 1.05 * mean for t in ticks)
+
+
+def test_monitor_and_panic_stop_the_other_cpus(machine):
+    m = machine("bochs", cpus=2, run="sh")
+    m.expect(r"\$ ")
+    m.sendline("vm t/busy &")
+    m.expect(r"in the background\s+\$ ")
+    m.sendline("sleep 0.1; kmonitor")
+    m.expect("K> ")
+    m.sendline("envs")
+    assert len(re.findall(" running ", m.expect("(?s)envs(.*)K> ").group(1))) == 2
+    m.sendline("vm")
+    m.expect(r"exits\s+on CPU [01], which alone can read it\s+K> ")
+    m.sendline("continue")
+    m.expect(r"\$ ")
+    m.sendline("vms")  # it went on
+    m.expect(r"1  running .* t/busy\s+\$ ")
+    m.sendline("kmonitor")
+    m.expect("K> ")
+    m.sendline("panic")
+    m.expect(r"nestling: panic: asked for in the kernel monitor \(kern/kmonitor\.c:\d+\)\r\n")
+    assert m.finish() == 1

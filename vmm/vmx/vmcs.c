@@ -52,24 +52,31 @@ vmcs_init_bitmap(void)
 	msr_for_each_direct(msr_allow, NULL);
 }
 
+/* VMCLEAR and VMPTRLD keep a record, since Bochs does not mind if one is missing. */
 static void
-vmclear(uint64_t pa)
+vmclear(struct vmx_vcpu *x)
 {
+	uint64_t pa = x->vmcs;
 	uint8_t failed;
 
 	__asm__ volatile("vmclear %1; setna %0" : "=qm"(failed) : "m"(pa) : "cc", "memory");
 	if (failed)
 		panic("VMCLEAR of the VMCS at 0x%lx failed", pa);
+	x->active_cpu = -1;
+	x->launched = false;
 }
 
 static void
-vmptrld(uint64_t pa)
+vmptrld(struct vmx_vcpu *x)
 {
+	uint64_t pa = x->vmcs;
 	uint8_t failed;
 
 	__asm__ volatile("vmptrld %1; setna %0" : "=qm"(failed) : "m"(pa) : "cc", "memory");
 	if (failed)
 		panic("VMPTRLD of the VMCS at 0x%lx failed", pa);
+	assert(x->active_cpu < 0 || x->active_cpu == (int)this_cpu()->index);
+	x->active_cpu = (int)this_cpu()->index;
 }
 
 /* Fields that exist only with a control that is not on every CPU. */
@@ -180,12 +187,12 @@ vmcs_init(struct vcpu *v)
 	x = v->backend;
 	x->vmcs = kva_pa(vmcs);
 	*(uint32_t *)vmcs = rdmsr(MSR_VMX_BASIC) & 0x7fffffff;
-	vmclear(x->vmcs);
-	vmptrld(x->vmcs);
+	vmclear(x);
+	vmptrld(x);
 	prove_fields();
 	write_controls(v);
 	write_host(v);
-	vmclear(x->vmcs);
+	vmclear(x);
 	return 0;
 }
 
@@ -197,7 +204,7 @@ vmcs_load(struct vcpu *v)
 	struct table_register idtr;
 
 	__asm__("sidt %0" : "=m"(idtr));
-	vmptrld(x->vmcs);
+	vmptrld(x);
 	vmcs_write(v, VMCS_HOST_CR0, read_cr0() | CR0_TS);
 	vmcs_write(v, VMCS_HOST_CR3, read_cr3());
 	vmcs_write(v, VMCS_HOST_CR4, read_cr4());
@@ -218,8 +225,7 @@ vmcs_put(struct vcpu *v)
 {
 	struct vmx_vcpu *x = v->backend;
 
-	vmclear(x->vmcs);
-	x->launched = false;
+	vmclear(x);
 }
 
 void
