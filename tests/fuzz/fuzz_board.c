@@ -1,5 +1,5 @@
 // SOURCES: lib/vdev/bus.c lib/vdev/uart.c lib/vdev/pic.c lib/vdev/pit.c lib/vdev/cmos.c
-// SOURCES: lib/vdev/ide.c lib/vdev/ide_identify.c lib/vdev/hpet.c
+// SOURCES: lib/vdev/ide.c lib/vdev/ide_identify.c lib/vdev/hpet.c lib/vdev/lapic.c
 /*
  * A board with every device, and a guest that does whatever the input says: no
  * access may leave a device's memory (the sanitizers watch), hang, or break
@@ -12,12 +12,13 @@
 #include "lib/vdev/cmos.h"
 #include "lib/vdev/hpet.h"
 #include "lib/vdev/ide.h"
+#include "lib/vdev/lapic.h"
 #include "lib/vdev/pic.h"
 #include "lib/vdev/pit.h"
 #include "lib/vdev/uart.h"
 #include "tests/fuzz/fuzz.h"
 
-enum { DISK_SIZE = 20 * IDE_SECTOR + 100, STRING_MAX = 4096 };
+enum { DISK_SIZE = 20 * IDE_SECTOR + 100, STRING_MAX = 4096, CPUS = 3 };
 
 static struct board {
 	struct vdev_bus bus, memory;
@@ -27,6 +28,7 @@ static struct board {
 	struct cmos cmos;
 	struct ide ide;
 	struct hpet hpet;
+	struct lapics lapics;
 	uint64_t ns;
 	uint64_t sent;
 	uint8_t *disk;
@@ -63,8 +65,16 @@ tx_bytes(void *arg, const uint8_t *bytes, size_t count)
 }
 
 static void
+event(void *arg, unsigned int cpu, bool level)
+{
+	(void)arg;
+	check(cpu < CPUS && level);
+}
+
+static void
 build(void)
 {
+	struct vdev_irq events = {.set = event};
 	struct vdev_clock clock = {.now = now};
 	struct uart_output output = {.tx = tx, .tx_bytes = tx_bytes};
 	struct cmos_config config = {.epoch = 946684800, .low_ram = 64 << 20};
@@ -82,9 +92,11 @@ build(void)
 	ide_init(&b.ide, &disk, &line);
 	cmos_init(&b.cmos, &clock, &config);
 	hpet_init(&b.hpet, &clock);
+	lapics_init(&b.lapics, CPUS, &clock, &events);
 	check(!pic_attach(&b.pic, &b.bus) && !uart_attach(&b.uart, &b.bus, UART_COM1) &&
 	      !pit_attach(&b.pit, &b.bus) && !cmos_attach(&b.cmos, &b.bus) &&
-	      !ide_attach(&b.ide, &b.bus) && !hpet_attach(&b.hpet, &b.memory));
+	      !ide_attach(&b.ide, &b.bus) && !hpet_attach(&b.hpet, &b.memory) &&
+	      !lapics_attach(&b.lapics, &b.memory));
 }
 
 /* Mostly ports that somebody has. */
@@ -155,6 +167,11 @@ access_memory(struct input *in)
 	unsigned int size = 1 << (how & 3);
 	uint64_t gpa = HPET_GPA - 8 + (take(in) << 8 | take(in)) % (HPET_SIZE + 16);
 
+	if (how & 8) { /* mostly a register of a local APIC */
+		lapics_select(&b.lapics, (how >> 4) % CPUS);
+		gpa = LAPIC_GPA + take(in) * 16;
+		size = how & 64 ? size : 4;
+	}
 	if (how & 4) {
 		vdev_bus_write(&b.memory, gpa, size, pick_value(in, size));
 		return;
@@ -171,6 +188,15 @@ monitor(struct input *in)
 	unsigned int bytes = take(in) % 32;
 
 	check(next > b.ns);
+	for (unsigned int i = 0; i < CPUS; i++) {
+		struct lapic *l = &b.lapics.cpu[i];
+		bool pending;
+
+		check(lapic_tick(&b.lapics, i) > b.ns && !l->moved);
+		pending = lapic_pending(l);
+		check(lapic_ack(l) >= 16 || !pending);
+		lapic_take_init(l);
+	}
 	for (; bytes && uart_rx_ready(&b.uart); bytes--)
 		uart_rx(&b.uart, take(in));
 	if (!pic_pending(&b.pic))
@@ -210,6 +236,9 @@ reset(uint8_t which)
 		break;
 	case 5:
 		hpet_reset(&b.hpet);
+		break;
+	case 6:
+		lapics_reset(&b.lapics);
 		break;
 	default: /* what nobody should do, but may */
 		uart_rx(&b.uart, which);
