@@ -2,6 +2,7 @@
 
 #include "inc/error.h"
 #include "inc/x86.h"
+#include "kern/console.h"
 #include "kern/env.h"
 #include "kern/tlb.h"
 #include "lib/assert.h"
@@ -9,6 +10,8 @@
 
 /*
  * Address spaces: mapping, unmapping, copying.  Faults are in kern/fault.c.
+ * What goes over all of one lets console input in from time to time, which would overrun the
+ * serial port otherwise.
  *
  * Promises are counted by entry.  Dropping one gives back exactly what nobody
  * needs any more:
@@ -120,15 +123,27 @@ drop_entry(void *arg, uint64_t va, int level, pte_t *entry)
 	return 0;
 }
 
+static int
+drop_table(void *arg, uint64_t va, pte_t *table)
+{
+	for (int i = 0; i < PT_ENTRIES; i++)
+		if (table[i])
+			drop_entry(arg, va + i * PAGE_SIZE, 1, &table[i]);
+	console_poll();
+	return 0;
+}
+
 void
 aspace_put(struct aspace *as)
 {
+	const struct pt_visitor drop = {drop_entry, drop_table, as};
+
 	assert(as->refs);
 	if (--as->refs)
 		return;
 	assert(!as->watchers);
 	tlb_forget(as);
-	pt_visit(&as->pt, 0, ULIM, drop_entry, as);
+	pt_visit_tables(&as->pt, 0, PT_ENTRIES / 2 - 1, &drop);
 	assert(!as->pages);
 	pt_free(&as->pt, 0, PT_ENTRIES / 2 - 1, true);
 }
@@ -373,6 +388,7 @@ copy_table(void *arg, uint64_t va, pte_t *table)
 	}
 	dst->pages += PT_ENTRIES - empty - markers;
 	page_unreserve(reserved - (PT_ENTRIES - empty - shared));
+	console_poll();
 	return 0;
 }
 
@@ -387,4 +403,27 @@ aspace_copy(struct aspace *dst, struct aspace *src)
 	err = pt_visit_tables(&src->pt, 0, PT_ENTRIES / 2 - 1, &copy);
 	tlb_flush(src, 0, ULIM);
 	return err;
+}
+
+static int
+count_shared(void *arg, uint64_t va, int level, pte_t *entry)
+{
+	uint64_t *shared = arg;
+	const struct page *p;
+
+	(void)va;
+	if (!(*entry & PTE_P))
+		return 0;
+	p = pa_page(*entry & PTE_ADDR);
+	*shared += level == 2 ? page_shared_large(p) : !page_exclusive(p);
+	return 0;
+}
+
+uint64_t
+aspace_shared(struct aspace *as, uint64_t va, uint64_t size)
+{
+	uint64_t shared = 0;
+
+	pt_visit(&as->pt, va, va + size, count_shared, &shared);
+	return shared;
 }

@@ -2,6 +2,7 @@
 
 #include "inc/error.h"
 #include "inc/x86.h"
+#include "kern/console.h"
 #include "lib/assert.h"
 #include "lib/string.h"
 
@@ -182,6 +183,19 @@ page_alloc(int flags)
 	return p;
 }
 
+/* So long that what is typed meanwhile would overrun the serial port. */
+static void
+zero_large(struct page *head)
+{
+	enum { PORTION = 64 * 1024 };
+	char *to = kva(page_pa(head));
+
+	for (uint64_t done = 0; done < LARGE_PAGE_SIZE; done += PORTION) {
+		memset(to + done, 0, PORTION);
+		console_poll();
+	}
+}
+
 struct page *
 page_alloc_large(int flags)
 {
@@ -198,7 +212,7 @@ page_alloc_large(int flags)
 	head->large = 1;
 	head->kernel = !!(flags & PAGE_KERNEL);
 	if (flags & PAGE_ZERO)
-		memset(kva(page_pa(head)), 0, LARGE_PAGE_SIZE);
+		zero_large(head);
 	return head;
 }
 

@@ -90,6 +90,9 @@ int aspace_copy(struct aspace *dst, struct aspace *src);
  */
 int aspace_share(struct aspace *as, uint64_t va, struct page **p, uint64_t *perm);
 
+/* 4 KiB pages of the range that somebody else refers to, too. */
+uint64_t aspace_shared(struct aspace *as, uint64_t va, uint64_t size);
+
 /* Resolves a fault at va: -E_FAULT when the access is not allowed there. */
 int aspace_fault(struct aspace *as, uint64_t va, int access);
 /* The frame behind va, faulted in for the access. */

@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #include "inc/error.h"
+#include "kern/console.h"
 #include "kern/page.h"
 #include "lib/assert.h"
 
@@ -30,6 +31,12 @@ panic_at(const char *file, int line, const char *fmt, ...)
 {
 	mock_assert(false, fmt, file, line);
 	abort();
+}
+
+/* Nobody types. */
+void
+console_poll(void)
+{
 }
 
 /* Fresh memory behind [0, size), full of what must not be taken for zeros. */
