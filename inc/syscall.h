@@ -42,8 +42,9 @@
 	X(vm_create)     /* (struct vm_config *) -> VM id; one VM per address space */             \
 	X(vm_destroy)    /* (vm id) */                                                             \
 	X(vm_map)        /* (vm id, gpa, va, size): own memory becomes guest RAM */                \
-	X(vm_clone)      /* (vm id, uint32_t *id) -> envid, 0 in the child: a fork and */          \
-	                 /* a copy of the VM, whose id both find in *id */                         \
+	X(vm_clone)      /* (vm id, uint32_t *id, sibling) -> envid, 0 in the child, which has */  \
+	/* a copy of the VM, whose id both find in *id; sibling: a child of the */                 \
+	/* caller's parent */                                                                      \
 	X(vcpu_create)   /* (vm id, va) -> vCPU index; maps struct vm_run at va */                 \
 	FREE(vcpu_run)   /* (vm id, vcpu): runs until the monitor is needed; see inc/vm.h */       \
 	X(vcpu_get_regs) /* (vm id, vcpu, struct vm_regs *) */                                     \

@@ -293,7 +293,8 @@ enum vm_request {
 	VM_REQ_RESUME = 1 << 2,
 	VM_REQ_RESET = 1 << 3,
 	VM_REQ_ATTACH = 1 << 4, /* the console is the monitor's now */
-	VM_REQ_ALL = (1 << 5) - 1
+	VM_REQ_CLONE = 1 << 5,  /* copy the VM, as another process of the monitor's parent */
+	VM_REQ_ALL = (1 << 6) - 1
 };
 
 struct vm_info {
@@ -306,8 +307,11 @@ struct vm_info {
 	uint64_t table_pages; /* pages of the nested page table */
 	uint64_t root;        /* hpa of the nested page table's root */
 	uint64_t exits;
-	uint64_t ticks; /* TSC ticks that its processes have had a CPU, guest and monitor */
-	uint64_t wall;  /* TSC ticks since its first vCPU was created */
+	uint64_t shared; /* bytes of its RAM whose frames others refer to, too */
+	uint64_t ticks;  /* TSC ticks that its processes have had a CPU, guest and monitor */
+	uint64_t wall;   /* TSC ticks since its first vCPU was created */
+	uint32_t clones; /* calls of vm_clone so far */
+	int32_t cloned;  /* what the last one gave: the clone's number, or -E_ */
 	char name[VM_NAME_MAX];
 };
 

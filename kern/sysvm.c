@@ -44,7 +44,7 @@ sys_vm_map(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 int64_t
 sys_vm_clone(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 {
-	return vm_clone(e, arg[0], arg[1]);
+	return vm_clone(e, arg[0], arg[1], arg[2]);
 }
 
 int64_t

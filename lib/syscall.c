@@ -200,9 +200,9 @@ sys_vm_map(uint32_t vm, uint64_t gpa, void *va, uint64_t size)
 }
 
 long
-sys_vm_clone(uint32_t vm, uint32_t *id)
+sys_vm_clone(uint32_t vm, uint32_t *id, bool sibling)
 {
-	return CALL2(vm_clone, vm, id);
+	return CALL3(vm_clone, vm, id, sibling);
 }
 
 long

@@ -48,7 +48,7 @@ long sys_hv_caps(struct hv_caps *caps);
 long sys_vm_create(const struct vm_config *config);
 long sys_vm_destroy(uint32_t vm);
 long sys_vm_map(uint32_t vm, uint64_t gpa, void *va, uint64_t size);
-long sys_vm_clone(uint32_t vm, uint32_t *id);
+long sys_vm_clone(uint32_t vm, uint32_t *id, bool sibling);
 long sys_vcpu_create(uint32_t vm, struct vm_run *va);
 long sys_vcpu_run(uint32_t vm, uint32_t vcpu);
 long sys_vcpu_get_regs(uint32_t vm, uint32_t vcpu, struct vm_regs *regs);

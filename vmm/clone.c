@@ -33,26 +33,42 @@ clone_vm(const struct vm *from, struct env *child, struct vm **out)
 	return err;
 }
 
-int64_t
-vm_clone(struct env *e, uint64_t id, uint64_t new_id_va)
+/* The child's process id, or -E_. */
+static int64_t
+fork_with_vm(struct env *e, const struct vm *from, bool sibling)
 {
-	const struct vm *from = vm_of(e, id);
-	uint32_t new_id = vm_next_id();
 	struct env *child;
 	struct vm *vm;
 	int err;
 
-	if (!from)
-		return -E_BAD_VM;
-	/* Before the copy, so that both find it. */
-	if ((err = copy_out(e->as, new_id_va, &new_id, sizeof(new_id))) < 0)
-		return err;
 	if ((err = env_copy(e, &child)) < 0)
 		return err;
 	if ((err = clone_vm(from, child, &vm)) < 0) {
 		env_abandon(child);
 		return err;
 	}
+	if (sibling) { /* whoever waits for the one waits for the other */
+		child->parent = e->parent;
+		child->orphan = e->orphan;
+	}
 	sched_start(child);
 	return child->id;
+}
+
+int64_t
+vm_clone(struct env *e, uint64_t id, uint64_t new_id_va, bool sibling)
+{
+	struct vm *from = vm_of(e, id);
+	uint32_t new_id = vm_next_id();
+	int64_t result;
+
+	if (!from)
+		return -E_BAD_VM;
+	/* Before the copy, so that both find it. */
+	result = copy_out(e->as, new_id_va, &new_id, sizeof(new_id));
+	if (result == 0)
+		result = fork_with_vm(e, from, sibling);
+	from->clones++;
+	from->cloned = result < 0 ? (int32_t)result : (int32_t)new_id;
+	return result;
 }

@@ -160,6 +160,8 @@ struct vm {
 	uint64_t mapped;          /* bytes */
 	uint64_t tlb_gen;         /* grows when an entry is removed or narrowed */
 	uint32_t asid;            /* VPID or ASID */
+	uint32_t clones;          /* calls of vm_clone */
+	int32_t cloned;           /* the last one's result */
 	uint32_t requests;        /* VM_REQ_ bits that the monitor has not taken yet */
 	struct vm_stats *marked;  /* the accounts at the last vm_mark; NULL before the first */
 	struct vcpu *vcpus[VM_VCPUS_MAX];
@@ -279,7 +281,7 @@ int hv_audit_plant(struct env *e, enum audit_rule rule);
 int64_t vm_create(struct env *e, uint64_t config_va);
 int64_t vm_destroy(struct env *e, uint64_t id);
 int64_t vm_map(struct env *e, uint64_t id, uint64_t gpa, uint64_t hva, uint64_t size);
-int64_t vm_clone(struct env *e, uint64_t id, uint64_t new_id_va);
+int64_t vm_clone(struct env *e, uint64_t id, uint64_t new_id_va, bool sibling);
 int64_t vcpu_create(struct env *e, uint64_t id, uint64_t run_va);
 /* Without the lock, which most runs do without. */
 int64_t vcpu_run(struct env *e, uint64_t id, uint64_t vcpu);

@@ -43,6 +43,14 @@ free_slot(void)
 	return ended;
 }
 
+struct job *
+job_new_vm(void)
+{
+	struct job *job = free_slot();
+
+	return job && vm_job_prepare(job, job - jobs) ? job : NULL;
+}
+
 static struct job *
 job_of_process(uint32_t process)
 {

@@ -46,6 +46,8 @@ int jobs_failure(void);
 /* The shell ends: its jobs do, too. */
 void jobs_end(void);
 struct job *job_of_vm(uint64_t vm); /* NULL: none */
+/* A job for a VM, with a log but without process; NULL after a message. */
+struct job *job_new_vm(void);
 void job_forget(struct job *job);
 /* What a user calls it, such as `vm 2'. */
 enum { JOB_NAME_MAX = 24 };

@@ -174,6 +174,63 @@ vm_reset(uint32_t vm)
 	return post(vm, VM_REQ_RESET);
 }
 
+/* The clone in its job: a status, after a message if it is not 0. */
+static int
+adopt(struct job *job, uint32_t vm, int32_t cloned)
+{
+	struct vm_info info;
+
+	if (cloned < 0) {
+		printf("vm %u: cannot be cloned: %s\n", vm, error_text(cloned));
+		return STATUS_ERROR;
+	}
+	if (!find_vm(cloned, &info)) {
+		printf("vm %u: its clone, VM %d, is gone\n", vm, cloned);
+		return STATUS_ERROR;
+	}
+	job->process = info.owner;
+	vm_job_join(job);
+	printf("[vm %d] clone of vm %u, in the background\n", cloned, vm);
+	return 0;
+}
+
+static uint32_t clones_before; /* of the VM that is_cloned() asks for */
+
+static bool
+is_cloned(uint32_t vm)
+{
+	struct vm_info info;
+
+	return !find_vm(vm, &info) || info.clones != clones_before;
+}
+
+static int
+vm_clone(uint32_t vm)
+{
+	struct vm_info info;
+	struct job *job;
+	int status;
+
+	if (!job_of_vm(vm) || !find_vm(vm, &info)) {
+		printf("vm %u: not started from this shell\n", vm);
+		return STATUS_ERROR;
+	}
+	job = job_new_vm();
+	if (!job)
+		return STATUS_CANNOT_RUN;
+	clones_before = info.clones;
+	status = post_and_wait(vm, VM_REQ_CLONE, is_cloned);
+	if (!status && !find_vm(vm, &info)) {
+		printf("vm %u: has ended\n", vm);
+		status = STATUS_ERROR;
+	}
+	if (!status)
+		status = adopt(job, vm, info.cloned);
+	if (status)
+		job_forget(job);
+	return status;
+}
+
 static int
 vm_attach(uint32_t vm)
 {
@@ -216,6 +273,7 @@ static const struct vm_subcommand {
 	bool ended; /* also of a VM that has ended */
 } subcommands[] = {
         {"attach", "give the console to a VM that runs in the background", vm_attach, false},
+        {"clone", "start a copy of a VM that stands where it stands", vm_clone, false},
         {"log", "show what it has printed there since the last look", vm_log, true},
         {"pause", "let a VM and its clocks stand still", vm_pause, false},
         {"reset", "start its guest again", vm_reset, false},

@@ -54,13 +54,13 @@ test_vm_clone(void)
 
 	if (!have_vms())
 		return;
-	CHECK_RESULT(sys_vm_clone(1234, &clone), -E_BAD_VM);
+	CHECK_RESULT(sys_vm_clone(1234, &clone, false), -E_BAD_VM);
 	vm = new_guest(code, sizeof code);
-	CHECK_RESULT(sys_vm_clone(vm, (void *)KERNBASE), -E_FAULT);
+	CHECK_RESULT(sys_vm_clone(vm, (void *)KERNBASE, false), -E_FAULT);
 	for (int i = 0; i < 3; i++)
 		run_to_port(vm);
 	CHECK_RESULT(sys_vcpu_get_regs(vm, 0, &regs), 0);
-	child = sys_vm_clone(vm, &clone);
+	child = sys_vm_clone(vm, &clone, false);
 	CHECK(child >= 0 && clone > vm);
 	if (child == 0) {
 		check_clone(clone, &regs);
@@ -92,7 +92,7 @@ test_vm_clone_tsc(void)
 	run_to_port(vm);
 	before = *tsc;
 	host = rdtsc();
-	child = sys_vm_clone(vm, &clone);
+	child = sys_vm_clone(vm, &clone, false);
 	run_to_port(child ? vm : clone);
 	gone = rdtsc() - host;
 	CHECK(*tsc > before && *tsc - before < 2 * gone);
@@ -152,7 +152,7 @@ clone_ticks(uint32_t vm)
 	for (int i = 0; i < TRIES; i++) {
 		uint64_t start = rdtsc(), ticks;
 		uint32_t clone;
-		long child = sys_vm_clone(vm, &clone);
+		long child = sys_vm_clone(vm, &clone, false);
 
 		ticks = rdtsc() - start;
 		CHECK(child >= 0);
@@ -170,7 +170,7 @@ static void
 break_up(uint32_t vm)
 {
 	uint32_t clone;
-	long child = sys_vm_clone(vm, &clone);
+	long child = sys_vm_clone(vm, &clone, false);
 
 	CHECK(child >= 0);
 	if (child == 0)

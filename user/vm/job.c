@@ -51,6 +51,21 @@ job_join(struct machine *m)
 		stdout_to(to_log);
 }
 
+/* The copy is a job of its own, in the background; what became of it the kernel tells the shell. */
+static void
+clone(struct machine *m)
+{
+	uint32_t id;
+
+	if (m->opts.job == JOB_NONE || sys_vm_clone(m->vm, &id, true) != 0)
+		return;
+	m->vm = id;
+	m->opts.job = JOB_BACK;
+	sys_mem_unmap(job_log, LOG_SIZE); /* that is the other's */
+	job_join(m);
+	report_clone(m);
+}
+
 static void
 attach(struct machine *m)
 {
@@ -98,6 +113,8 @@ fulfil(struct machine *m, long requests)
 		m->paused = false;
 	if (requests & VM_REQ_RESET)
 		m->state = RUN_RESET;
+	if (requests & VM_REQ_CLONE)
+		clone(m);
 	if (requests & VM_REQ_STOP)
 		machine_off(m, STATUS_OK);
 }

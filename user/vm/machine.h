@@ -150,6 +150,7 @@ void prompt_open(struct machine *m);
 
 /* report.c */
 void report_start(struct machine *m);
+void report_clone(struct machine *m); /* the same of a copy */
 void report_registers(struct machine *m);
 void report_code(struct machine *m);
 /* The bytes of code at RIP, each after a space. */

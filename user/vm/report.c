@@ -14,16 +14,28 @@ find_info(uint32_t vm, struct vm_info *info)
 	return false;
 }
 
-void
-report_start(struct machine *m)
+static void
+report_vm(struct machine *m, const char *what)
 {
 	struct vm_info info;
 
 	if (!m->opts.quiet && find_info(m->vm, &info))
 		printf(VM_NAME
-		       " %u: %s, %lu KiB of RAM, root of the nested page table at hpa %#lx; "
+		       " %u: %s%s, %lu KiB of RAM, root of the nested page table at hpa %#lx; "
 		       "Ctrl-] opens a prompt\n",
-		       m->vm, m->opts.image, m->opts.ram >> 10, info.root);
+		       m->vm, what, m->opts.image, m->opts.ram >> 10, info.root);
+}
+
+void
+report_start(struct machine *m)
+{
+	report_vm(m, "");
+}
+
+void
+report_clone(struct machine *m)
+{
+	report_vm(m, "clone of ");
 }
 
 static void

@@ -1,0 +1,75 @@
+"""Copies of running VMs: `vm clone N`.  What a clone costs is a usertest (vm_clone_cost)."""
+
+import re
+
+import pytest
+
+from test_vms import BEDS, ESCAPE, command, shell, vms
+
+
+@pytest.fixture(params=BEDS)
+def bed(request, machine):
+    def start(**options):
+        return machine(**BEDS[request.param], **options)
+    start.name = request.param
+    return start
+
+
+def ask(m, vm, line, answer):
+    """Attaches, types a line to the guest, expects the answer, and detaches."""
+    m.sendline(f"vm attach {vm}")
+    m.expect("attached")
+    m.sendline("")
+    m.expect("guest> ")
+    m.sendline(line)
+    m.expect(answer)
+    m.expect("guest> ")
+    m.send(ESCAPE)
+    m.expect("vm> ")
+    m.sendline("detach")
+    m.expect(r"in the background.*\n\$ ")
+
+
+def available(m):
+    """Frames that are free and promised to nobody."""
+    text = command(m, "free")
+    free, promised = (int(re.search(rf"^ +{name} +(\d+)", text, re.M)[1])
+                      for name in ("free", "of these promised"))
+    return free - promised
+
+
+def test_clone_goes_on_by_itself(bed):
+    """It stands where its origin stands, both answer, neither disturbs the other, and all memory
+    comes back; a clone of the clone outlives both."""
+    m = shell(bed(timeout=120))
+    command(m, "vm guest &")
+    command(m, "sleep 0.5; vm log 2; vm stop 2; vms")  # what only the first VM takes is taken
+    before = available(m)
+    command(m, "vm guest &")
+    ask(m, 3, "mem", "PASS mem: 1 MiB")
+    assert command(m, "vm clone 3") == "[vm 4] clone of vm 3, in the background"
+    rows = vms(command(m, "vms"))
+    assert int(rows[3]["SHARED-KiB"]) == int(rows[4]["SHARED-KiB"]) > 0
+    assert int(rows[4]["EXITS"]) < int(rows[3]["EXITS"])
+    for vm in (4, 3, 4):
+        ask(m, vm, "mem", "PASS mem: 1 MiB")
+    assert "audit: clean" in command(m, "audit")
+    assert command(m, "vm pause 4; vm clone 4") == "[vm 5] clone of vm 4, in the background"
+    assert vms(command(m, "vms"))[5]["STATE"] == "paused"
+    command(m, "vm stop 3; vm stop 4; vm resume 5")
+    ask(m, 5, "mem", "PASS mem: 1 MiB")
+    assert "audit: clean" in command(m, "audit")
+    command(m, "vm log 5; vm stop 5; vm log 3; vm log 4; vm log 5")
+    assert available(m) == before
+
+
+def test_clone_refused(machine):
+    """A VM that is not there, and memory that is not there for another: one line, and the origin goes
+    on."""
+    m = shell(machine(**BEDS["qemu-svm"]))
+    assert command(m, "vm clone 7") == "vm 7: no such VM; `vms` lists them"
+    assert "usage: vm clone N" in command(m, "vm clone")
+    command(m, "vm guest -m 300M -p &")
+    assert command(m, "vm clone 2") == "vm 2: cannot be cloned: out of memory"
+    ask(m, 2, "mem", "PASS mem: 1 MiB")
+    assert "audit: clean" in command(m, "audit")
