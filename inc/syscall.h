@@ -26,6 +26,7 @@
 	X(env_info)      /* (index, struct env_info *): E_NOT_FOUND past the last */               \
 	X(spawn)         /* (path, argv, argc) -> envid */                                         \
 	X(fork)          /* () -> child id, 0 in the child; copy-on-write */                       \
+	X(thread)        /* (entry, stack top, arg) -> envid: begins in this address space */       \
 	X(mem_map)       /* (va, size): zero-on-demand memory, reserved in full */                 \
 	X(mem_unmap)     /* (va, size) */                                                          \
 	X(ipc_send)      /* (envid, value, page va or 0): blocks until received */                 \

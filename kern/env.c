@@ -49,18 +49,18 @@ env_descends(const struct env *e, uint32_t ancestor)
 	return e;
 }
 
-/* A free slot under its next id, with an empty address space; it does not run yet. */
+/* A free slot under its next id, with this address space or an empty one; it does not run yet. */
 static int
-env_alloc(uint32_t parent, struct env **out)
+env_alloc(uint32_t parent, struct aspace *as, struct env **out)
 {
 	struct env *e = free_envs.head;
-	struct aspace *as;
 	uint32_t id;
 
 	if (!e)
 		return -E_NO_FREE_ENV;
-	as = aspace_create();
-	if (!as)
+	if (as)
+		aspace_get(as);
+	else if (!(as = aspace_create()))
 		return -E_NO_MEM;
 	queue_leave(e);
 	id = e->id + ENV_MAX;
@@ -150,7 +150,7 @@ env_spawn(const char *path, int argc, const char *const *argv, uint32_t parent, 
 
 	if (!f)
 		return -E_NOT_FOUND;
-	err = env_alloc(parent, &e);
+	err = env_alloc(parent, NULL, &e);
 	if (err)
 		return err;
 	err = env_load(e, f, argc, argv);
@@ -172,7 +172,7 @@ int
 env_copy(struct env *parent, struct env **out)
 {
 	struct env *e;
-	int err = env_alloc(parent->id, &e);
+	int err = env_alloc(parent->id, NULL, &e);
 
 	if (err)
 		return err;
@@ -196,6 +196,28 @@ env_fork(struct env *parent, struct env **out)
 	if (!err)
 		sched_start(*out);
 	return err;
+}
+
+int
+env_thread(struct env *parent, uint64_t rip, uint64_t rsp, uint64_t arg, struct env **out)
+{
+	struct env *e;
+	int err = env_alloc(parent->id, parent->as, &e);
+
+	if (err)
+		return err;
+	*e->tf = (struct trapframe){
+	        .rip = rip,
+	        .rsp = rsp,
+	        .rdi = arg,
+	        .cs = SEL_UCODE,
+	        .ss = SEL_UDATA,
+	        .rflags = RFLAGS_IF | RFLAGS_FIXED,
+	};
+	memcpy(e->name, parent->name, sizeof e->name);
+	sched_start(e);
+	*out = e;
+	return 0;
 }
 
 /* Init takes over the children, but does not know them: their ends are nobody's business. */

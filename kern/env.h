@@ -77,6 +77,11 @@ int env_fork(struct env *parent, struct env **out);
 int env_copy(struct env *parent, struct env **out);
 void env_abandon(struct env *e);
 /*
+ * An Env that shares the parent's address space, where it begins at rip with rsp and arg.  VMs
+ * are the Env's that has created them, not every one's of the address space.
+ */
+int env_thread(struct env *parent, uint64_t rip, uint64_t rsp, uint64_t arg, struct env **out);
+/*
  * Ends it: frees its memory and its VM, gives its children to init, wakes a waiting parent.
  * status: 0..255, or ENV_WAIT_KILLED.  Does not return if it is the current one, or init,
  * whose end is the machine's.  It runs on no other CPU.

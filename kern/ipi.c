@@ -33,10 +33,6 @@ recall(struct cpu *cpu, struct vcpu *v, const struct aspace *as)
 	assert(cpu != this_cpu() && spin_holding(&kernel_lock));
 	cpu->recall_vcpu = v;
 	cpu->recall_aspace = as;
-	/* Before the next entry it looks whether it is wanted, should an NMI have to end guest
-	 * mode. */
-	if (cpu->env && cpu->env->vcpu)
-		vcpu_look(cpu->env->vcpu);
 	__atomic_store_n(&cpu->recalled, true, __ATOMIC_RELEASE);
 	lapic_send(cpu->apic_id, T_IPI);
 	while (__atomic_load_n(&cpu->recalled, __ATOMIC_ACQUIRE)) {
@@ -44,6 +40,8 @@ recall(struct cpu *cpu, struct vcpu *v, const struct aspace *as)
 		if (rdtsc() - since < patience)
 			continue;
 		since = rdtsc();
+		if (cpu->env && cpu->env->vcpu)
+			vcpu_recalled(cpu->env->vcpu);
 		cpu->nmi_sent = true;
 		lapic_send_nmi(cpu->apic_id);
 	}

@@ -146,6 +146,15 @@ sys_fork(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 	return err ? err : (int64_t)child->id;
 }
 
+int64_t
+sys_thread(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	struct env *child;
+	int err = env_thread(e, arg[0], arg[1], arg[2], &child);
+
+	return err ? err : (int64_t)child->id;
+}
+
 /* Copies a user's argv into buf and points argv[] there. */
 static int
 copy_in_arguments(struct aspace *as, uint64_t va, uint64_t argc, char *buf, const char **argv)

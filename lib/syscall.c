@@ -110,6 +110,12 @@ sys_fork(void)
 }
 
 long
+sys_thread(void (*entry)(void *arg), void *stack_top, void *arg)
+{
+	return CALL3(thread, (uintptr_t)entry, stack_top, arg);
+}
+
+long
 sys_mem_map(void *va, size_t size)
 {
 	return CALL2(mem_map, va, size);

@@ -33,6 +33,8 @@ long sys_env_sleep(uint64_t microseconds);
 long sys_env_info(unsigned int index, struct env_info *info);
 long sys_spawn(const char *path, char *const *argv, int argc);
 long sys_fork(void);
+/* A process that shares this one's memory, and begins with entry(arg), which must not return. */
+long sys_thread(void (*entry)(void *arg), void *stack_top, void *arg);
 long sys_mem_map(void *va, size_t size);
 long sys_mem_unmap(void *va, size_t size);
 long sys_ipc_send(uint32_t to, uint64_t value, const void *page);

@@ -90,6 +90,7 @@ struct vcpu {
 	 * irq_wanted, the VM's tlb_gen.  Clear in the common case, where an entry needs nothing
 	 * else. */
 	volatile bool attention;
+	volatile bool recalled;
 	volatile bool kick; /* come back to the monitor with VM_EXIT_EVENT */
 	bool halted;
 	bool stopped;          /* never enter again */
@@ -264,8 +265,8 @@ void vcpu_kick(struct vcpu *v);
 /* v's Env goes to another CPU, or ends: v's state is in no CPU any more.  It runs on no other one.
  */
 void vcpu_unload(struct vcpu *v);
-/* Before its next entry v looks whether its CPU is wanted. */
-void vcpu_look(struct vcpu *v);
+/* An NMI ends guest mode where v's Env runs: v finds its CPU called back before the next entry. */
+void vcpu_recalled(struct vcpu *v);
 /* The scheduler's word on the Env that drives this vCPU: it waits for a CPU, or has got one. */
 void vcpu_waits(struct vcpu *v);
 void vcpu_has_cpu(struct vcpu *v);

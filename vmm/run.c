@@ -84,14 +84,15 @@ vcpu_unload(struct vcpu *v)
 	assert(__atomic_load_n(&v->loaded_cpu, __ATOMIC_ACQUIRE) < 0);
 }
 
-/* If this CPU is called back, it waits until whoever did that is done.  Shall the Env leave it? */
+/* Was this CPU called back?  It waits until whoever did that is done.  Shall the Env leave it? */
 static __attribute__((noinline)) bool
-heed_recall(void)
+heed_recall(struct vcpu *v)
 {
-	if (!this_cpu()->recalled)
-		return false;
-	spin_lock(&kernel_lock);
-	spin_unlock(&kernel_lock);
+	v->recalled = false;
+	if (this_cpu()->recalled) {
+		spin_lock(&kernel_lock);
+		spin_unlock(&kernel_lock);
+	}
 	return this_cpu()->resched;
 }
 
@@ -101,7 +102,7 @@ vcpu_prepare(struct vcpu *v)
 {
 	/* A full barrier: what others set before they set attention is looked at after it. */
 	(void)__atomic_exchange_n(&v->attention, false, __ATOMIC_SEQ_CST);
-	if (heed_recall()) {
+	if (v->recalled && heed_recall(v)) {
 		v->attention = true;
 		return HV_YIELD;
 	}

@@ -221,8 +221,9 @@ vcpu_kick(struct vcpu *v)
 }
 
 void
-vcpu_look(struct vcpu *v)
+vcpu_recalled(struct vcpu *v)
 {
+	v->recalled = true;
 	v->attention = true;
 }
 

@@ -31,7 +31,7 @@ struct vm *
 vm_of(struct env *e, uint64_t id)
 {
 	for (unsigned int i = 0; i < VM_MAX; i++)
-		if (vms[i].used && vms[i].id == id && vms[i].as == e->as)
+		if (vms[i].used && vms[i].id == id && vms[i].owner == e->id)
 			return &vms[i];
 	return NULL;
 }
@@ -168,7 +168,7 @@ void
 vm_env_exit(struct env *e)
 {
 	for (unsigned int i = 0; i < VM_MAX; i++)
-		if (vms[i].used && vms[i].as == e->as && vms[i].owner == e->id)
+		if (vms[i].used && vms[i].owner == e->id)
 			vm_free(&vms[i]);
 }
 

@@ -1,0 +1,191 @@
+#include "user/usertests/vmtest.h"
+
+/*
+ * Processes that share their memory.  On several CPUs one runs while another changes the page
+ * tables: whatever a CPU still holds of the old ones shows here.
+ */
+
+enum { STACK_SIZE = 0x4000, PAUSE = 20000 /* microseconds */, TRIES = 100 };
+
+/* In memory of their own, each in a page. */
+static volatile uint64_t *const counter = (uint64_t *)SCRATCH;
+static volatile uint64_t *const word = (uint64_t *)(SCRATCH + PAGE_SIZE);
+static volatile uint64_t *const status = (uint64_t *)(SCRATCH + 2 * PAGE_SIZE);
+#define STACK (SCRATCH + 0x10000)
+
+static long
+new_thread(void (*entry)(void *arg), void *arg)
+{
+	long id;
+
+	CHECK_RESULT(sys_mem_map((void *)SCRATCH, 3 * PAGE_SIZE), 0);
+	CHECK_RESULT(sys_mem_map((void *)STACK, STACK_SIZE), 0);
+	/* As if called: the return address is missing, and not needed. */
+	id = sys_thread(entry, (char *)STACK + STACK_SIZE - sizeof(uint64_t), arg);
+	CHECK(id > 0);
+	return id;
+}
+
+static void
+end_thread(long id)
+{
+	CHECK_RESULT(sys_env_kill(id), 0);
+	CHECK_RESULT(sys_env_wait(id), ENV_WAIT_KILLED);
+}
+
+/* Does *p, which others count up, stand still? */
+static bool
+stands_still(const volatile uint64_t *p)
+{
+	uint64_t before = *p;
+
+	sys_env_sleep(PAUSE);
+	return *p == before;
+}
+
+static void
+wait_for_change(const volatile uint64_t *p)
+{
+	for (int i = 0; i < TRIES && stands_still(p); i++)
+		;
+}
+
+static void
+count(void *arg)
+{
+	(void)arg;
+	for (;;)
+		++*counter;
+}
+
+/* A fork takes a copy of memory that another thread is writing to. */
+void
+test_thread_fork(void)
+{
+	long thread = new_thread(count, NULL);
+	long child;
+
+	wait_for_change(counter);
+	child = must_fork();
+	if (child == 0)
+		exit(!stands_still(counter));
+	CHECK_RESULT(sys_env_wait(child), 0);
+	CHECK(!stands_still(counter));
+	end_thread(thread);
+}
+
+static void
+watch(void *arg)
+{
+	(void)arg;
+	++*counter;
+	while (!*word)
+		;
+	*status = *word;
+	sys_env_exit(0);
+}
+
+/* What is written to a page that a child shares, and that is therefore another one now, all see. */
+void
+test_thread_copy(void)
+{
+	long thread = new_thread(watch, NULL);
+	long child;
+
+	wait_for_change(counter);
+	child = must_fork();
+	if (child == 0) {
+		sys_env_sleep(4 * PAUSE);
+		exit(*word != 0);
+	}
+	sys_env_sleep(PAUSE); /* the thread reads the shared page meanwhile */
+	*word = 1;
+	for (int i = 0; i < TRIES && !*status; i++)
+		sys_env_sleep(PAUSE);
+	CHECK_RESULT(*status, 1);
+	CHECK_RESULT(sys_env_wait(thread), 0);
+	CHECK_RESULT(sys_env_wait(child), 0);
+}
+
+static bool
+has_ended(uint32_t id)
+{
+	struct env_info info;
+
+	for (unsigned int i = 0; sys_env_info(i, &info) == 0; i++)
+		if (info.id == id)
+			return info.status == ENV_ZOMBIE;
+	return true;
+}
+
+/* Memory that one thread gives away is gone for the other. */
+void
+test_thread_unmap(void)
+{
+	long thread = new_thread(watch, NULL);
+
+	wait_for_change(counter);
+	CHECK_RESULT(sys_mem_unmap((void *)word, PAGE_SIZE), 0);
+	for (int i = 0; i < TRIES && !has_ended(thread); i++)
+		sys_env_sleep(PAUSE);
+	CHECK(has_ended(thread));
+	CHECK_RESULT(sys_env_wait(thread), ENV_WAIT_KILLED);
+}
+
+/* One that cannot begin, and one without a stack, end alone. */
+void
+test_thread_bad(void)
+{
+	void (*const nowhere)(void *) = (void (*)(void *))0x0000900000000000;
+	long id = sys_thread(nowhere, NULL, NULL);
+
+	CHECK(id > 0);
+	CHECK_RESULT(sys_env_wait(id), ENV_WAIT_KILLED);
+	id = sys_thread(count, (void *)KERNBASE, NULL);
+	CHECK(id > 0);
+	CHECK_RESULT(sys_env_wait(id), ENV_WAIT_KILLED);
+}
+
+/* Forks while the VM of the other thread runs; its child's guest memory must stand still. */
+static void
+fork_beside(void *arg)
+{
+	volatile uint16_t *guest_counter = arg;
+	uint16_t before;
+	long child;
+
+	sys_env_sleep(PAUSE);
+	child = must_fork();
+	if (child == 0) {
+		before = *guest_counter;
+		sys_env_sleep(PAUSE);
+		exit(*guest_counter != before);
+	}
+	*status = 1 + sys_env_wait(child);
+	sys_env_exit(0);
+}
+
+void
+test_vm_fork_running(void)
+{
+	enum { COUNTER = 0x2000 };
+	static const uint8_t code[] = {0xfb, 0xff, 0x06, 0x00, 0x20, 0xeb, 0xfa};
+	/* sti; 1: incw COUNTER; jmp 1b */
+	struct sys_info info;
+	uint32_t vm;
+	long thread;
+
+	if (!have_vms())
+		return;
+	CHECK_RESULT(sys_sys_info(&info), 0);
+	vm = new_guest(code, sizeof code);
+	thread = new_thread(fork_beside, RAM + COUNTER);
+	for (int i = 0; i < TRIES && !*status; i++) {
+		RUN->deadline = rdtsc() + info.tsc_hz / 20;
+		CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
+		CHECK_RESULT(RUN->exit, VM_EXIT_EVENT);
+	}
+	CHECK_RESULT(*status, 1);
+	CHECK(*(volatile uint16_t *)(RAM + COUNTER) != 0);
+	CHECK_RESULT(sys_env_wait(thread), 0);
+}
