@@ -1,0 +1,88 @@
+#!/usr/bin/python3
+"""Counts a VM's exits window by window: does their number rise at a stable rate?
+
+    make rate RUN='vm guest -q --trace=16384 -c "cpuid; hlt 3; touch"'
+
+Runs the commands and prints, for windows of some milliseconds by the host's time-stamp counter, how many
+exits the newest VM made and which kind came most often.  Windows that are alike are one row.
+"""
+
+import argparse
+import collections
+import pathlib
+import sys
+
+import recording
+
+DEFAULT_RUN = 'vm guest -q --trace=16384 -c "cpuid; hlt 3; touch"'
+BAR_MAX = 40
+WINDOW_MS = 2
+QUIET = 4  # a millisecond: windows with no more exits are one row, whatever the kinds
+
+
+def windows(vm):
+    """A counter of kinds for each window, from the VM's first recorded exit on."""
+    ticks = max(1, vm.hz * WINDOW_MS // 1000)
+    first = vm.exits[0].tsc
+    found = [collections.Counter() for _ in range((vm.exits[-1].tsc - first) // ticks + 1)]
+    for one in vm.exits:
+        found[(one.tsc - first) // ticks][one.exit] += 1
+    return found
+
+
+def most(counter):
+    return counter.most_common(1)[0][0] if counter else "-"
+
+
+def alike(one, other):
+    quiet = [counter.total() <= QUIET * WINDOW_MS for counter in (one, other)]
+    return all(quiet) or (most(one) == most(other) and
+                          abs(one.total() - other.total()) <= one.total() / 10)
+
+
+def rows(found):
+    """[first window, last window, the sum of their counters]: neighbours that are alike are joined."""
+    joined = []
+    for at, counter in enumerate(found):
+        if at and alike(found[at - 1], counter):
+            joined[-1] = (joined[-1][0], at, joined[-1][2] + counter)
+        else:
+            joined.append((at, at, counter))
+    return joined
+
+
+def report(vm):
+    found = rows(windows(vm))
+    yield f"VM {vm.id}, {vm.name}: {vm.total} exits" + (
+        f", of which the first {vm.lost} are not recorded" if vm.lost else "")
+    yield f"{'ms':>9}  {'exits':>6}  {'per ms':>6}  most of them"
+    rates = [counter.total() / WINDOW_MS / (last - first + 1) for first, last, counter in found]
+    for (first, last, counter), rate in zip(found, rates):
+        span = f"{first * WINDOW_MS}-{(last + 1) * WINDOW_MS - 1}"
+        bar = "#" * round(rate * BAR_MAX / max(rates))
+        yield f"{span:>9}  {counter.total():>6}  {rate:>6.1f}  {most(counter):<18}  {bar}".rstrip()
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--image", default="obj/nestling.img", type=pathlib.Path)
+    parser.add_argument("--bed", choices=recording.BEDS, default="bochs-vmx")
+    parser.add_argument("--cpu", help="CPU model, by the emulator's own name")
+    parser.add_argument("--run", default=DEFAULT_RUN, metavar="COMMANDS")
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    try:
+        vm = recording.record(args.image, args.run, bed=args.bed, cpu=args.cpu)[-1]
+    except recording.RecordingError as error:
+        sys.exit(f"rate.py: {error}")
+    if not vm.exits:
+        sys.exit(f"rate.py: VM {vm.id} made no exit")
+    print("\n".join(report(vm)))
+
+
+if __name__ == "__main__":
+    main()
