@@ -6,11 +6,20 @@
  *
  *   ffffffff80000000  KERNBASE      the kernel image, linked 1 MiB above; W^X
  *   ffffe00000000000  KTABLE_BASE   tables that the kernel makes once at boot and that must be
- * contiguous ffffd00000000000  MMIO_BASE     device registers (LAPIC), uncached ffffc00000000000
- * CPU_BASE      one CPU_SPAN a CPU: struct cpu, guard pages, stacks ffff800000000000  DIRECT_BASE
- * all RAM, writable, never executable 00007ffffffff000  USTACK_TOP    user stack, grows down
- *   0000001000000000  UVM_RAM       where the monitor `vm` keeps its guest's RAM
+ *                                   contiguous
+ *   ffffd00000000000  MMIO_BASE     device registers (LAPIC), uncached
+ *   ffffc00000000000  CPU_BASE      one CPU_SPAN a CPU: struct cpu, guard pages, stacks
+ *   ffff800000000000  DIRECT_BASE   all RAM, writable, never executable
+ *   0000004000000000  UHEAP_BASE    malloc's
+ *   0000000020000000  UVM_RAM       where the monitor `vm` keeps its guest's RAM, and behind that
+ *                                   the disk image
+ *   0000000010000000  ULOG_BASE     where the shell keeps the logs of its jobs: lib/log.h
+ *   0000000000600000  USTACK_TOP    user stack, grows down
+ *   00000000005a0000  URUN_BASE     where the monitor maps run pages
+ *   0000000000580000  UJOB_BASE     where a job keeps its own log
  *   0000000000400000  UTEXT         user programs
+ *
+ * What a small monitor needs is close together, so that five pages of page tables do.
  */
 #define KERNBASE    0xffffffff80000000
 #define KERN_PHYS   0x100000 /* where the kernel image is loaded */
@@ -20,12 +29,12 @@
 #define CPU_BASE    0xffffc00000000000
 #define CPU_SPAN    0x10000
 #define ULIM        0x0000800000000000 /* user addresses are below */
-#define USTACK_TOP  0x00007ffffffff000
+#define USTACK_TOP  0x0000000000600000
 #define USTACK_SIZE 0x40000
-#define UVM_RAM     0x0000001000000000
-#define UFILE_BASE  0x0000002000000000 /* where programs map files */
-#define URUN_BASE   0x0000003000000000 /* where the monitor maps run pages */
-#define ULOG_BASE   0x0000003800000000 /* where the shell and its jobs share logs: lib/log.h */
+#define UVM_RAM     0x0000000020000000
+#define URUN_BASE   0x00000000005a0000
+#define UJOB_BASE   0x0000000000580000
+#define ULOG_BASE   0x0000000010000000
 #define UHEAP_BASE  0x0000004000000000
 #define UTEXT       0x0000000000400000
 

@@ -207,8 +207,13 @@ struct vm_stats {
 };
 
 enum {
-	VM_KEPT = 2,     /* accounts of so many VMs are kept when they have ended */
-	VM_BUCKETS = 64, /* of a histogram: bucket n counts exits of 2^n to 2^(n+1)-1 cycles */
+	VM_KEPT = 2, /* accounts of so many VMs are kept when they have ended */
+	/*
+	 * Of a histogram: bucket n counts exits of 2^(n+5) to 2^(n+6)-1 cycles, the first one those
+	 * that took less, too, and the last one those that took more.
+	 */
+	VM_BUCKETS = 23,
+	VM_BUCKET_SHIFT = 5,
 	VM_KEYS_MAX = 128,
 	VM_TRACE_DEFAULT = 256,
 	VM_TRACE_MAX = 16384,
@@ -305,6 +310,7 @@ struct vm_info {
 	uint64_t ram;         /* bytes, as configured */
 	uint64_t mapped;      /* bytes present in the nested page table */
 	uint64_t table_pages; /* pages of the nested page table */
+	uint64_t overhead;    /* pages of the host's memory beyond ram, the monitor's included */
 	uint64_t root;        /* hpa of the nested page table's root */
 	uint64_t exits;
 	uint64_t shared; /* bytes of its RAM whose frames others refer to, too */

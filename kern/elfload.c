@@ -64,7 +64,7 @@ elf_load(struct aspace *as, const struct file *f, uint64_t *entry)
 	if (!f->size)
 		return -E_BAD_ELF;
 	err = elf_check(kva(page_pa(f->pages[0])), f->size < PAGE_SIZE ? f->size : PAGE_SIZE,
-	                f->size, UTEXT, UVM_RAM, &plan);
+	                f->size, UTEXT, UJOB_BASE, &plan);
 	for (unsigned int i = 0; !err && i < plan.count; i++)
 		err = load_segment(as, f, &plan.load[i]);
 	*entry = plan.entry;

@@ -22,7 +22,7 @@
 /* Users map [USER_BASE, USER_END): not page 0, to catch NULL, and not the last one, behind which
  * an instruction's successor has an address that is not canonical. */
 #define USER_BASE PAGE_SIZE
-#define USER_END  USTACK_TOP
+#define USER_END  (ULIM - PAGE_SIZE)
 
 enum { ACCESS_READ = 1, ACCESS_WRITE = 2, ACCESS_EXEC = 4 };
 

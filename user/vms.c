@@ -45,19 +45,19 @@ find(const struct sample *s, uint32_t id)
 static void
 print(const struct sample *now, const struct sample *before)
 {
-	printf("%4s  %-7s %5s %6s %11s %9s %9s %10s %9s %9s %8s  %s\n", "VM", "STATE", "VCPUS",
-	       "CPU-%", "EXITS", "RAM-KiB", "USED-KiB", "SHARED-KiB", "TABLE-KiB", "ROOT",
-	       "PROCESS", "NAME");
+	printf("%4s  %-7s %5s %6s %11s %9s %9s %10s %9s %8s %9s %8s  %s\n", "VM", "STATE", "VCPUS",
+	       "CPU-%", "EXITS", "RAM-KiB", "USED-KiB", "SHARED-KiB", "TABLE-KiB", "HOST-KiB",
+	       "ROOT", "PROCESS", "NAME");
 	for (unsigned int i = 0; i < now->count; i++) {
 		const struct vm_info *vm = &now->vms[i];
 		const struct vm_info was = find(before, vm->id);
 		uint64_t wall = vm->wall - was.wall;
 		uint64_t share = wall ? (vm->ticks - was.ticks) * 1000 / wall : 0;
 
-		printf("%4u  %-7s %5u %4lu.%lu %11lu %9lu %9lu %10lu %9lu %9lx %8x  %s\n", vm->id,
-		       states[vm->state], vm->vcpus, share / 10, share % 10, vm->exits - was.exits,
-		       vm->ram / 1024, vm->mapped / 1024, vm->shared / 1024, vm->table_pages * 4,
-		       vm->root, vm->owner, vm->name);
+		printf("%4u  %-7s %5u %4lu.%lu %11lu %9lu %9lu %10lu %9lu %8lu %9lx %8x  %s\n",
+		       vm->id, states[vm->state], vm->vcpus, share / 10, share % 10,
+		       vm->exits - was.exits, vm->ram / 1024, vm->mapped / 1024, vm->shared / 1024,
+		       vm->table_pages * 4, vm->overhead * 4, vm->root, vm->owner, vm->name);
 	}
 }
 

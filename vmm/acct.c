@@ -7,7 +7,6 @@
 /* Accounting: its memory, its rare cases, and what readers are told. */
 
 enum {
-	KIND_PAGES = (HV_EXIT_KINDS + ACCT_KINDS_PER_PAGE - 1) / ACCT_KINDS_PER_PAGE,
 	TRACE_PAGES_MAX = VM_TRACE_MAX / ACCT_EXITS_PER_PAGE,
 	SPAN_PAGES_MAX = VM_TRACE_MAX / ACCT_SPANS_PER_PAGE + 1,
 };
@@ -15,42 +14,45 @@ enum {
 const uint8_t acct_keyed[ACCT_KEYED_KINDS] = {HV_EXIT_CPUID, HV_EXIT_IO_INSTRUCTION, HV_EXIT_RDMSR,
                                               HV_EXIT_WRMSR, HV_EXIT_EPT_VIOLATION};
 
-_Static_assert(1 + KIND_PAGES + ACCT_KEYED_KINDS + TRACE_PAGES_MAX + SPAN_PAGES_MAX <=
-                       ACCT_PAGES_MAX,
+_Static_assert((TRACE_PAGES_MAX + SPAN_PAGES_MAX) * sizeof(void *) <= PAGE_SIZE,
                "the table of pages has one page");
+/* Kinds fill what tables of keys leave of a page, and pages of their own. */
+_Static_assert(sizeof(struct acct_keys) + 4 * sizeof(struct acct_kind) <= PAGE_SIZE,
+               "four kinds beside a table of keys");
 enum { ACCT_HASH_SHIFT = 59 };
 _Static_assert(ACCT_SETS == 1 << (64 - ACCT_HASH_SHIFT), "a hash value for each set");
-_Static_assert(VM_BUCKETS == 64, "a bucket for each bit of a cycle count");
+
+static int
+init_kinds(struct acct *a)
+{
+	struct acct_keys *keys[ACCT_KEYED_KINDS];
+
+	for (unsigned int i = 0; i < ACCT_KEYED_KINDS; i++)
+		if (!(keys[i] = arena_alloc(&a->arena, sizeof(*keys[i]), sizeof(uint64_t))))
+			return -E_NO_MEM;
+	for (unsigned int i = 0; i < HV_EXIT_KINDS; i++) {
+		struct acct_kind *k = arena_alloc(&a->arena, sizeof(*k), sizeof(uint64_t));
+
+		if (!k)
+			return -E_NO_MEM;
+		a->kinds[i] = k;
+		k->min = UINT64_MAX;
+		k->key = &a->no_key;
+	}
+	a->no_key.key = VM_KEY_NONE;
+	for (unsigned int i = 0; i < ACCT_KEYED_KINDS; i++)
+		a->kinds[acct_keyed[i]]->keys = keys[i];
+	return 0;
+}
 
 static void *
 new_page(struct acct *a)
 {
 	void *page = host_page();
 
-	if (!page)
-		return NULL;
-	if (!a->pages)
-		a->pages = page;
-	return a->pages[a->page_count++] = page;
-}
-
-static int
-init_kinds(struct acct *a)
-{
-	struct acct_kind *page = NULL;
-
-	for (unsigned int i = 0; i < HV_EXIT_KINDS; i++) {
-		if (i % ACCT_KINDS_PER_PAGE == 0 && !(page = new_page(a)))
-			return -E_NO_MEM;
-		a->kinds[i] = &page[i % ACCT_KINDS_PER_PAGE];
-		a->kinds[i]->min = UINT64_MAX;
-		a->kinds[i]->key = &a->no_key;
-	}
-	a->no_key.key = VM_KEY_NONE;
-	for (unsigned int i = 0; i < ACCT_KEYED_KINDS; i++)
-		if (!(a->kinds[acct_keyed[i]]->keys = new_page(a)))
-			return -E_NO_MEM;
-	return 0;
+	if (page)
+		a->pages[a->page_count++] = page;
+	return page;
 }
 
 /* As many spans as exits.  The first exit turns the page, from the last one's end to the first
@@ -58,19 +60,22 @@ init_kinds(struct acct *a)
 static int
 init_trace(struct acct *a, uint32_t trace)
 {
-	struct hv_exit *page = NULL;
+	uint32_t exit_pages = (trace + ACCT_EXITS_PER_PAGE - 1) / ACCT_EXITS_PER_PAGE;
+	uint32_t span_pages = (trace + ACCT_SPANS_PER_PAGE - 1) / ACCT_SPANS_PER_PAGE;
+	struct hv_exit *page;
 
-	a->trace_first = a->page_count;
-	for (uint32_t room = 0; room < trace; room += ACCT_EXITS_PER_PAGE)
-		if (!(page = new_page(a)))
-			return -E_NO_MEM;
-	a->trace_page = a->page_count - 1;
-	a->exit = &page[ACCT_EXITS_PER_PAGE - 1];
-	a->exit->kind = HV_EXIT_UNKNOWN;
-	a->span_first = a->span_page = a->page_count;
-	for (uint32_t room = 0; room < trace; room += ACCT_SPANS_PER_PAGE)
+	a->pages = arena_alloc(&a->arena, (exit_pages + span_pages) * sizeof(*a->pages),
+	                       sizeof(*a->pages));
+	if (!a->pages)
+		return -E_NO_MEM;
+	for (uint32_t i = 0; i < exit_pages + span_pages; i++)
 		if (!new_page(a))
 			return -E_NO_MEM;
+	a->trace_page = exit_pages - 1;
+	page = a->pages[a->trace_page];
+	a->exit = &page[ACCT_EXITS_PER_PAGE - 1];
+	a->exit->kind = HV_EXIT_UNKNOWN;
+	a->span_first = a->span_page = exit_pages;
 	a->span = a->pages[a->span_first];
 	return 0;
 }
@@ -78,14 +83,14 @@ init_trace(struct acct *a, uint32_t trace)
 int
 acct_init(struct acct *a, uint32_t trace, uint64_t now)
 {
-	int err = -E_NO_MEM;
+	int err;
 
 	memset(a, 0, sizeof(*a));
 	if (trace == 0)
 		trace = VM_TRACE_DEFAULT;
 	if (trace > VM_TRACE_MAX)
 		return -E_INVAL;
-	if (!new_page(a) || (err = init_kinds(a)) < 0 || (err = init_trace(a, trace)) < 0) {
+	if ((err = init_kinds(a)) < 0 || (err = init_trace(a, trace)) < 0) {
 		acct_free(a);
 		return err;
 	}
@@ -97,15 +102,15 @@ acct_init(struct acct *a, uint32_t trace, uint64_t now)
 void
 acct_free(struct acct *a)
 {
-	/* The table itself is the first page. */
 	while (a->page_count)
 		host_page_free(a->pages[--a->page_count]);
-	a->pages = NULL;
+	arena_free(&a->arena);
 }
 
 void
 acct_pages(const struct acct *a, void (*fn)(const void *page))
 {
+	arena_pages(&a->arena, fn);
 	for (unsigned int i = 0; i < a->page_count; i++)
 		fn(a->pages[i]);
 }
@@ -114,7 +119,7 @@ struct hv_exit *
 acct_turn_page(struct acct *a)
 {
 	if (++a->trace_page == a->span_first)
-		a->trace_page = a->trace_first;
+		a->trace_page = 0;
 	return a->pages[a->trace_page];
 }
 
@@ -222,11 +227,12 @@ acct_add_stats(const struct acct *a, struct vm_stats *out, uint64_t now)
 {
 	for (unsigned int i = 0; i < HV_EXIT_KINDS; i++) {
 		const struct acct_kind *k = a->kinds[i];
+		uint64_t max = k->longest ? k->longest : k->max;
 
 		if (k->min != UINT64_MAX && (!out->count[i] || k->min < out->min[i]))
 			out->min[i] = k->min;
-		if (k->max > out->max[i])
-			out->max[i] = k->max;
+		if (max > out->max[i])
+			out->max[i] = max;
 		out->count[i] += k->count;
 		out->cycles[i] += k->cycles;
 		out->monitor[i] += k->monitor;
@@ -300,7 +306,7 @@ key_of(const struct hv_exit *x)
 static uint64_t
 trace_room(const struct acct *a)
 {
-	return (uint64_t)(a->span_first - a->trace_first) * ACCT_EXITS_PER_PAGE;
+	return (uint64_t)a->span_first * ACCT_EXITS_PER_PAGE;
 }
 
 /* The record of an exit that is still kept. */
@@ -308,7 +314,7 @@ static const struct hv_exit *
 record_of(const struct acct *a, uint64_t number)
 {
 	uint64_t at = number % trace_room(a);
-	const struct hv_exit *page = a->pages[a->trace_first + at / ACCT_EXITS_PER_PAGE];
+	const struct hv_exit *page = a->pages[at / ACCT_EXITS_PER_PAGE];
 
 	return &page[at % ACCT_EXITS_PER_PAGE];
 }

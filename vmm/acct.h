@@ -2,6 +2,7 @@
 #define NESTLING_VMM_ACCT_H
 
 #include "inc/mmu.h"
+#include "vmm/arena.h"
 #include "vmm/exit.h"
 
 /*
@@ -24,12 +25,18 @@ struct acct_keys {
 };
 _Static_assert(sizeof(struct acct_keys) <= PAGE_SIZE, "a table of sub-keys has one page");
 
+/* The longest handler that a bucket of its own counts; those that take longer are in the last one,
+ * too. */
+enum { ACCT_LONG = (2 << (VM_BUCKET_SHIFT + VM_BUCKETS - 1)) - 1 };
+
 struct acct_kind {
 	uint64_t count;
-	uint64_t cycles, min, max; /* in the handler */
-	uint64_t monitor;          /* ticks in the monitor for exits of this kind */
-	struct vm_key *key;        /* of the last exit */
-	struct acct_keys *keys;    /* NULL: this kind has none */
+	uint64_t cycles, min;   /* in the handler */
+	uint64_t max;           /* of those that are not longer than ACCT_LONG */
+	uint64_t longest;       /* of the others; 0: none */
+	uint64_t monitor;       /* ticks in the monitor for exits of this kind */
+	struct vm_key *key;     /* of the last exit */
+	struct acct_keys *keys; /* NULL: this kind has none */
 	uint64_t histogram[VM_BUCKETS];
 };
 
@@ -40,10 +47,8 @@ struct acct_span {
 _Static_assert(PAGE_SIZE % sizeof(struct acct_span) == 0, "spans fill a page");
 
 enum {
-	ACCT_KINDS_PER_PAGE = PAGE_SIZE / sizeof(struct acct_kind),
 	ACCT_EXITS_PER_PAGE = PAGE_SIZE / sizeof(struct hv_exit),
 	ACCT_SPANS_PER_PAGE = PAGE_SIZE / sizeof(struct acct_span),
-	ACCT_PAGES_MAX = PAGE_SIZE / sizeof(void *),
 };
 
 struct acct {
@@ -54,11 +59,12 @@ struct acct {
 	uint64_t since;     /* when state began, unless it is HANDLER */
 	uint64_t created;
 	struct acct_kind *kinds[HV_EXIT_KINDS];
-	void **pages; /* all that is below, and the table itself */
+	struct arena arena; /* of kinds, keys and pages[] */
+	void **pages;
 	unsigned int page_count;
-	/* In pages[]: the recorder's first and present one, then the same of spans, up to the end.
-	 */
-	unsigned int trace_first, trace_page, span_first, span_page;
+	/* In pages[]: the recorder's present one, then the first and present one of spans, up to
+	 * the end. */
+	unsigned int trace_page, span_first, span_page;
 	struct acct_span *span; /* the next one */
 	uint64_t spans;         /* recorded so far */
 	struct vm_key no_key;   /* of kinds without sub-keys */
@@ -130,15 +136,25 @@ acct_charge(struct acct *a, uint64_t now)
 	struct acct_kind *k = a->kinds[x->kind];
 	struct vm_key *key = k->key;
 	uint64_t cycles = now - x->tsc;
+	uint32_t size = (uint32_t)cycles;
+	struct acct_kind *all;
 
-	x->cycles = (uint32_t)cycles;
+	x->cycles = size;
 	a->time[VM_TIME_HANDLER] += cycles;
 	k->cycles += cycles;
 	if (cycles < k->min)
 		k->min = cycles;
-	if (cycles > k->max)
+	if (cycles > k->max) {
 		k->max = cycles;
-	k->histogram[63 - (unsigned int)__builtin_clzll(cycles | 1)]++;
+		if (cycles > ACCT_LONG) {
+			k->max = size = ACCT_LONG;
+			if (cycles > k->longest)
+				k->longest = cycles;
+		}
+	}
+	/* As if there were a bucket for each power of two: saves a subtraction. */
+	all = (struct acct_kind *)((uint64_t *)k - VM_BUCKET_SHIFT);
+	all->histogram[31 - (unsigned int)__builtin_clz(size | 1 << VM_BUCKET_SHIFT)]++;
 	key->count++;
 	key->cycles += cycles;
 	return x;

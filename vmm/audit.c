@@ -115,18 +115,6 @@ audit_vm(const struct vm *vm, enum audit_pass pass)
 	audit_walked(&w);
 }
 
-/* The pages that a vCPU consists of. */
-static void
-hold_vcpu(const struct vcpu *v)
-{
-	audit_hold(v);
-	audit_hold(v->run);
-	audit_hold(v->data);
-	audit_hold(v->fpu);
-	acct_pages(&v->acct, audit_hold);
-	hv->host_pages(v, audit_hold);
-}
-
 void
 hv_audit(enum audit_pass pass)
 {
@@ -144,7 +132,7 @@ hv_audit(enum audit_pass pass)
 		if (pass == AUDIT_COUNT) {
 			audit_hold(vm->marked);
 			for (unsigned int c = 0; c < vm->vcpu_count; c++)
-				hold_vcpu(vm->vcpus[c]);
+				vcpu_pages(vm->vcpus[c], audit_hold);
 		}
 		audit_vm(vm, pass);
 	}

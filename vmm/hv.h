@@ -134,7 +134,8 @@ struct vcpu {
 	uint64_t star, lstar, cstar, fmask, kernel_gs_base;
 	uint64_t misc_enable;
 	int64_t tsc_offset; /* guest TSC = host TSC + this */
-	void *fpu;          /* XSAVE area, a page */
+	void *fpu;          /* XSAVE area */
+	struct arena arena; /* this, the back end's part and the XSAVE area */
 	struct acct acct;
 	uint64_t vmreads, vmwrites;
 };
@@ -190,7 +191,8 @@ struct hv_ops {
 	void (*vcpu_free)(struct vcpu *v);
 	/* `to`, which is new, gets the guest state in the control block of `from`. */
 	void (*vcpu_copy)(struct vcpu *to, struct vcpu *from);
-	/* Calls fn for each page that the back end has for this vCPU; NULL: for the CPUs. */
+	/* Calls fn for each page that the back end has for this vCPU besides those of its arena;
+	 * NULL: for the CPUs. */
 	void (*host_pages)(const struct vcpu *v, void (*fn)(const void *page));
 	void (*load)(struct vcpu *v);               /* make it current on this CPU */
 	void (*put)(struct vcpu *v);                /* off this CPU, so that another may load it */

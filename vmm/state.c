@@ -13,6 +13,8 @@
  * the host uses none of it (CR0.TS is set, EFER.SCE is clear; see docs/TRICKS.md).
  */
 
+/* The legacy region ends where the header begins, and that where the extended region does. */
+enum { XSAVE_HEADER = 512, XSAVE_EXTENDED = 576, XSAVE_ALIGN = 64 };
 enum { FXSAVE_FCW = 0, FXSAVE_MXCSR = 24, FCW_RESET = 0x37f, MXCSR_RESET = 0x1f80 };
 
 struct state_msr {
@@ -28,10 +30,26 @@ static const struct state_msr state_msrs[] = {
         {MSR_KERNEL_GS_BASE, __builtin_offsetof(struct vcpu, kernel_gs_base)},
 };
 
+/* Bytes that XSAVE or FXSAVE writes (SDM vol. 1, "Extended Region of an XSAVE Area"). */
+static uint32_t
+area_size(void)
+{
+	uint64_t components = state_xcr0_allowed();
+	uint32_t size = components ? XSAVE_EXTENDED : XSAVE_HEADER;
+
+	for (unsigned int i = 2; components >> i; i++) {
+		struct cpuid_regs r = cpuid(0xd, i);
+
+		if ((components & BIT(i)) && r.ebx + r.eax > size)
+			size = r.ebx + r.eax;
+	}
+	return size;
+}
+
 int
 state_init(struct vcpu *v)
 {
-	char *area = host_page();
+	char *area = arena_alloc(&v->arena, area_size(), XSAVE_ALIGN);
 
 	if (!area)
 		return -E_NO_MEM;
@@ -43,10 +61,11 @@ state_init(struct vcpu *v)
 	return 0;
 }
 
+/* Of what is in memory: both are off their CPUs. */
 void
-state_free(struct vcpu *v)
+state_copy(struct vcpu *to, const struct vcpu *from)
 {
-	host_page_free(v->fpu);
+	memcpy(to->fpu, from->fpu, area_size());
 }
 
 static void

@@ -16,6 +16,7 @@ _Static_assert(sizeof(struct vcpu) <= PAGE_SIZE, "a vCPU has one page");
 
 static uint64_t last_serial;
 
+enum { VCPU_ALIGN = 64 }; /* a cache line */
 enum { RUN_PAGES = sizeof(struct vm_run) / PAGE_SIZE };
 
 struct vcpu *
@@ -92,10 +93,8 @@ vcpu_init(struct vcpu *v)
 
 	if (err < 0)
 		return err;
-	if ((err = hv->vcpu_init(v)) < 0) {
-		state_free(v);
+	if ((err = hv->vcpu_init(v)) < 0)
 		return err;
-	}
 	vcpu_current(v);
 	memcpy(v->gpr, reset_regs.gpr, sizeof(v->gpr));
 	v->tsc_offset = -(int64_t)rdtsc(); /* a guest's TSC counts from its creation */
@@ -103,15 +102,26 @@ vcpu_init(struct vcpu *v)
 	return hv->set_regs(v, &reset_regs);
 }
 
+/* The memory of v itself is in its arena. */
+static void
+vcpu_release(struct vcpu *v)
+{
+	struct arena arena = v->arena;
+
+	arena_free(&arena);
+}
+
 int
 vcpu_new(struct vm *vm, struct env *e, uint64_t run_va)
 {
-	struct vcpu *v = host_page();
+	struct arena arena = {0};
+	struct vcpu *v = arena_alloc(&arena, sizeof(*v), VCPU_ALIGN);
 	int err;
 
 	if (!v)
 		return -E_NO_MEM;
 	hv_switch_out();
+	v->arena = arena;
 	v->vm = vm;
 	v->env = e;
 	v->index = vm->vcpu_count;
@@ -122,7 +132,7 @@ vcpu_new(struct vm *vm, struct env *e, uint64_t run_va)
 	v->attention = true;
 	v->misc_enable = 1; /* fast strings */
 	if ((err = run_init(v, e->as, run_va)) < 0) {
-		host_page_free(v);
+		vcpu_release(v);
 		return err;
 	}
 	err = acct_init(&v->acct, vm->trace, rdtsc());
@@ -131,7 +141,7 @@ vcpu_new(struct vm *vm, struct env *e, uint64_t run_va)
 	if (err < 0) {
 		aspace_unmap(e->as, run_va, sizeof(struct vm_run));
 		run_free(v);
-		host_page_free(v);
+		vcpu_release(v);
 		return err;
 	}
 	v->vmreads = v->vmwrites = 0; /* from here on they are of exits */
@@ -164,7 +174,7 @@ copy_state(struct vcpu *to, const struct vcpu *from)
 	to->kernel_gs_base = from->kernel_gs_base;
 	to->misc_enable = from->misc_enable;
 	to->tsc_offset = from->tsc_offset;
-	memcpy(to->fpu, from->fpu, PAGE_SIZE);
+	state_copy(to, from);
 	memcpy(to->run, from->run, PAGE_SIZE);
 	memcpy(to->data, from->data, PAGE_SIZE);
 }
@@ -201,10 +211,19 @@ vcpu_delete(struct vcpu *v)
 	vcpu_unload(v);
 	v->env->vcpu = NULL;
 	hv->vcpu_free(v);
-	state_free(v);
 	run_free(v);
 	acct_free(&v->acct);
-	host_page_free(v);
+	vcpu_release(v);
+}
+
+void
+vcpu_pages(const struct vcpu *v, void (*fn)(const void *page))
+{
+	arena_pages(&v->arena, fn);
+	fn(v->run);
+	fn(v->data);
+	acct_pages(&v->acct, fn);
+	hv->host_pages(v, fn);
 }
 
 void

@@ -257,8 +257,9 @@ vm_info(struct env *e, uint64_t index, uint64_t info_va)
 		info.clones = vm->clones;
 		info.cloned = vm->cloned;
 		for (unsigned int s = 0; s < vm->slot_count; s++)
-			info.shared += PAGE_SIZE * aspace_shared(vm->as, vm->slots[s].hva,
-			                                         vm->slots[s].size);
+			info.shared += PAGE_SIZE *
+			               aspace_shared(vm->as, vm->slots[s].hva, vm->slots[s].size);
+		info.overhead = vm_overhead(vm);
 		for (unsigned int c = 0; c < vm->vcpu_count; c++) {
 			info.exits += vm->vcpus[c]->acct.total;
 			info.ticks += env_ticks(vm->vcpus[c]->env);

@@ -47,6 +47,8 @@ void vcpu_delete(struct vcpu *v);
  * on where `from` stands.  -E_NO_MEM; -E_AGAIN: it is in the middle of an access to device memory.
  */
 int vcpu_clone(struct vm *vm, struct env *e, struct vcpu *from);
+/* Calls fn for each page that the kernel keeps for the vCPU; NULL stands for none. */
+void vcpu_pages(const struct vcpu *v, void (*fn)(const void *page));
 unsigned int vcpu_cpl(struct vcpu *v); /* 0 to 3; SS.DPL holds it in every mode */
 bool vcpu_in_64bit(struct vcpu *v);
 void vcpu_set_gpr(struct vcpu *v, unsigned int reg, uint64_t value);
@@ -92,9 +94,12 @@ void findings_add(struct findings *f, const char *field, uint64_t value, const c
 enum hv_action entry_failed(struct vcpu *v, const struct hv_exit *x); /* x: NULL, no exit came */
 enum hv_action debug_prepare(struct vcpu *v); /* before an entry, when v->debug.state asks for it */
 
+/* overhead.c: pages of the host's memory that the VM takes beyond its RAM, in all. */
+uint64_t vm_overhead(const struct vm *vm);
+
 /* state.c: guest registers that neither VMX nor SVM switches at an entry. */
-int state_init(struct vcpu *v); /* FPU area; -E_NO_MEM */
-void state_free(struct vcpu *v);
+int state_init(struct vcpu *v);                            /* FPU area; -E_NO_MEM */
+void state_copy(struct vcpu *to, const struct vcpu *from); /* FPU area */
 void state_load(struct vcpu *v);
 void state_save(struct vcpu *v);
 uint64_t state_xcr0_allowed(void);

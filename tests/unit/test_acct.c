@@ -1,4 +1,4 @@
-// SOURCES: vmm/acct.c
+// SOURCES: vmm/acct.c vmm/arena.c
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,10 +94,11 @@ test_histogram(void **state)
 	static const struct {
 		uint64_t cycles;
 		unsigned int bucket;
-	} rows[] = {{0, 0},          {1, 0},           {2, 1},
-	            {3, 1},          {4, 2},           {255, 7},
-	            {256, 8},        {0xffffffff, 31}, {0x100000000, 32},
-	            {1ull << 50, 50}};
+	} rows[] = {{0, 0},           {1, 0},           {63, 0},          {64, 1},
+	            {127, 1},         {128, 2},         {255, 2},         {256, 3},
+	            {0x7ffffff, 21},  {0x8000000, 22},  {0xfffffff, 22},  {0x10000000, 22},
+	            {0xffffffff, 22}, {1ull << 32, 22}, {1ull << 50, 22}, {1ull << 32, 22},
+	            {0xfffffff, 22},  {64, 1}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

@@ -1,6 +1,6 @@
 #include "user/exits/exits.h"
 
-/* What the exits of one kind cost: how many took 2^n to 2^(n+1)-1 cycles. */
+/* What the exits of one kind cost: how many took 2^n to 2^(n+1)-1 cycles, less, or more. */
 
 enum { BAR = 40 };
 
@@ -38,14 +38,20 @@ histogram_print(const struct options *o)
 		printf("%s: %lu exits, by cycles in the handler\n%12s %12s %10s %5s\n",
 		       hv_exit_name(o->kind), total, "from", "to", "count", "%");
 	for (unsigned int i = first; i <= last && i < VM_BUCKETS; i++) {
-		uint64_t from = i ? BIT(i) : 0, to = (BIT(i) - 1) * 2 + 1;
+		uint64_t from = i ? BIT(i + VM_BUCKET_SHIFT) : 0;
+		uint64_t to = i + 1 < VM_BUCKETS ? BIT(i + VM_BUCKET_SHIFT + 1) - 1 : UINT64_MAX;
 		unsigned int share = permille(buckets[i], total);
 
 		if (o->tsv) {
 			printf("%lu\t%lu\t%lu\n", from, to, buckets[i]);
 			continue;
 		}
-		printf("%12lu %12lu %10lu %3u.%u ", from, to, buckets[i], share / 10, share % 10);
+		printf("%12lu ", from);
+		if (to == UINT64_MAX)
+			printf("%12s", "more");
+		else
+			printf("%12lu", to);
+		printf(" %10lu %3u.%u ", buckets[i], share / 10, share % 10);
 		print_bar(buckets[i], most);
 	}
 	return STATUS_OK;

@@ -10,7 +10,7 @@
  * wants comes as requests (enum vm_request).
  */
 
-static struct log *const job_log = (struct log *)ULOG_BASE;
+static struct log *const job_log = (struct log *)UJOB_BASE;
 
 static uint32_t
 parent_id(void)

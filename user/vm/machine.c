@@ -13,6 +13,9 @@ enum { SECTOR = IDE_SECTOR, SIGNATURE_AT = 510 };
 
 #define FOUR_GIB (1ull << 32)
 
+/* The disk image is mapped behind it. */
+#define RAM_MAX ((UHEAP_BASE - UVM_RAM) / 2)
+
 static uint64_t
 guest_time(void *arg)
 {
@@ -62,12 +65,11 @@ add_devices(struct machine *m, const struct ide_disk *disk)
 	return control_attach(m);
 }
 
-/* Maps the disk image as memory of our own; says so when it cannot be booted. */
+/* Maps the disk image as memory of our own at `data`; says so when it cannot be booted. */
 static bool
-open_image(const char *name, struct ide_disk *disk)
+open_image(const char *name, uint8_t *data, struct ide_disk *disk)
 {
-	long size = sys_file_map(name, (void *)UFILE_BASE);
-	const uint8_t *data = (const uint8_t *)UFILE_BASE;
+	long size = sys_file_map(name, data);
 
 	if (size == -E_NOT_FOUND) {
 		printf(VM_NAME ": %s: no such disk image\n", name);
@@ -83,7 +85,7 @@ open_image(const char *name, struct ide_disk *disk)
 		               "%02x %02x\n",
 		       name, SIGNATURE_AT, data[SIGNATURE_AT], data[SIGNATURE_AT + 1]);
 	} else {
-		*disk = (struct ide_disk){.data = (uint8_t *)UFILE_BASE, .size = size};
+		*disk = (struct ide_disk){.data = data, .size = size};
 		return true;
 	}
 	return false;
@@ -102,11 +104,8 @@ static long
 map_ram(struct machine *m)
 {
 	const uint64_t behind = BIOS_GPA + BIOS_SIZE;
-	long err = -E_NO_MEM;
+	long err = sys_mem_map(m->ram, m->opts.ram);
 
-	m->ram = (uint8_t *)UVM_RAM;
-	if (m->opts.ram <= UFILE_BASE - UVM_RAM)
-		err = sys_mem_map(m->ram, m->opts.ram);
 	if (err == 0)
 		err = sys_vm_map(m->vm, 0, m->ram, BIOS_GPA);
 	if (err == 0 && m->opts.ram > behind)
@@ -167,8 +166,14 @@ machine_create(struct machine *m, const struct options *o)
 	struct ide_disk disk;
 	long err;
 
-	*m = (struct machine){.opts = *o, .state = RUN_ON};
-	if (!open_image(o->image, &disk) || (o->fault && !fault_known(o->fault)))
+	m->opts = *o;
+	m->state = RUN_ON;
+	m->ram = (uint8_t *)UVM_RAM;
+	if (o->ram > RAM_MAX) {
+		say_no_memory(o);
+		return STATUS_ERROR;
+	}
+	if (!open_image(o->image, m->ram + o->ram, &disk) || (o->fault && !fault_known(o->fault)))
 		return STATUS_ERROR;
 	err = create_vm(m);
 	if (err >= 0)

@@ -49,8 +49,8 @@ struct clock {
 
 /* What the console sent and the guest's UART has not yet taken. */
 struct terminal {
-	uint8_t queue[4096];
 	size_t head, count;
+	uint8_t queue[4096];
 };
 
 /* The ports of a PC that reset it, and the one that ends the VM with a status. */
@@ -89,22 +89,23 @@ struct machine {
 	bool paused;         /* until a request, or `continue` at the prompt */
 	unsigned int holds;  /* the guest and its clocks stand still, since: */
 	uint64_t held_since; /* TSC */
-	struct terminal term;
 	struct control control;
-	struct vdev_bus ports, memory; /* memory: devices at guest-physical addresses */
 	struct pic pic;
 	struct pit pit;
 	struct uart uart;
 	struct cmos cmos;
 	struct ide ide;
 	struct hpet hpet;
+	struct vdev_bus ports, memory; /* memory: devices at guest-physical addresses */
+	/* Last, for most of it is seldom touched, and costs nothing until then. */
+	struct terminal term;
 };
 
 /* options.c: false after a message, when the arguments make no sense. */
 bool options_parse(struct options *o, int argc, char **argv);
 
-/* machine.c: the VM and its devices.  machine_create says what is wrong and returns an exit status.
- */
+/* machine.c: the VM and its devices.  machine_create wants zeroed memory; it says what is wrong and
+ * returns an exit status. */
 int machine_create(struct machine *m, const struct options *o);
 void machine_reset(struct machine *m);
 void machine_off(struct machine *m, int status);

@@ -110,7 +110,7 @@ report_unclaimed(const struct vdev_bus *ports)
 void
 report_end(struct machine *m)
 {
-	static struct vm_stats stats;
+	struct vm_stats stats;
 
 	if (m->opts.quiet)
 		return;

@@ -207,13 +207,12 @@ write_controls(struct vcpu *v, struct vmcb *b)
 static int
 svm_vcpu_init(struct vcpu *v)
 {
-	struct svm_vcpu *x;
-	void *vmcb;
-	int err = host_page_pair(&v->backend, &vmcb);
+	struct svm_vcpu *x = arena_alloc(&v->arena, sizeof(*x), sizeof(uint64_t));
+	void *vmcb = x ? host_page() : NULL;
 
-	if (err < 0)
-		return err;
-	x = v->backend;
+	if (!vmcb)
+		return -E_NO_MEM;
+	v->backend = x;
 	x->vmcb = vmcb;
 	x->vmcb_pa = kva_pa(vmcb);
 	write_controls(v, x->vmcb);
@@ -227,7 +226,6 @@ svm_vcpu_free(struct vcpu *v)
 	struct svm_vcpu *x = v->backend;
 
 	host_page_free(x->vmcb);
-	host_page_free(x);
 }
 
 static void
@@ -236,7 +234,6 @@ svm_host_pages(const struct vcpu *v, void (*fn)(const void *page))
 	const struct svm_vcpu *x = v ? v->backend : NULL;
 
 	if (x) {
-		fn(x);
 		fn(x->vmcb);
 		return;
 	}

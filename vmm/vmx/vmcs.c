@@ -178,13 +178,12 @@ write_host(struct vcpu *v)
 int
 vmcs_init(struct vcpu *v)
 {
-	struct vmx_vcpu *x;
-	void *vmcs;
-	int err = host_page_pair(&v->backend, &vmcs);
+	struct vmx_vcpu *x = arena_alloc(&v->arena, sizeof(*x), sizeof(uint64_t));
+	void *vmcs = x ? host_page() : NULL;
 
-	if (err < 0)
-		return err;
-	x = v->backend;
+	if (!vmcs)
+		return -E_NO_MEM;
+	v->backend = x;
 	x->vmcs = kva_pa(vmcs);
 	*(uint32_t *)vmcs = rdmsr(MSR_VMX_BASIC) & 0x7fffffff;
 	vmclear(x);
@@ -234,7 +233,6 @@ vmcs_free(struct vcpu *v)
 	struct vmx_vcpu *x = v->backend;
 
 	host_page_free(kva(x->vmcs));
-	host_page_free(x);
 }
 
 /* The guest-state area, by the encoding's type (SDM vol. 3, "Field Encoding in VMCS"), and the

@@ -109,7 +109,6 @@ vmx_host_pages(const struct vcpu *v, void (*fn)(const void *page))
 	const struct vmx_vcpu *x = v ? v->backend : NULL;
 
 	if (x) {
-		fn(x);
 		fn(kva(x->vmcs));
 		return;
 	}
