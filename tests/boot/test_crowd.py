@@ -1,0 +1,86 @@
+"""Many small VMs: at once, until memory runs out, one after the other.  What each costs, and that
+nothing is left of them."""
+
+import os
+import re
+
+import pytest
+
+from conftest import assert_clean, audited
+
+BEDS = {
+    "bochs-vmx": {"emulator": "bochs", "cpu": "corei7_skylake_x"},
+    "bochs-svm": {"emulator": "bochs", "cpu": "zambezi"},
+    "qemu-svm": {"emulator": "qemu", "cpu": "max", "flags": ("--force-tcg",)},
+}
+FULL = bool(os.environ.get("CHECK_FULL"))
+CYCLES = 2000 if FULL else 50
+HOST_KIB = 128  # of host memory for a VM of 1 MiB, beside that
+SMALL = 64  # MiB of a host whose memory runs out soon
+
+
+@pytest.fixture(params=BEDS)
+def crowd(machine, request):
+    """A function that runs `crowd` and an audit; it gives the machine, which has ended well."""
+    def run(args, **options):
+        m = machine(**BEDS[request.param], **options, run=audited(f"free; crowd {args}; free"))
+        assert m.finish() == 0
+        assert_clean(m)
+        assert re.search(r"^crowd: \d+ pages neither used nor promised, as before$", m.output, re.M)
+        free = re.findall(r"^  free .*", m.output, re.M)
+        assert len(set(free[-1:] + free[:1])) == 1
+        return m
+
+    run.bed = request.param
+    return run
+
+
+def test_200_at_once(crowd):
+    m = crowd('200 t/beat "vms; audit"', mem=512, timeout=240)
+    assert "crowd: 200 VMs, 200 live, 200 answer" in m.output
+    most = re.search(r"^crowd: host memory beyond the RAM: .*, at most (\d+) KiB$", m.output, re.M)
+    assert int(most[1]) <= HOST_KIB
+    host = re.findall(r"^ *\d+  \w+ .* (\d+) +[0-9a-f]+ +[0-9a-f]+  t/beat$", m.output, re.M)
+    assert len(host) == 200 and max(map(int, host)) == int(most[1])
+    assert re.findall(r"^VMs +(\d+)", m.output, re.M)[0] == "200"
+    assert m.output.count("audit: clean") == 2
+
+
+@pytest.mark.parametrize("bed", ["bochs-vmx", "bochs-svm"])
+def test_exits_cost_the_same_among_200(machine, bed):
+    """Where ticks are instructions: the same, for what is compared with 2 %."""
+    cost = {}
+    for count in (1, 200):
+        m = machine(**BEDS[bed], mem=512, timeout=240,
+                    run=f"crowd {count} t/idle \"vm guest -q -c 'bench cpuid_0'\"")
+        assert m.finish() == 0
+        assert f"crowd: {count} VMs, {count} live" in m.output
+        cost[count] = int(re.search(r"^cpuid_0 +\d+ +\d+ +\d+ +(\d+)", m.output, re.M)[1])
+    assert cost[200] <= cost[1] * 1.02, cost
+
+
+def test_until_memory_runs_out(crowd):
+    """Only the last VM is refused, in one clear line."""
+    m = crowd("full t/idle", mem=SMALL, timeout=120)
+    live = int(re.search(r"^crowd: (\d+) VMs live, and there is no memory for one more$", m.output,
+                         re.M)[1])
+    assert live > 30
+    refused = re.findall(r"^vm: .*|^crowd: VM \d+: .*", m.output, re.M)
+    assert len(refused) == 1
+    assert re.fullmatch(r"vm: -m: 1024 KiB are more than the host has free, \d+ KiB|"
+                        r"vm: cannot create the VM: out of memory|"
+                        rf"crowd: VM {live + 1}: out of memory", refused[0])
+
+
+def test_cycles(crowd, record_property):
+    m = crowd(f"cycle {CYCLES} t/shutdown", mem=SMALL, timeout=60 + CYCLES)
+    record_property("cases", CYCLES)
+    assert f"crowd: {CYCLES} VMs created, booted and destroyed; {CYCLES} ended well" in m.output
+    print(f"{crowd.bed}: {CYCLES} VMs")
+
+
+@pytest.mark.parametrize("args", ["", "0x", "300 t/idle", "full", "cycle t/idle", "cycle x t/idle"])
+def test_bad_arguments(boot_test, args):
+    m = boot_test(run=f"crowd {args}")
+    assert m.finish() == 2
+    assert "usage: crowd COUNT IMAGE" in m.output
