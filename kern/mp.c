@@ -243,7 +243,8 @@ mp_start(void)
 		        AP_TRAMPOLINE);
 		return;
 	}
-	memcpy(kva(AP_TRAMPOLINE), ap_trampoline, ap_trampoline_end - ap_trampoline);
+	memcpy(kva(AP_TRAMPOLINE), ap_trampoline,
+	       (uint64_t)ap_trampoline_end - (uint64_t)ap_trampoline);
 	for (unsigned int i = 0; i < cpus.count; i++)
 		if (cpus.apic_id[i] != this_cpu()->apic_id)
 			start(cpus.apic_id[i]);

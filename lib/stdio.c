@@ -88,3 +88,17 @@ exit(int status)
 {
 	sys_env_exit(status);
 }
+
+bool
+key_within_a_second(void)
+{
+	enum { SECOND = 1000 * 1000, POLLS = 10 };
+	char key;
+
+	for (int i = 0; i < POLLS; i++) {
+		if (sys_console_read(&key, 1, CONSOLE_POLL) > 0)
+			return true;
+		sys_env_sleep(SECOND / POLLS);
+	}
+	return false;
+}

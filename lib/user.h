@@ -80,6 +80,9 @@ void free(void *p);
 /* The VM that was created last of those that live; 0, which stands for the one that ended last, if
  * none does. */
 uint32_t vm_newest(void);
+/* Has a key been pressed?  Waits for it a second at most, for what refreshes itself; takes the key.
+ */
+bool key_within_a_second(void);
 /* A line from the console with editing (backspace, ^U, ^W), echoed; its length, or one of these. */
 enum { READLINE_CANCELLED = -1 /* ^C */, READLINE_END = -2 /* ^D on an empty line */ };
 int readline(const char *prompt, char *buf, size_t size);

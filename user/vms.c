@@ -4,7 +4,7 @@
 
 /* All VMs, and what they use: since they began, or within a time. */
 
-enum { STATUS_USAGE = 2, SECONDS_MAX = 3600, SECOND = 1000000, POLLS = 10 };
+enum { STATUS_USAGE = 2, SECONDS_MAX = 3600, SECOND = 1000000 };
 
 struct sample {
 	struct vm_info vms[VM_MAX];
@@ -59,19 +59,6 @@ print(const struct sample *now, const struct sample *before)
 		       vm->exits - was.exits, vm->ram / 1024, vm->mapped / 1024, vm->shared / 1024,
 		       vm->table_pages * 4, vm->overhead * 4, vm->root, vm->owner, vm->name);
 	}
-}
-
-static bool
-key_within_a_second(void)
-{
-	char key;
-
-	for (int i = 0; i < POLLS; i++) {
-		if (sys_console_read(&key, 1, CONSOLE_POLL) > 0)
-			return true;
-		sys_env_sleep(SECOND / POLLS);
-	}
-	return false;
 }
 
 static void

@@ -218,7 +218,8 @@ static uint64_t (*place_code(unsigned int page, const uint8_t *code, size_t n))(
 }
 
 #define REL32      (HPET_COUNTER - PAGE_SIZE - 6) /* from behind 6 bytes at CODE_PAGE to the counter */
-#define BYTES32(n) (uint8_t)(n), (uint8_t)((n) >> 8), (uint8_t)((n) >> 16), (uint8_t)((n) >> 24)
+#define BYTE(n, i) ((uint8_t)((uint32_t)(n) >> 8 * (i)))
+#define BYTES32(n) BYTE(n, 0), BYTE(n, 1), BYTE(n, 2), BYTE(n, 3)
 
 /* Addresses relative to RIP; and code that changes itself, or the page under it, runs as it is. */
 static void

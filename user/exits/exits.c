@@ -1,7 +1,4 @@
 #include "user/exits/exits.h"
-
-enum { SECOND = 1000000, POLLS = 10 };
-
 int
 say_error(const struct options *o, long err)
 {
@@ -34,19 +31,6 @@ show_table(const struct options *o)
 		stats_subtract(&now, &before);
 	print(o, &now, o->since_last ? " since the last look" : "");
 	return STATUS_OK;
-}
-
-static bool
-key_within_a_second(void)
-{
-	char key;
-
-	for (int i = 0; i < POLLS; i++) {
-		if (sys_console_read(&key, 1, CONSOLE_POLL) > 0)
-			return true;
-		sys_env_sleep(SECOND / POLLS);
-	}
-	return false;
 }
 
 static int
