@@ -1,4 +1,5 @@
 #include "user/exits/exits.h"
+
 int
 say_error(const struct options *o, long err)
 {
