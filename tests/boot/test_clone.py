@@ -4,7 +4,10 @@ import re
 
 import pytest
 
-from test_vms import BEDS, ESCAPE, command, shell, vms
+from test_vms import BEDS, ESCAPE, ICOUNT, command, shell, vms
+
+# docs/clones.md, in ticks
+CONSTANT, PER_LEAF = 150_000, 30
 
 
 @pytest.fixture(params=BEDS)
@@ -73,3 +76,17 @@ def test_clone_refused(machine):
     assert command(m, "vm clone 2") == "vm 2: cannot be cloned: out of memory"
     ask(m, 2, "mem", "PASS mem: 1 MiB")
     assert "audit: clean" in command(m, "audit")
+
+
+@pytest.mark.parametrize("name", ICOUNT)
+def test_cost(machine, name):
+    """Of a 64 MiB guest: little of it touched, all of it in 2 MiB frames, all of it in 4 KiB pages."""
+    m = machine(**ICOUNT[name], run="usertests vm_clone_cost", timeout=60)
+    assert m.finish() == 0
+    figures = re.search(r"clone of 64 MiB: (\d+) ticks untouched, (\d+) in 2 MiB frames, "
+                        r"(\d+) in (\d+) pages", m.output)
+    little, frames, pages, count = map(int, figures.groups())
+    assert count == 64 * 256
+    assert little <= CONSTANT
+    assert frames <= CONSTANT + PER_LEAF * 32
+    assert pages <= CONSTANT + PER_LEAF * count

@@ -181,11 +181,11 @@ break_up(uint32_t vm)
 	CHECK_RESULT(sys_env_wait(child), ENV_WAIT_KILLED);
 }
 
-/* The bound that docs/clones.md states, where a tick is an instruction. */
+/* tests/boot/test_clone.py checks the bound that docs/clones.md states, where ticks are
+ * instructions. */
 void
 test_vm_clone_cost(void)
 {
-	enum { CONSTANT = 150 * 1000, PER_LEAF = 30 };
 	uint64_t little, frames, pages;
 	uint32_t vm;
 
@@ -201,6 +201,4 @@ test_vm_clone_cost(void)
 	       "%lu.%02lu a page\n",
 	       little, frames, pages, BIG_PAGES, (pages - little) / BIG_PAGES,
 	       (pages - little) * 100 / BIG_PAGES % 100);
-	CHECK(little < CONSTANT && frames < CONSTANT);
-	CHECK(pages < CONSTANT + (uint64_t)PER_LEAF * BIG_PAGES);
 }
