@@ -143,6 +143,7 @@ aspace_put(struct aspace *as)
 		return;
 	assert(!as->watchers);
 	tlb_forget(as);
+	assert(!tlb_loaded(as));
 	pt_visit_tables(&as->pt, 0, PT_ENTRIES / 2 - 1, &drop);
 	assert(!as->pages);
 	pt_free(&as->pt, 0, PT_ENTRIES / 2 - 1, true);
@@ -261,6 +262,8 @@ aspace_map_zero(struct aspace *as, uint64_t va, uint64_t size, uint64_t perm)
 	while (done < size) {
 		n = map_marker(as, va + done, size - done, perm);
 		if (n < 0) {
+			/* No CPU has seen the markers, but some may know of the tables. */
+			aspace_narrow(as, va, size);
 			pt_visit(&as->pt, va, va + done, drop_entry, as);
 			pt_prune(&as->pt, va, va + size);
 			tlb_flush(as, va, size);
@@ -398,6 +401,7 @@ aspace_copy(struct aspace *dst, struct aspace *src)
 	const struct pt_visitor copy = {copy_large, copy_table, dst};
 	int err;
 
+	tlb_hold(src);
 	for (struct aspace_watcher *w = src->watchers; w; w = w->next)
 		w->protect(w);
 	err = pt_visit_tables(&src->pt, 0, PT_ENTRIES / 2 - 1, &copy);

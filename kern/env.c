@@ -360,6 +360,7 @@ env_run(struct env *e)
 {
 	if (this_cpu()->env != e)
 		env_switch(e);
+	tlb_check(this_cpu());
 	spin_unlock(&kernel_lock);
 	if (e->guest)
 		e->tf->rax = vcpu_loop(e);

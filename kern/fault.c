@@ -57,6 +57,7 @@ copy_page(struct aspace *as, uint64_t va, pte_t *entry)
 	memcpy(kva(page_pa(copy)), kva(page_pa(old)), PAGE_SIZE);
 	*entry = page_pa(copy) | (*entry & ~(PTE_ADDR | PTE_COW)) | PTE_W;
 	page_unref(old);
+	tlb_flush(as, va, PAGE_SIZE);
 }
 
 /* Makes the copy-on-write entry that decides about va writable; 2 MiB frames are copied by pages.
@@ -98,7 +99,6 @@ resolve(struct aspace *as, uint64_t va, int access, pte_t *entry, int *level)
 		entry = fill_zero(as, va, entry, level);
 	else if ((access & ACCESS_WRITE) && (*entry & PTE_COW))
 		entry = resolve_copy(as, va, entry, level);
-	tlb_flush(as, ROUND_DOWN(va, PAGE_SIZE), PAGE_SIZE);
 	return entry;
 }
 

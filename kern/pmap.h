@@ -36,7 +36,8 @@ struct aspace_watcher {
 
 struct aspace {
 	struct pt pt;
-	uint64_t tlb_gen; /* kern/tlb.c */
+	uint64_t tlb_gen; /* kern/tlb.c: how often entries went, or came to allow less */
+	bool held;        /* kern/tlb.c: from tlb_hold() to tlb_flush() */
 	uint32_t refs;    /* Envs */
 	uint64_t pages;   /* 4 KiB pages present */
 	struct aspace_watcher *watchers;

@@ -1,9 +1,8 @@
 #include "kern/tlb.h"
 
 #include "inc/x86.h"
-#include "kern/cpu.h"
 #include "kern/ipi.h"
-#include "kern/pmap.h"
+#include "lib/assert.h"
 
 /*
  * An address space counts its flushes (tlb_gen), and each CPU knows as of which one it has
@@ -33,8 +32,9 @@ tlb_load(struct aspace *as)
 }
 
 void
-tlb_hold(const struct aspace *as)
+tlb_hold(struct aspace *as)
 {
+	as->held = true;
 	for (unsigned int i = 0; i < cpu_count; i++) {
 		struct cpu *cpu = cpu_at(i);
 
@@ -49,6 +49,8 @@ tlb_flush(struct aspace *as, uint64_t va, uint64_t size)
 	struct cpu *cpu = this_cpu();
 	bool missed = cpu->tlb_gen != as->tlb_gen;
 
+	assert(as->held);
+	as->held = false;
 	as->tlb_gen++;
 	if (cpu->aspace != as)
 		return;
@@ -70,6 +72,23 @@ tlb_catch_up(void)
 		flush_all(cpu);
 }
 
+_Noreturn void
+tlb_stale(const struct cpu *cpu)
+{
+	const struct env *e = cpu->env;
+
+	if (cpu->aspace != e->as)
+		panic("CPU %u runs process %#x with other page tables than its own", cpu->index,
+		      e->id);
+	if (e->as->held)
+		panic("CPU %u runs process %#x, from whose page tables entries went without a "
+		      "TLB flush",
+		      cpu->index, e->id);
+	panic("CPU %u runs process %#x with translations of generation %lu, its page tables are at "
+	      "%lu",
+	      cpu->index, e->id, (unsigned long)cpu->tlb_gen, (unsigned long)e->as->tlb_gen);
+}
+
 void
 tlb_unload(const struct aspace *as)
 {
@@ -79,6 +98,15 @@ tlb_unload(const struct aspace *as)
 		return;
 	aspace_load_kernel();
 	cpu->aspace = NULL;
+}
+
+bool
+tlb_loaded(const struct aspace *as)
+{
+	for (unsigned int i = 0; i < cpu_count; i++)
+		if (cpu_at(i)->aspace == as)
+			return true;
+	return false;
 }
 
 void

@@ -236,8 +236,11 @@ trap_interrupt(unsigned int vector)
 		kprintf("nestling: unexpected interrupt, vector %u, ignored\n", vector);
 	}
 	wake_readers();
-	if (!held)
-		spin_unlock(&kernel_lock);
+	if (held)
+		return;
+	if (this_cpu()->env)
+		tlb_check(this_cpu());
+	spin_unlock(&kernel_lock);
 }
 
 void
@@ -282,6 +285,7 @@ user_trap(struct trapframe *tf)
 	wake_readers();
 	if (this_cpu()->resched)
 		sched_yield();
+	tlb_check(this_cpu());
 	spin_unlock(&kernel_lock);
 }
 

@@ -29,7 +29,7 @@ HV_FILES = ("kern/init.c", "kern/env*.c", "kern/sched.c", "kern/sys*.c", "kern/t
             "kern/ipi.c", "kern/kmonitor.c", "kern/mp.c", "kern/switch.c", "kern/terminal.c")
 VMM_KERN = tuple(f"kern/{name}.h"
                  for name in ("audit", "cpu", "env", "ipi", "lock", "page", "pmap", "pt", "sched",
-                              "switch", "timer", "trap"))
+                              "switch", "timer", "tlb", "trap"))
 VMM_ALLOW = ("inc/*", "lib/assert.h", "lib/insn.h", "lib/printf.h", "lib/string.h", "vmm/*",
              *VMM_KERN)
 VMM_TEXT = "vmm includes inc, lib, vmm and of the kernel " + ", ".join(

@@ -3,6 +3,7 @@
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "kern/lock.h"
+#include "kern/tlb.h"
 #include "lib/assert.h"
 
 /*
@@ -90,25 +91,34 @@ npt_ensure(struct vm *vm, uint64_t gpa, int level, pte_t **entry)
 	return err;
 }
 
+/*
+ * Entries of the nested page table go, or come to allow less, while tlb_hold() keeps the other
+ * CPUs out of guest mode: from now on, until npt_removed(), no vCPU may enter.
+ */
+static void
+npt_changing(struct vm *vm)
+{
+	assert(vm->as->held);
+	vm->tlb_gen |= TLB_CHANGING;
+}
+
 static int
 npt_clear(void *arg, uint64_t gpa, int level, pte_t *entry)
 {
 	struct vm *vm = arg;
 
 	(void)gpa;
+	npt_changing(vm);
 	vm->mapped -= pt_span(level);
 	*entry = 0;
 	return 0;
 }
 
-/*
- * Entries are gone, or allow less: no vCPU may enter before it has flushed.  None is in guest mode
- * or about to enter, for whoever removes entries has called vm_hold() before.
- */
+/* They have changed: no vCPU enters before it has flushed. */
 static void
 npt_removed(struct vm *vm)
 {
-	vm->tlb_gen++;
+	vm->tlb_gen = (vm->tlb_gen & ~TLB_CHANGING) + 1;
 	for (unsigned int c = 0; c < vm->vcpu_count; c++)
 		vm->vcpus[c]->attention = true;
 }
@@ -122,9 +132,10 @@ static __attribute__((noinline)) pte_t *
 npt_new_entry(struct vm *vm, uint64_t gpa, int level, pte_t *entry)
 {
 	if (*entry) {
-		vm_hold(vm);
+		tlb_hold(vm->as);
 		npt_clear(vm, gpa, 2, entry);
 		npt_removed(vm);
+		tlb_flush(vm->as, 0, 0); /* of the monitor's own entries none has changed */
 	}
 	return npt_ensure(vm, gpa, level, &entry) < 0 ? NULL : entry;
 }
@@ -189,7 +200,7 @@ npt_protect(struct aspace_watcher *w)
 {
 	struct vm *vm = watching_vm(w);
 
-	vm_hold(vm);
+	npt_changing(vm);
 	pt_protect(&vm->npt);
 	npt_removed(vm);
 }
@@ -206,7 +217,6 @@ npt_narrow(struct aspace_watcher *w, uint64_t hva, uint64_t size)
 
 		if (start >= end)
 			continue;
-		vm_hold(vm);
 		pt_visit(&vm->npt, s->gpa + (start - s->hva), s->gpa + (end - s->hva), npt_clear,
 		         vm);
 		npt_removed(vm);

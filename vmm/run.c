@@ -166,7 +166,8 @@ vcpu_enter(struct vcpu *v, const struct hv_ops *ops)
 	enum hv_action action;
 	struct hv_exit *x;
 
-	assert(v->loaded_cpu == (int)this_cpu()->index && v->flushed == v->vm->tlb_gen);
+	if (v->loaded_cpu != (int)this_cpu()->index || v->flushed != v->vm->tlb_gen)
+		vtlb_stale(v);
 	acct_enter(&v->acct, rdtsc());
 	if (ops->enter(v) < 0)
 		return entry_refused(v);

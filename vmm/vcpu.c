@@ -7,6 +7,7 @@
 #include "kern/ipi.h"
 #include "kern/lock.h"
 #include "kern/sched.h"
+#include "lib/assert.h"
 #include "lib/printf.h"
 #include "lib/string.h"
 
@@ -209,6 +210,7 @@ void
 vcpu_delete(struct vcpu *v)
 {
 	vcpu_unload(v);
+	assert(v->loaded_cpu < 0);
 	v->env->vcpu = NULL;
 	hv->vcpu_free(v);
 	run_free(v);

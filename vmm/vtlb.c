@@ -1,6 +1,7 @@
 #include "vmm/vmm.h"
 
 #include "kern/cpu.h"
+#include "lib/assert.h"
 
 /*
  * What a CPU's TLB may hold of guests.  Translations are tagged with the VM's VPID or ASID, and
@@ -42,4 +43,23 @@ vtlb_load(struct vcpu *v)
 	}
 	v->tlb_cpu = this_cpu()->index;
 	vtlb_flush(v);
+}
+
+_Noreturn void
+vtlb_stale(const struct vcpu *v)
+{
+	unsigned int cpu = this_cpu()->index;
+
+	if (v->loaded_cpu != (int)cpu)
+		panic("vCPU %u of VM %u enters on CPU %u, but is loaded on CPU %d", v->index,
+		      v->vm->id, cpu, v->loaded_cpu);
+	if (v->vm->tlb_gen & TLB_CHANGING)
+		panic("vCPU %u of VM %u enters on CPU %u, but the nested page table is changing",
+		      v->index, v->vm->id, cpu);
+	if (v->flushed == TLB_UNKNOWN)
+		panic("vCPU %u of VM %u enters on CPU %u without a TLB flush, the VM is at %lu",
+		      v->index, v->vm->id, cpu, (unsigned long)v->vm->tlb_gen);
+	panic("vCPU %u of VM %u enters on CPU %u with translations of generation %lu, the VM is at "
+	      "%lu",
+	      v->index, v->vm->id, cpu, (unsigned long)v->flushed, (unsigned long)v->vm->tlb_gen);
 }

@@ -14,7 +14,7 @@
  * Address spaces at random against a plain model: zero-on-demand memory,
  * copies, shared pages and mapped files, in memory so small that it runs out
  * and breaks up.  After every step the promises made are exactly those that
- * the entries hold, and what a watcher remembers of frames still holds.
+ * the entries hold, and what a watcher and the TLBs of two CPUs remember of frames still holds.
  */
 
 enum {
@@ -25,6 +25,7 @@ enum {
 	CELLS = SPACES * WINDOW_PAGES + 1,
 	FILE_PAGES = 8,
 	STEPS = 5000,
+	CPUS = 2, /* the first is the one that runs */
 };
 #define WINDOW UVM_RAM
 
@@ -43,6 +44,7 @@ struct space {
 		bool writable, shared;
 	} page[WINDOW_PAGES];
 	struct frame seen[WINDOW_PAGES]; /* as an EPT would keep it; size 0: nothing */
+	struct frame tlb[CPUS][WINDOW_PAGES];
 };
 
 struct pt kernel_pt;
@@ -50,27 +52,6 @@ static struct cell cells[CELLS];
 static struct space spaces[SPACES];
 static struct page *file[FILE_PAGES];
 static uint64_t seed;
-
-/* There are no CPUs, and no TLBs. */
-void
-tlb_hold(const struct aspace *as)
-{
-	(void)as;
-}
-
-void
-tlb_flush(struct aspace *as, uint64_t va, uint64_t size)
-{
-	(void)as;
-	(void)va;
-	(void)size;
-}
-
-void
-tlb_forget(const struct aspace *as)
-{
-	(void)as;
-}
 
 static uint64_t
 page_va(unsigned int page)
@@ -97,15 +78,58 @@ model_clear(struct model *m)
 	*m = (struct model){0};
 }
 
+static void
+forget(struct frame seen[WINDOW_PAGES], uint64_t va, uint64_t size)
+{
+	for (unsigned int i = 0; i < WINDOW_PAGES; i++)
+		if (page_va(i) < va + size && va < page_va(i) + PAGE_SIZE)
+			seen[i].size = 0;
+}
+
+/* The TLBs: this CPU's loses the range, the others lose all, but not before they are held. */
+void
+tlb_hold(struct aspace *as)
+{
+	as->held = true;
+}
+
+void
+tlb_flush(struct aspace *as, uint64_t va, uint64_t size)
+{
+	assert_true(as->held);
+	as->held = false;
+	for (struct space *s = spaces; s < spaces + SPACES; s++) {
+		if (s->as != as)
+			continue;
+		forget(s->tlb[0], va, size);
+		for (int cpu = 1; cpu < CPUS; cpu++)
+			forget(s->tlb[cpu], 0, ULIM);
+	}
+}
+
+void
+tlb_forget(const struct aspace *as)
+{
+	for (struct space *s = spaces; s < spaces + SPACES; s++)
+		if (s->as == as)
+			memset(s->tlb, 0, sizeof(s->tlb));
+}
+
+bool
+tlb_loaded(const struct aspace *as)
+{
+	for (struct space *s = spaces; s < spaces + SPACES; s++)
+		for (unsigned int i = 0; s->as == as && i < CPUS * WINDOW_PAGES; i++)
+			if (s->tlb[i / WINDOW_PAGES][i % WINDOW_PAGES].size)
+				return true;
+	return false;
+}
+
 /* The watcher: what it remembers of the range is gone. */
 static void
 narrow(struct aspace_watcher *w, uint64_t va, uint64_t size)
 {
-	struct space *s = (struct space *)((char *)w - offsetof(struct space, watcher));
-
-	for (unsigned int i = 0; i < WINDOW_PAGES; i++)
-		if (page_va(i) < va + size && va < page_va(i) + PAGE_SIZE)
-			s->seen[i].size = 0;
+	forget(((struct space *)((char *)w - offsetof(struct space, watcher)))->seen, va, size);
 }
 
 static void
@@ -235,6 +259,18 @@ touch(struct space *s, unsigned int page, unsigned int count)
 	assert_int_equal(!err, m->cell && (access == ACCESS_READ || m->writable));
 }
 
+/* A process runs: the TLB of a CPU remembers the frame. */
+static void
+run(struct space *s, unsigned int page, unsigned int count)
+{
+	int access = random_below(&seed, 2) ? ACCESS_WRITE : ACCESS_READ;
+	struct frame f;
+
+	(void)count;
+	if (aspace_frame(s->as, page_va(page), access, &f) == 0)
+		s->tlb[random_below(&seed, CPUS)][page] = f;
+}
+
 /* A process forks, into an unused space. */
 static void
 copy(struct space *s, unsigned int page, unsigned int count)
@@ -339,25 +375,36 @@ check_promises(void)
 	assert_true(reserved_pages <= free_pages);
 }
 
-/* Each frame that a watcher remembers is still mapped there, with the same right to write. */
+/* Each frame that is remembered is still mapped there, with the same right to write. */
 static void
-check_watchers(void)
+check_seen(struct space *s, const struct frame seen[WINDOW_PAGES])
 {
-	for (int i = 0; i < SPACES; i++) {
-		for (unsigned int j = 0; spaces[i].as && j < WINDOW_PAGES; j++) {
-			const struct frame *f = &spaces[i].seen[j];
-			uint64_t va = page_va(j);
-			int level;
-			pte_t e;
+	for (unsigned int i = 0; i < WINDOW_PAGES; i++) {
+		const struct frame *f = &seen[i];
+		uint64_t va = page_va(i);
+		int level;
+		pte_t e;
 
-			if (!f->size)
-				continue;
-			e = *pt_lookup(&spaces[i].as->pt, va, &level);
-			assert_true(e & PTE_P);
-			assert_int_equal((e & PTE_ADDR) + (va & (pt_span(level) - 1)),
-			                 f->pa + (va & (f->size - 1)));
-			assert_true(!f->writable || (e & PTE_W));
-		}
+		if (!f->size)
+			continue;
+		e = *pt_lookup(&s->as->pt, va, &level);
+		assert_true(e & PTE_P);
+		assert_int_equal((e & PTE_ADDR) + (va & (pt_span(level) - 1)),
+		                 f->pa + (va & (f->size - 1)));
+		assert_true(!f->writable || (e & PTE_W));
+	}
+}
+
+static void
+check_watchers_and_tlbs(void)
+{
+	for (struct space *s = spaces; s < spaces + SPACES; s++) {
+		if (!s->as)
+			continue;
+		assert_false(s->as->held);
+		check_seen(s, s->seen);
+		for (int cpu = 0; cpu < CPUS; cpu++)
+			check_seen(s, s->tlb[cpu]);
 	}
 }
 
@@ -391,11 +438,11 @@ operate(struct space *s)
 		unsigned int weight;
 		void (*run)(struct space *s, unsigned int page, unsigned int count);
 	} operations[] = {
-	        {30, write_page}, {20, read_page}, {30, touch}, {14, map_zero},
-	        {6, unmap},       {2, map_file},   {4, copy},   {6, share},
+	        {30, write_page}, {20, read_page}, {30, touch}, {14, map_zero}, {6, unmap},
+	        {2, map_file},    {4, copy},       {6, share},  {30, run},
 	};
 	unsigned int page = random_below(&seed, WINDOW_PAGES), count, i = 0;
-	unsigned int choice = random_below(&seed, 112);
+	unsigned int choice = random_below(&seed, 142);
 
 	random_range(&page, &count);
 	while (choice >= operations[i].weight)
@@ -450,7 +497,7 @@ random_use(void **state)
 		step();
 		check_promises();
 		if (i % 20 == 0)
-			check_watchers();
+			check_watchers_and_tlbs();
 		if (i % 400 == 0)
 			check_contents();
 	}

@@ -62,7 +62,7 @@ vmclear(struct vmx_vcpu *x)
 	__asm__ volatile("vmclear %1; setna %0" : "=qm"(failed) : "m"(pa) : "cc", "memory");
 	if (failed)
 		panic("VMCLEAR of the VMCS at 0x%lx failed", pa);
-	x->active_cpu = -1;
+	x->clear = true;
 	x->launched = false;
 }
 
@@ -72,11 +72,12 @@ vmptrld(struct vmx_vcpu *x)
 	uint64_t pa = x->vmcs;
 	uint8_t failed;
 
+	if (!x->clear)
+		panic("VMPTRLD of the VMCS at 0x%lx without a VMCLEAR since the last one", pa);
 	__asm__ volatile("vmptrld %1; setna %0" : "=qm"(failed) : "m"(pa) : "cc", "memory");
 	if (failed)
 		panic("VMPTRLD of the VMCS at 0x%lx failed", pa);
-	assert(x->active_cpu < 0 || x->active_cpu == (int)this_cpu()->index);
-	x->active_cpu = (int)this_cpu()->index;
+	x->clear = false;
 }
 
 /* Fields that exist only with a control that is not on every CPU. */
@@ -232,6 +233,7 @@ vmcs_free(struct vcpu *v)
 {
 	struct vmx_vcpu *x = v->backend;
 
+	assert(x->clear);
 	host_page_free(kva(x->vmcs));
 }
 

@@ -29,7 +29,7 @@ _Static_assert(__builtin_offsetof(struct vcpu, host_rsp) == VCPU_HOST_RSP,
 struct vmx_vcpu {
 	uint64_t vmcs; /* hpa */
 	bool launched;
-	int active_cpu; /* whose VMPTRLD has had no VMCLEAR yet; -1: none */
+	bool clear; /* no VMPTRLD since the last VMCLEAR: no processor has a part of it */
 	uint32_t cpu_controls, entry_controls; /* as written, to save VMREADs */
 	uint64_t cr0_shadow;
 };
