@@ -225,6 +225,8 @@ acct_time(const struct acct *a, enum vm_time t, uint64_t now)
 void
 acct_add_stats(const struct acct *a, struct vm_stats *out, uint64_t now)
 {
+	uint64_t uncharged = 0;
+
 	for (unsigned int i = 0; i < HV_EXIT_KINDS; i++) {
 		const struct acct_kind *k = a->kinds[i];
 		uint64_t max = k->longest ? k->longest : k->max;
@@ -239,10 +241,15 @@ acct_add_stats(const struct acct *a, struct vm_stats *out, uint64_t now)
 	}
 	if (a->state == VM_TIME_MONITOR && a->total)
 		out->monitor[a->exit->kind] += now - a->since;
+	if (a->state == VM_TIME_HANDLER) { /* not charged yet */
+		uncharged = now - a->exit->tsc;
+		out->cycles[a->exit->kind] += uncharged;
+	}
 	for (enum vm_time t = 0; t < VM_TIMES; t++)
 		out->time[t] += acct_time(a, t, now);
+	out->time[VM_TIME_HANDLER] += uncharged;
 	out->total += a->total;
-	out->total_cycles += a->time[VM_TIME_HANDLER];
+	out->total_cycles += a->time[VM_TIME_HANDLER] + uncharged;
 	out->wall += now - a->created;
 }
 

@@ -230,8 +230,9 @@ struct hv_ops {
 	bool (*irq_ready)(struct vcpu *v); /* would an interrupt be taken now? */
 	void (*irq_window)(struct vcpu *v, bool on);
 	void (*inject)(struct vcpu *v); /* v->event, at the next entry */
-	/* All translations of this VM, on this CPU, at the next entry at the latest. */
-	void (*flush)(struct vcpu *v);
+	/* All translations of this VM, on this CPU, at the next entry at the latest.  The VM's
+	 * tlb_gen as of which it is done. */
+	uint64_t (*flush)(struct vcpu *v);
 	uint64_t (*npt_leaf)(uint64_t pa, bool writable, bool large);
 	void (*dump)(struct vcpu *v, hv_print_t print); /* the control block, which is current */
 	/* After a refused entry: what the hardware said (x; NULL when enter() failed), and which

@@ -27,9 +27,8 @@ record_of(const struct vcpu *v)
 void
 vtlb_flush(struct vcpu *v)
 {
-	hv->flush(v);
-	*record_of(v) = (struct record){.serial = v->serial, .gen = v->vm->tlb_gen};
-	v->flushed = v->vm->tlb_gen;
+	v->flushed = hv->flush(v);
+	*record_of(v) = (struct record){.serial = v->serial, .gen = v->flushed};
 }
 
 void

@@ -16,7 +16,7 @@ BEDS = {
 # Where time is instructions: Bochs runs its CPUs in turn, 5 instructions each, on one clock.
 EXACT = ["bochs-vmx", "bochs-svm"]
 USERTESTS = ["preemption wake registers sleep wait_and_kill orphans fork_isolation ipc_value ipc_page",
-             "thread_fork thread_copy thread_unmap thread_bad vm_fork_running",
+             "thread_fork thread_copy thread_unmap thread_sleep thread_bad vm_fork_running vm_stats_running",
              "vm_memory vm_cleanup vm_large_split vm_fork",
              "fast_exits vm_times vm_accounts"]
 BURN = re.compile(r"^burn: (\d+) rounds in (\d+) ticks$", re.M)
@@ -104,6 +104,12 @@ def test_monitor_and_panic_stop_the_other_cpus(machine):
     m.expect(r"\$ ")
     m.sendline("vms")  # it went on
     m.expect(r"1  running .* t/busy\s+\$ ")
+    m.sendline("vm stop 1")
+    m.expect(r"\[vm 1\] ended")
+    m.sendline()
+    m.expect(r"\$ ")
+    m.sendline("vm t/busy &")
+    m.expect(r"in the background\s+\$ ")
     m.sendline("kmonitor")
     m.expect("K> ")
     m.sendline("panic")

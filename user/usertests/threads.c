@@ -11,6 +11,7 @@ enum { STACK_SIZE = 0x4000, PAUSE = 20000 /* microseconds */, TRIES = 100 };
 static volatile uint64_t *const counter = (uint64_t *)SCRATCH;
 static volatile uint64_t *const word = (uint64_t *)(SCRATCH + PAGE_SIZE);
 static volatile uint64_t *const status = (uint64_t *)(SCRATCH + 2 * PAGE_SIZE);
+static volatile uint64_t *const other = (uint64_t *)(SCRATCH + 3 * PAGE_SIZE);
 #define STACK (SCRATCH + 0x10000)
 
 static long
@@ -132,6 +133,36 @@ test_thread_unmap(void)
 	CHECK_RESULT(sys_env_wait(thread), ENV_WAIT_KILLED);
 }
 
+static void
+look_twice(void *arg)
+{
+	(void)arg;
+	*counter = 1 + *word;
+	sys_env_sleep(4 * PAUSE);
+	*status = *word;
+	sys_env_exit(0);
+}
+
+/* A CPU that was idle while another page came finds that, not the one that it knew. */
+void
+test_thread_sleep(void)
+{
+	enum { VALUE = 7 };
+	long thread = new_thread(look_twice, NULL);
+
+	while (!*counter)
+		sys_env_sleep(1);
+	sys_env_sleep(PAUSE);
+	CHECK_RESULT(sys_mem_unmap((void *)word, PAGE_SIZE), 0);
+	/* Another page takes the frame that has become free. */
+	CHECK_RESULT(sys_mem_map((void *)other, PAGE_SIZE), 0);
+	*other = 1;
+	CHECK_RESULT(sys_mem_map((void *)word, PAGE_SIZE), 0);
+	*word = VALUE;
+	CHECK_RESULT(sys_env_wait(thread), 0);
+	CHECK_RESULT(*status, VALUE);
+}
+
 /* One that cannot begin, and one without a stack, end alone. */
 void
 test_thread_bad(void)
@@ -165,21 +196,21 @@ fork_beside(void *arg)
 	sys_env_exit(0);
 }
 
-void
-test_vm_fork_running(void)
+/* Runs a guest that counts in its memory, until the thread beside has a status, which must be 1. */
+static void
+run_beside(void (*entry)(void *arg))
 {
-	enum { COUNTER = 0x2000 };
 	static const uint8_t code[] = {0xfb, 0xff, 0x06, 0x00, 0x20, 0xeb, 0xfa};
-	/* sti; 1: incw COUNTER; jmp 1b */
+	/* sti; 1: incw 2000h; jmp 1b */
+	enum { COUNTER = 0x2000 };
 	struct sys_info info;
 	uint32_t vm;
 	long thread;
 
-	if (!have_vms())
-		return;
 	CHECK_RESULT(sys_sys_info(&info), 0);
 	vm = new_guest(code, sizeof code);
-	thread = new_thread(fork_beside, RAM + COUNTER);
+	thread = new_thread(entry, RAM + COUNTER);
+	*word = vm;
 	for (int i = 0; i < TRIES && !*status; i++) {
 		RUN->deadline = rdtsc() + info.tsc_hz / 20;
 		CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
@@ -188,4 +219,43 @@ test_vm_fork_running(void)
 	CHECK_RESULT(*status, 1);
 	CHECK(*(volatile uint16_t *)(RAM + COUNTER) != 0);
 	CHECK_RESULT(sys_env_wait(thread), 0);
+}
+
+void
+test_vm_fork_running(void)
+{
+	if (have_vms())
+		run_beside(fork_beside);
+}
+
+/* The times of a VM whose guest runs, perhaps on another CPU, add up at each look. */
+static void
+look_beside(void *arg)
+{
+	enum { LOOKS = 100 };
+	static struct vm_stats stats;
+	bool right = true;
+
+	(void)arg;
+	sys_env_sleep(PAUSE);
+	for (int i = 0; i < LOOKS; i++) {
+		uint64_t sum = 0;
+
+		if (sys_vm_stats((uint32_t)*word, &stats) < 0)
+			right = false;
+		for (enum vm_time t = 0; t < VM_TIMES; t++) {
+			sum += stats.time[t];
+			right &= stats.time[t] <= stats.wall;
+		}
+		right &= sum == stats.wall;
+	}
+	*status = right ? 1 : 2;
+	sys_env_exit(0);
+}
+
+void
+test_vm_stats_running(void)
+{
+	if (have_vms())
+		run_beside(look_beside);
 }

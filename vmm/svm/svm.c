@@ -409,10 +409,11 @@ svm_inject(struct vcpu *v)
 	svm_vmcb(v)->event_inject = (uint64_t)v->event.error << 32 | v->event.info;
 }
 
-static void
+static uint64_t
 svm_flush(struct vcpu *v)
 {
 	((struct svm_vcpu *)v->backend)->flush = true;
+	return v->vm->tlb_gen;
 }
 
 static uint64_t

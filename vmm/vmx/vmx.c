@@ -274,7 +274,7 @@ vmx_inject(struct vcpu *v)
 /* INVEPT and INVVPID descriptors (SDM vol. 3, "VMX Instruction Reference"). */
 enum { INVEPT_SINGLE = 1, INVEPT_ALL = 2, INVVPID_SINGLE = 1, INVVPID_ALL = 2 };
 
-void
+uint64_t
 vmx_flush_vpid(const struct vm *vm)
 {
 	uint64_t type =
@@ -285,19 +285,28 @@ vmx_flush_vpid(const struct vm *vm)
 
 	if (vmx_controls.cpu2 & CPU2_ENABLE_VPID)
 		__asm__ volatile("invvpid %0, %1" : : "m"(descriptor), "r"(type) : "cc", "memory");
+	return vm->tlb_gen;
 }
 
-static void
-vmx_flush(struct vcpu *v)
+static uint64_t
+flush_ept(const struct vm *vm)
 {
 	uint64_t type =
 	        vmx_controls.ept_vpid_cap & EPTVPID_INVEPT_SINGLE ? INVEPT_SINGLE : INVEPT_ALL;
 	struct {
 		uint64_t eptp, reserved;
-	} descriptor = {type == INVEPT_SINGLE ? vmx_eptp(v->vm) : 0, 0};
+	} descriptor = {type == INVEPT_SINGLE ? vmx_eptp(vm) : 0, 0};
 
 	__asm__ volatile("invept %0, %1" : : "m"(descriptor), "r"(type) : "cc", "memory");
-	vmx_flush_vpid(v->vm);
+	return vm->tlb_gen;
+}
+
+static uint64_t
+vmx_flush(struct vcpu *v)
+{
+	uint64_t ept = flush_ept(v->vm), vpid = vmx_flush_vpid(v->vm);
+
+	return ept < vpid ? ept : vpid;
 }
 
 static uint64_t
