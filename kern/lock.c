@@ -8,14 +8,15 @@
 struct spinlock kernel_lock = {.name = "kernel"};
 
 void
-spin_wait(struct spinlock *l)
+spin_wait(struct spinlock *l, uint32_t ticket)
 {
 	if (spin_holding(l))
 		panic("lock %s taken twice by CPU %u", l->name, this_cpu()->index);
-	while (!spin_try(l))
+	while (__atomic_load_n(&l->serving, __ATOMIC_ACQUIRE) != ticket) {
 		/* The holder may be waiting for this CPU: see kern/ipi.h. */
-		for (; l->holder; pause_cpu())
-			cpu_answer();
+		cpu_answer();
+		pause_cpu();
+	}
 	tlb_catch_up();
 }
 

@@ -6,10 +6,14 @@
 
 #include "kern/cpu.h"
 
-/* A ticket-free spin lock.  `taken` counts acquisitions, so that tests can prove a path lock-free.
+/*
+ * A spin lock that is taken in the order of asking: a CPU that comes back to it at once would
+ * else keep others out for ever, which an emulator's even pace makes certain.  `taken` counts
+ * acquisitions, so that tests can prove a path lock-free.
  */
 struct spinlock {
-	volatile uint32_t holder; /* 1 + the CPU's index; 0: free */
+	volatile uint32_t next, serving; /* tickets */
+	volatile uint32_t holder;        /* 1 + the CPU's index; 0: free */
 	uint64_t taken;
 	const char *name;
 };
@@ -18,8 +22,8 @@ struct spinlock {
  * exits. */
 extern struct spinlock kernel_lock;
 
-/* The rare ends of the functions below: waits until the lock is taken; panics. */
-void spin_wait(struct spinlock *l);
+/* The rare ends of the functions below: waits for a ticket's turn; panics. */
+void spin_wait(struct spinlock *l, uint32_t ticket);
 _Noreturn void spin_not_held(const struct spinlock *l);
 
 static inline bool
@@ -28,20 +32,14 @@ spin_holding(const struct spinlock *l)
 	return l->holder == this_cpu()->index + 1;
 }
 
-static inline bool
-spin_try(struct spinlock *l)
-{
-	uint32_t nobody = 0;
-
-	return __atomic_compare_exchange_n(&l->holder, &nobody, this_cpu()->index + 1, false,
-	                                   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
-}
-
 static inline void
 spin_lock(struct spinlock *l)
 {
-	if (!spin_try(l))
-		spin_wait(l);
+	uint32_t ticket = __atomic_fetch_add(&l->next, 1, __ATOMIC_RELAXED);
+
+	if (__atomic_load_n(&l->serving, __ATOMIC_ACQUIRE) != ticket)
+		spin_wait(l, ticket);
+	l->holder = this_cpu()->index + 1;
 	l->taken++;
 }
 
@@ -50,7 +48,8 @@ spin_unlock(struct spinlock *l)
 {
 	if (!spin_holding(l))
 		spin_not_held(l);
-	__atomic_store_n(&l->holder, 0, __ATOMIC_RELEASE);
+	l->holder = 0;
+	__atomic_store_n(&l->serving, l->serving + 1, __ATOMIC_RELEASE);
 }
 
 #endif

@@ -30,8 +30,9 @@ static struct {
 struct spinlock kernel_lock;
 
 void
-spin_wait(struct spinlock *l)
+spin_wait(struct spinlock *l, uint32_t ticket)
 {
+	(void)ticket;
 	fail_msg("the lock is held by %u", l->holder);
 }
 
