@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+from conftest import assert_clean, audited
+
 # Every VMX model of Bochs with EPT and unrestricted guest.
 RICH = ["corei7_skylake_x", "corei7_haswell_4770", "broadwell_ult", "corei3_cnl",
         "corei5_arrandale_m520", "corei7_sandy_bridge_2600k", "corei7_ivy_bridge_3770k",
@@ -145,18 +147,20 @@ def test_the_same_counts_on_every_run(machine):
 
 @pytest.mark.parametrize("model", RICH)
 def test_guest_selftest(machine, model):
-    m = machine("bochs", cpu=model, run='vm guest -c "selftest"')
+    m = machine("bochs", cpu=model, run=audited('vm guest -c "selftest"'))
     status = m.finish()
     assert "FAIL" not in m.output
+    assert_clean(m)
     assert re.search(r"selftest: [1-9]\d+ passed, 0 failed", m.output)
     assert status == 0
 
 
 @pytest.mark.parametrize("name", [n for n in BEDS if n != "bochs-vmx"])
 def test_guest_selftest_svm(machine, name):
-    m = machine(**BEDS[name], run='vm guest -c "selftest"')
+    m = machine(**BEDS[name], run=audited('vm guest -c "selftest"'))
     faults = EMULATOR_FAULTS.get(name, set())
     status = m.finish()
+    assert_clean(m)
     assert set(re.findall(r"^FAIL .*", m.output, re.M)) == faults
     passed, failed = re.search(r"selftest: (\d+) passed, (\d+) failed", m.output).groups()
     assert int(passed) > 190 and int(failed) == len(faults)
@@ -202,8 +206,9 @@ def test_poor_cpu_is_refused_by_name(machine, model):
 
 @pytest.mark.parametrize("guest", HOSTILE)
 def test_hostile_guest(bed, guest):
-    m = bed(run=f"free; vm {guest} -m 16M; free; vm guest -c status")
+    m = bed(run=audited(f"free; vm {guest} -m 16M; free; vm guest -c status"))
     status = m.finish()
+    assert_clean(m)
     message = HOSTILE[guest]
     if message:
         assert message in m.output
@@ -218,8 +223,9 @@ def test_hostile_guest(bed, guest):
 
 def test_hostile_guests_one_after_another(bed):
     """None of them leaves anything behind for the next."""
-    m = bed(run="free; " + "; ".join(f"vm {g}" for g in HOSTILE) + "; free")
+    m = bed(run=audited("free; " + "; ".join(f"vm {g}" for g in HOSTILE) + "; free"))
     m.finish()
+    assert_clean(m)
     before, after = free_frames(m.output)
     assert before == after
 
@@ -236,7 +242,7 @@ def test_endless_guest_can_be_ended(bed, guest):
 
 
 def check_endless(bed, guest):
-    m = bed(run=f"free; vm {guest}; free")
+    m = bed(run=audited(f"free; vm {guest}; free"))
     m.expect("Ctrl-]")
     m.expect(f"{guest[2:]}: .*\n")
     time.sleep(0.5)  # it is in its loop now; any time will do
@@ -244,6 +250,7 @@ def check_endless(bed, guest):
     m.expect("vm> ")
     m.sendline("q")
     m.finish()
+    assert_clean(m)
     before, after = free_frames(m.output)
     assert before == after
 
