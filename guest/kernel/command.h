@@ -23,6 +23,7 @@
 	X(io, "[N]", "ticks of IN and OUT; printing by OUT, rep OUTS, hypercall")              \
 	X(efficiency, "TICKS... RESULT", "work without exits, beside what the host measured")  \
 	X(burn, "[N]", "ticks of N rounds of work without exits; check what is switched (10)") \
+	X(heartbeat, "[KIB]", "check memory and timer until a key comes (256)")                \
 	X(hlt, "[N]", "ticks of N halts that the timer ends (10)")                             \
 	X(touch, "[MIB]", "ticks of the first and the second touch of fresh memory (4)")       \
 	X(msr, "", "check MSRs, those that do not exist too")                                  \

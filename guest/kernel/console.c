@@ -107,6 +107,12 @@ getchar(void)
 	return c;
 }
 
+bool
+console_has_input(void)
+{
+	return in_head != in_tail;
+}
+
 static void
 put_formatted(void *arg, char c)
 {

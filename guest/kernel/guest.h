@@ -24,6 +24,7 @@ void console_flush(void);
 void console_wait(void);
 /* Waits, halted, for a byte. */
 char getchar(void);
+bool console_has_input(void); /* getchar() would not wait */
 int printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int vprintf(const char *fmt, va_list ap);
 
