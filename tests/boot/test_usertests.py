@@ -1,5 +1,6 @@
 """The tests that user space makes of the kernel, where VMs run and where they do not."""
 
+import os
 import pathlib
 import re
 
@@ -31,3 +32,16 @@ def test_usertests(machine, bed):
     assert f"usertests: {len(TESTS) - len(left_out)} passed, 0 failed" in m.output
     assert_clean(m)
     assert status == 0
+
+
+LONG = re.findall(r"^TEST_LONG\((\w+),", (ROOT / "user/usertests/tests.def").read_text(), re.M)
+
+
+@pytest.mark.skipif(os.environ.get("CHECK_FULL") != "1", reason="the long form: make check-full")
+@pytest.mark.parametrize("name", LONG)
+@pytest.mark.parametrize("bed", ["bochs-vmx", "qemu-svm"])
+def test_long(machine, bed, name):
+    m = machine(**BEDS[bed], run=audited(f"usertests {name}"), timeout=1200)
+    assert m.finish() == 0
+    assert "usertests: 1 passed, 0 failed" in m.output
+    assert_clean(m)

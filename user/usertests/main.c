@@ -5,9 +5,12 @@
 static const struct test {
 	const char *name, *text;
 	void (*run)(void);
+	bool by_name; /* only */
 } tests[] = {
-#define TEST(name, text) {#name, text, test_##name},
+#define TEST(name, text)      {#name, text, test_##name, false},
+#define TEST_LONG(name, text) {#name, text, test_##name, true},
 #include "user/usertests/tests.def"
+#undef TEST_LONG
 #undef TEST
 };
 
@@ -96,7 +99,7 @@ chosen(const struct test *t, int argc, char **argv)
 		if (!strcmp(t->name, argv[i] + out))
 			return !out;
 	}
-	return argc == 1 || argv[1][0] == '-';
+	return !t->by_name && (argc == 1 || argv[1][0] == '-');
 }
 
 int

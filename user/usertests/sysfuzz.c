@@ -7,7 +7,7 @@
  * audit finds nothing wrong.
  */
 
-enum { CALLS = 20000, SEEDS = 2, BLOCKED_TURNS = 3 };
+enum { CALLS = 20000, SEEDS = 2, SEEDS_LONG = 60, BLOCKED_TURNS = 3 };
 
 static uint64_t state;
 static volatile uint64_t made; /* calls, by this process */
@@ -160,12 +160,12 @@ go_mad(uint64_t seed)
 	}
 }
 
-void
-test_sys_fuzz(void)
+static void
+fuzz(unsigned int seeds)
 {
 	static struct audit_report report;
 
-	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+	for (uint64_t seed = 1; seed <= seeds; seed++) {
 		uint64_t before = pages_available();
 		long child = must_fork(), status;
 
@@ -181,5 +181,17 @@ test_sys_fuzz(void)
 	CHECK_RESULT(sys_audit(&report, AUDIT_NONE), 0);
 	audit_print_findings(&report, printf);
 	CHECK_RESULT(report.violations, 0);
-	printf("sys_fuzz: %d programs of %d calls\n", SEEDS, CALLS);
+	printf("sys_fuzz: %u programs of up to %d calls\n", seeds, CALLS);
+}
+
+void
+test_sys_fuzz(void)
+{
+	fuzz(SEEDS);
+}
+
+void
+test_sys_fuzz_long(void)
+{
+	fuzz(SEEDS_LONG);
 }

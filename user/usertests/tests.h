@@ -8,8 +8,10 @@
  * a CHECK that fails says so and ends that process.
  */
 
-#define TEST(name, text) void test_##name(void);
+#define TEST(name, text)      void test_##name(void);
+#define TEST_LONG(name, text) void test_##name(void);
 #include "user/usertests/tests.def"
+#undef TEST_LONG
 #undef TEST
 
 /* A free part of the address space, for whatever a test maps. */
