@@ -8,6 +8,8 @@ import re
 
 import pytest
 
+from conftest import assert_clean
+
 BEDS = {
     "bochs-vmx": {"emulator": "bochs", "cpu": "corei7_skylake_x"},
     "bochs-svm": {"emulator": "bochs", "cpu": "zambezi"},
@@ -117,6 +119,7 @@ def test_life_in_the_background(bed):
     m.expect(r"\n\$ ")
     assert vms(command(m, "vms")) == {}
     assert command(m, "free") == before
+    assert "audit: clean" in command(m, "audit")
     m.sendline("poweroff")
     assert m.finish() == 0
 
@@ -197,8 +200,9 @@ def test_a_monitor_that_dies_takes_its_vm_only(bed):
     m = bed(run="vm t/busy -q & vm t/busy -q & ps; sleep 0.1; vms")
     m.finish()
     first = re.search(r"^ +(\w+) +\w+  \w+ +1 .* vm$", m.output, re.M).group(1)
-    m = bed(run=f"vm t/busy -q & vm t/busy -q & sleep 0.1; kill {first}; sleep 0.1; vms")
+    m = bed(run=f"vm t/busy -q & vm t/busy -q & sleep 0.1; kill {first}; sleep 0.1; vms; audit")
     assert m.finish() == 0
+    assert_clean(m)
     assert "[vm 1] killed; `vm log 1` shows what it printed" in m.output
     rows = vms(m.output)
     assert list(rows) == [2] and rows[2]["STATE"] == "running"
@@ -230,8 +234,9 @@ def test_hostile_guests_in_the_background(bed):
                 + "sleep 0.2;vms;"
                 + "".join(f"vm pause {n};" for n in list(numbers)[::2])
                 + "".join(f"vm stop {n};" for n in numbers)
-                + "wait;vms;" + "".join(f"vm log {n};" for n in range(1, first)))
+                + "wait;vms;" + "".join(f"vm log {n};" for n in range(1, first)) + "audit")
     m.finish()
+    assert_clean(m)
     for number, message in enumerate(HOSTILE.values(), 2):
         assert f"[vm {number}] ended, status 1; `vm log {number}`" in m.output
         assert message in m.output
