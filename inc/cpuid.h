@@ -16,6 +16,7 @@
 #define CPUID1_EDX_PAT          0x00010000
 #define CPUID1_EDX_FXSR         0x01000000
 #define CPUID1_EDX_SSE          0x02000000
+#define CPUID1_EDX_HTT          0x10000000
 #define CPUID7_EBX_FSGSBASE     0x00000001
 #define CPUID7_EBX_SGX          0x00000004
 #define CPUID7_EBX_SMEP         0x00000080
@@ -23,7 +24,8 @@
 #define CPUID7_EBX_SMAP         0x00100000
 #define CPUID7_ECX_UMIP         0x00000004
 #define CPUID_SVM               0x8000000a /* the leaf with SVM's features */
-#define CPUIDX1_ECX_SVM         0x00000004 /* leaf 0x80000001 */
+#define CPUIDX1_ECX_CMP_LEGACY  0x00000002 /* leaf 0x80000001 */
+#define CPUIDX1_ECX_SVM         0x00000004
 #define CPUIDX1_EDX_SYSCALL     0x00000800
 #define CPUIDX1_EDX_NX          0x00100000
 #define CPUIDX1_EDX_PAGE1GB     0x04000000

@@ -29,6 +29,8 @@
 	X(thread)        /* (entry, stack top, arg) -> envid: begins in this address space */       \
 	X(mem_map)       /* (va, size): zero-on-demand memory, reserved in full */                 \
 	X(mem_unmap)     /* (va, size) */                                                          \
+	X(mem_wait)      /* (va of uint32_t, value): while it is there, until mem_wake */          \
+	X(mem_wake)      /* (va, count) -> threads that waited there and go on */                   \
 	X(ipc_send)      /* (envid, value, page va or 0): blocks until received */                 \
 	X(ipc_recv)      /* (struct ipc_msg *, page va or 0): blocks */                            \
 	X(file_info)     /* (index, struct file_info *): E_NOT_FOUND past the last */              \
@@ -46,16 +48,20 @@
 	X(vm_clone)      /* (vm id, uint32_t *id, sibling) -> envid, 0 in the child, which has */  \
 	/* a copy of the VM, whose id both find in *id; sibling: a child of the */                 \
 	/* caller's parent */                                                                      \
-	X(vcpu_create)   /* (vm id, va) -> vCPU index; maps struct vm_run at va */                 \
+	X(vcpu_create)   /* (vm id, va) -> vCPU index; maps struct vm_run at va; by the VM's */    \
+	                 /* creator or a thread of it, which then end together */                  \
 	FREE(vcpu_run)   /* (vm id, vcpu): runs until the monitor is needed; see inc/vm.h */       \
 	X(vcpu_get_regs) /* (vm id, vcpu, struct vm_regs *) */                                     \
 	X(vcpu_set_regs) /* (vm id, vcpu, const struct vm_regs *) */                               \
 	X(vcpu_set_back) /* (vm id, vcpu, ticks): its TSC, as if these had not passed */           \
-	X(vm_post)       /* (vm id, VM_REQ_ bits): to its monitor, which is a descendant */        \
-	X(vm_requests)   /* (own vm id, wait) -> VM_REQ_ bits that came; waits for such */         \
-	X(vm_info)       /* (index, struct vm_info *): E_NOT_FOUND past the last */                \
-	X(vm_fault)      /* (index, struct vm_fault *): E_NOT_FOUND past the last */               \
-	X(vcpu_break)    /* (vm id, vcpu, index of a fault, or VM_FAULT_CHECK) */                  \
+	X(vcpu_kick)    /* (own vm id, vcpu): its vcpu_run or vcpu_wait comes back, or the next */ \
+	X(vcpu_wait)    /* (vm id, own vcpu, enum vm_time): until it is kicked, as if halted */    \
+	                /* or paused */                                                            \
+	X(vm_post)      /* (vm id, VM_REQ_ bits): to its monitor, which is a descendant */         \
+	X(vm_requests)  /* (own vm id, wait) -> VM_REQ_ bits that came; waits for such */          \
+	X(vm_info)      /* (index, struct vm_info *): E_NOT_FOUND past the last */                 \
+	X(vm_fault)     /* (index, struct vm_fault *): E_NOT_FOUND past the last */                \
+	X(vcpu_break)   /* (vm id, vcpu, index of a fault, or VM_FAULT_CHECK) */                   \
 	X(vm_stats)     /* (vm id, struct vm_stats *): any live VM, or VM_KEPT that ended last, */ \
 	                /* these also as VM_ENDED(n) */                                            \
 	X(vm_mark)      /* (vm id, struct vm_stats *, struct vm_stats *): vm_stats of now, and */  \

@@ -78,7 +78,7 @@ enum {
 	VM_NAME_MAX = 32, /* with the closing 0 */
 	VM_MAX = 256,
 	VM_SLOTS_MAX = 8, /* RAM ranges of one VM */
-	VM_VCPUS_MAX = 1,
+	VM_VCPUS_MAX = 8,
 	VM_IO_BYTES = 4096, /* most bytes that one string-I/O exit moves */
 };
 

@@ -69,6 +69,7 @@ env_alloc(uint32_t parent, struct aspace *as, struct env **out)
 	*e = (struct env){
 	        .id = id,
 	        .parent = parent,
+	        .leader = id,
 	        .status = ENV_BLOCKED,
 	        .tf = &e->saved,
 	        .as = as,
@@ -269,42 +270,88 @@ leave_status(struct env *e, int status)
 		sched_wake(parent);
 }
 
-void
-env_destroy(struct env *e, int status)
+/* Calls fn for each follower, and then for the leader. */
+static void
+for_each_follower(struct env *leader, void (*fn)(struct env *e))
 {
-	bool current = e == this_cpu()->env;
+	for (struct env *e = envs; leader->followers && e < envs + ENV_MAX; e++)
+		if (e->status != ENV_FREE && e != leader && e->leader == leader->id)
+			fn(e);
+	fn(leader);
+}
 
-	if (e->id == init_id) {
-		if (status == ENV_WAIT_KILLED)
-			kprintf("nestling: init was killed\n");
-		poweroff(status == ENV_WAIT_KILLED ? 1 : status);
+void
+env_follow(struct env *e, struct env *leader)
+{
+	e->leader = leader->id;
+	e->orphan = true;
+	leader->followers++;
+	if (leader->wait == WAIT_CHILD && leader->wait_for == e->id)
+		sched_wake(leader);
+}
+
+static void
+doom(struct env *e)
+{
+	struct cpu *cpu = env_cpu(e);
+
+	e->doomed = true;
+	if (cpu && cpu != this_cpu())
+		sched_preempt(cpu);
+}
+
+/* Does another CPU run one of them? */
+static bool
+runs_elsewhere(const struct env *leader)
+{
+	for (unsigned int i = 0; i < cpu_count; i++) {
+		const struct env *e = cpu_at(i)->env;
+
+		if (e && e->leader == leader->id && cpu_at(i) != this_cpu())
+			return true;
 	}
-	vm_env_exit(e);
-	if (current)
-		env_stop();
+	return false;
+}
+
+static void
+env_free(struct env *e)
+{
 	sched_forget(e);
 	aspace_put(e->as);
 	e->as = NULL;
 	terminal_lost(e);
 	orphan_children(e);
 	wake_killers(e);
-	leave_status(e, status);
-	if (current)
-		sched_yield();
+	leave_status(e, e->exit_status);
 }
 
 bool
-env_kill(struct env *e)
+env_destroy(struct env *e, int status)
 {
-	struct cpu *cpu = env_cpu(e);
+	struct env *leader = env_find(e->leader), *current = this_cpu()->env;
+	bool ends_itself = current && current->leader == leader->id;
+	bool elsewhere = runs_elsewhere(leader);
 
-	if (!cpu || cpu == this_cpu()) {
-		env_destroy(e, ENV_WAIT_KILLED);
-		return true;
+	if (leader->id == init_id) {
+		if (status == ENV_WAIT_KILLED)
+			kprintf("nestling: init was killed\n");
+		poweroff(status == ENV_WAIT_KILLED ? 1 : status);
 	}
-	e->doomed = true;
-	sched_preempt(cpu);
-	return false;
+	if (!leader->doomed)
+		leader->exit_status = status; /* the first one's */
+	if (elsewhere)
+		for_each_follower(leader, doom);
+	if (ends_itself) {
+		sched_block(current, WAIT_LAST, 0);
+		env_stop();
+	}
+	if (!elsewhere) {
+		vm_env_exit(leader);
+		for_each_follower(leader, env_free);
+	}
+	if (ends_itself)
+		sched_yield();
+	return !elsewhere;
 }
 
 struct cpu *

@@ -23,7 +23,9 @@ enum env_wait {
 	WAIT_SLEEP,
 	WAIT_HALT,
 	WAIT_REQUEST,
-	WAIT_END /* of an Env that it has killed */
+	WAIT_END,    /* of an Env that it has killed */
+	WAIT_MEMORY, /* until it is woken by the address, wait_va */
+	WAIT_LAST    /* it ends, as soon as no CPU runs an Env that ends with it */
 };
 
 /* First in, first out; an Env is in one queue at most. */
@@ -43,6 +45,10 @@ struct env {
 	struct trapframe saved;
 	uint32_t id; /* generation << 10 | slot; never 0 */
 	uint32_t parent;
+	/* Who ends with it, and with whom it ends: the owner of the VM that it drives a vCPU of;
+	 * else its own id. */
+	uint32_t leader;
+	unsigned int followers; /* Envs that have it as leader, itself not counted */
 	enum env_status status;
 	enum env_wait wait;
 	uint32_t wait_for; /* the child's or peer's id */
@@ -56,9 +62,10 @@ struct env {
 	uint64_t runs, ticks;
 	uint64_t slice;          /* ticks that are left of its time slice, while it does not run */
 	struct cpu *home;        /* the CPU that it runs on, or ran on last; NULL: none yet */
-	bool doomed;             /* killed on another CPU: dies before it runs again */
+	bool doomed;             /* it does not run again: see env_destroy() */
 	struct env_queue *queue; /* the one it is in, or NULL */
 	struct env *next, *prev;
+	uint64_t wait_va;   /* WAIT_MEMORY */
 	unsigned int timer; /* 1 + its place in a CPU's heap of deadlines; 0: none */
 	unsigned int timer_cpu;
 	/* IPC, while blocked */
@@ -81,14 +88,16 @@ void env_abandon(struct env *e);
  * are the Env's that has created them, not every one's of the address space.
  */
 int env_thread(struct env *parent, uint64_t rip, uint64_t rsp, uint64_t arg, struct env **out);
+/* e, a child of leader that shares its address space, ends with it from now on, and it with e;
+ * nobody learns e's status. */
+void env_follow(struct env *e, struct env *leader);
 /*
- * Ends it: frees its memory and its VM, gives its children to init, wakes a waiting parent.
- * status: 0..255, or ENV_WAIT_KILLED.  Does not return if it is the current one, or init,
- * whose end is the machine's.  It runs on no other CPU.
+ * Ends it, its leader and all followers of that: frees their memory and their VM, gives their
+ * children to init, wakes who waits for the leader.  At once, or, while other CPUs run some of
+ * them, soon: false then.  status: 0..255, or ENV_WAIT_KILLED.  Does not return if the current Env
+ * is among them, or init, whose end is the machine's.
  */
-void env_destroy(struct env *e, int status);
-/* Ends it with ENV_WAIT_KILLED, at once, or soon if another CPU runs it: false then. */
-bool env_kill(struct env *e);
+bool env_destroy(struct env *e, int status);
 /* The CPU that runs it, or NULL. */
 struct cpu *env_cpu(const struct env *e);
 struct env *env_find(uint32_t id); /* NULL unless alive or zombie */

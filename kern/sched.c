@@ -256,6 +256,18 @@ move_here(struct env *e, struct cpu *cpu)
 	e->home = cpu;
 }
 
+static void run_next(void);
+
+/* Of a process that ends: the last Env that a CPU gives up ends it. */
+static _Noreturn void
+end_doomed(struct env *e)
+{
+	e->status = ENV_BLOCKED;
+	e->wait = WAIT_LAST;
+	env_destroy(e, ENV_WAIT_KILLED);
+	stack_switch((char *)this_cpu() + CPU_KSTACK_TOP, run_next);
+}
+
 static void
 run_next(void)
 {
@@ -264,6 +276,8 @@ run_next(void)
 
 	while (!(e = pick(&woken, cpu)) && !(e = pick(&run_queue, cpu)))
 		idle();
+	if (e->doomed)
+		end_doomed(e);
 	cpu->idle = false;
 	if (e->home != cpu)
 		move_here(e, cpu);

@@ -38,7 +38,7 @@ sys_env_kill(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 		return -E_BAD_ENV;
 	if (victim != e && !env_descends(victim, e->id))
 		return -E_BAD_ENV;
-	if (env_kill(victim))
+	if (env_destroy(victim, ENV_WAIT_KILLED))
 		return 0;
 	e->tf->rax = 0;
 	syscall_block(e, WAIT_END, victim->id);

@@ -4,7 +4,9 @@
 #include "inc/x86.h"
 #include "kern/kernel.h"
 #include "kern/pmap.h"
+#include "kern/sched.h"
 #include "lib/string.h"
+#include "vmm/hv.h"
 
 /* System calls: memory and files. */
 
@@ -18,6 +20,37 @@ int64_t
 sys_mem_unmap(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 {
 	return aspace_unmap(e->as, arg[0], arg[1]);
+}
+
+/* Of one process only: memory that processes share has an address in each. */
+int64_t
+sys_mem_wait(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	uint32_t now;
+	int err = copy_in(e->as, &now, arg[0], sizeof now);
+
+	if (err || now != arg[1])
+		return err;
+	if (e->vcpu)
+		vcpu_waits(e->vcpu);
+	e->wait_va = arg[0];
+	e->tf->rax = 0;
+	syscall_block(e, WAIT_MEMORY, 0);
+}
+
+int64_t
+sys_mem_wake(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	uint64_t woken = 0;
+
+	for (struct env *it = envs; it < envs + ENV_MAX && woken < arg[1]; it++) {
+		if (it->status != ENV_BLOCKED || it->wait != WAIT_MEMORY || it->as != e->as ||
+		    it->wait_va != arg[0])
+			continue;
+		sched_wake(it);
+		woken++;
+	}
+	return (int64_t)woken;
 }
 
 int64_t

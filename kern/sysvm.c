@@ -72,6 +72,22 @@ sys_vcpu_set_back(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 }
 
 int64_t
+sys_vcpu_kick(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	return vcpu_kick_own(e, arg[0], arg[1]);
+}
+
+int64_t
+sys_vcpu_wait(struct env *e, const uint64_t arg[SYSCALL_ARGS])
+{
+	int64_t err = vcpu_wait(e, arg[0], arg[1], arg[2]);
+
+	if (err == -E_AGAIN)
+		syscall_restart(e, arg[2] == VM_TIME_PAUSED ? WAIT_REQUEST : WAIT_HALT, 0);
+	return err;
+}
+
+int64_t
 sys_vm_post(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 {
 	return vm_post(e, arg[0], arg[1]);

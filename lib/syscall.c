@@ -128,6 +128,18 @@ sys_mem_unmap(void *va, size_t size)
 }
 
 long
+sys_mem_wait(const volatile uint32_t *word, uint32_t value)
+{
+	return CALL2(mem_wait, word, value);
+}
+
+long
+sys_mem_wake(const volatile uint32_t *word, unsigned int count)
+{
+	return CALL2(mem_wake, word, count);
+}
+
+long
 sys_ipc_send(uint32_t to, uint64_t value, const void *page)
 {
 	return CALL3(ipc_send, to, value, page);
@@ -239,6 +251,18 @@ long
 sys_vcpu_set_back(uint32_t vm, uint32_t vcpu, uint64_t ticks)
 {
 	return CALL3(vcpu_set_back, vm, vcpu, ticks);
+}
+
+long
+sys_vcpu_kick(uint32_t vm, uint32_t vcpu)
+{
+	return CALL2(vcpu_kick, vm, vcpu);
+}
+
+long
+sys_vcpu_wait(uint32_t vm, uint32_t vcpu, enum vm_time as)
+{
+	return CALL3(vcpu_wait, vm, vcpu, as);
 }
 
 long

@@ -64,6 +64,8 @@ vm_clone(struct env *e, uint64_t id, uint64_t new_id_va, bool sibling)
 
 	if (!from)
 		return -E_BAD_VM;
+	if (from->vcpu_count > 1)
+		return -E_LIMIT;
 	/* Before the copy, so that both find it. */
 	result = copy_out(e->as, new_id_va, &new_id, sizeof(new_id));
 	if (result == 0)

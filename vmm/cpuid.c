@@ -23,7 +23,8 @@ struct cpuid_mask {
 static const struct cpuid_mask masks[] = {
         {0x0, ALL, ALL, ALL, ALL},
         /* No MONITOR, VMX, SMX, EST, TM2, PDCM, PCID, DCA, x2APIC, TSC-deadline; OSXSAVE follows
-         * CR4; no MCE, MCA, MTRR, APIC, PSN, DS, ACPI, SS, HTT, TM, PBE. */
+         * CR4; no MCE, MCA, MTRR, PSN, DS, ACPI, SS, TM, PBE; APIC and HTT only for several
+         * vCPUs. */
         {0x1, ALL, 0x0000ff00, 0x76d83203, 0x078ba97f},
         {0x2, ALL, ALL, ALL, ALL},
         {0x80000000, ALL, ALL, ALL, ALL},
@@ -143,6 +144,25 @@ state_xcr0_allowed(void)
 	return shown.xcr0;
 }
 
+/* Processors of the VM in one package, of one thread each; the APIC id is the vCPU's index. */
+static void
+show_processors(const struct vcpu *v, uint32_t leaf, struct cpuid_regs *r)
+{
+	unsigned int count = v->vm->vcpu_count;
+	unsigned int ids = count > 4 ? 8 : count > 2 ? 4 : 2; /* room for them */
+
+	if (leaf == 1) {
+		r->ebx = (r->ebx & 0xffff) | count << 16 | v->index << 24;
+		r->edx |= CPUID1_EDX_APIC | CPUID1_EDX_HTT;
+	} else if (leaf == 4 && (r->eax & 0x1f)) {
+		r->eax |= (ids - 1) << 26;
+	} else if (leaf == 0x80000001 && hv->vendor == HV_SVM) {
+		r->ecx |= CPUIDX1_ECX_CMP_LEGACY;
+	} else if (leaf == 0x80000008 && hv->vendor == HV_SVM) {
+		r->ecx |= count - 1;
+	}
+}
+
 static struct cpuid_regs
 hypervisor_leaf(struct vcpu *v, uint32_t leaf, uint32_t subleaf)
 {
@@ -182,10 +202,16 @@ cpuid_guest(struct vcpu *v, uint32_t leaf, uint32_t subleaf)
 			if (subleaf < 2 && v && shown.xcr0)
 				r.ebx = cpuid(leaf, subleaf).ebx;
 		}
+		if (v && v->vm->vcpu_count > 1)
+			show_processors(v, leaf, &r);
 		return r;
 	}
-	if (leaf >= 0x80000000 && leaf <= shown.extended[0].eax)
-		return shown.extended[leaf & 0xff];
+	if (leaf >= 0x80000000 && leaf <= shown.extended[0].eax) {
+		r = shown.extended[leaf & 0xff];
+		if (v && v->vm->vcpu_count > 1)
+			show_processors(v, leaf, &r);
+		return r;
+	}
 	if (leaf >= HV_CPUID_BASE && leaf <= HV_CPUID_LEAF_LAST)
 		return hypervisor_leaf(v, leaf, subleaf);
 	return r;

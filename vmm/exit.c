@@ -3,6 +3,8 @@
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "kern/cpu.h"
+#include "kern/env.h"
+#include "kern/lock.h"
 
 /* The neutral exit handlers, one for each name in inc/exits.def; MSRs are in msr.c, I/O in io.c. */
 
@@ -44,11 +46,37 @@ exit_cpuid(struct vcpu *v, struct hv_exit *x)
 	return cpuid_compute(v, leaf);
 }
 
+/* Is there no vCPU left that could send INIT to the others? */
+static bool
+all_dead(const struct vm *vm)
+{
+	for (unsigned int i = 0; i < vm->vcpu_count; i++) {
+		const struct vcpu *v = vm->vcpus[i];
+
+		if (!v->dead_halt && (v->env->guest || v->env->wait != WAIT_HALT))
+			return false;
+	}
+	return true;
+}
+
+/* For a vCPU of several that may be parking; the last one stops the VM. */
+static __attribute__((noinline)) bool
+halt_is_dead(struct vcpu *v)
+{
+	bool dead;
+
+	spin_lock(&kernel_lock);
+	v->dead_halt = true;
+	dead = all_dead(v->vm);
+	spin_unlock(&kernel_lock);
+	return dead;
+}
+
 enum hv_action
 exit_hlt(struct vcpu *v, struct hv_exit *x)
 {
 	(void)x;
-	if (!(hv->get_rflags(v) & RFLAGS_IF))
+	if (!(hv->get_rflags(v) & RFLAGS_IF) && halt_is_dead(v))
 		return vcpu_stop(v, VM_STOP_DEAD_HALT,
 		                 "HLT with interrupts off: nothing can wake the guest");
 	v->halted = true;

@@ -71,6 +71,17 @@ gphys_write(struct vm *vm, uint64_t gpa, const void *buf, uint64_t size)
 	return 0;
 }
 
+int
+gphys_write_across(struct vm *vm, uint64_t gpa, uint64_t last, const void *buf, uint64_t size)
+{
+	uint64_t n = page_part(gpa, size);
+	int err = gphys_write(vm, gpa, buf, n);
+
+	if (err == 0 && n < size)
+		err = gphys_write(vm, ROUND_DOWN(last, PAGE_SIZE), (const char *)buf + n, size - n);
+	return err;
+}
+
 /* How the guest's paging mode lays out its tables. */
 struct walk_mode {
 	int levels;
@@ -331,15 +342,19 @@ find_code(struct vcpu *v, uint64_t page_gva, uint64_t cr3)
 	struct hv_code_page *c = &v->code;
 	struct gmem_fault f;
 	struct walk w;
-	uint64_t tlb_gen = v->vm->tlb_gen, gpa; /* as of before the addresses are taken */
+	uint64_t gpa;
 
-	c->bytes = NULL;
-	if (translate(v, &w, page_gva, VM_ACCESS_EXEC, &gpa, &f) < 0 || !note_entries(v, &w, c))
-		return;
 	c->gva = page_gva;
 	c->cr3 = cr3;
-	c->tlb_gen = tlb_gen;
-	c->bytes = gphys(v->vm, gpa, ACCESS_READ);
+	do {
+		/* Wherever the lock is taken, another vCPU's monitor may have moved the frames. */
+		c->bytes = NULL;
+		c->tlb_gen = __atomic_load_n(&v->vm->tlb_gen, __ATOMIC_RELAXED);
+		if (translate(v, &w, page_gva, VM_ACCESS_EXEC, &gpa, &f) < 0 ||
+		    !note_entries(v, &w, c))
+			return;
+		c->bytes = gphys(v->vm, gpa, ACCESS_READ);
+	} while (c->tlb_gen != __atomic_load_n(&v->vm->tlb_gen, __ATOMIC_RELAXED));
 }
 
 const uint8_t *

@@ -93,6 +93,7 @@ struct vcpu {
 	volatile bool recalled;
 	volatile bool kick; /* come back to the monitor with VM_EXIT_EVENT */
 	bool halted;
+	bool dead_halt;        /* halted with interrupts off: only other vCPUs go on */
 	bool stopped;          /* never enter again */
 	bool state_loaded;     /* FPU, debug and SYSCALL registers are on loaded_cpu */
 	int loaded_cpu;        /* the CPU whose hardware holds this vCPU's control block; -1 none */
@@ -117,12 +118,13 @@ struct vcpu {
 		uint8_t size;
 		bool down; /* RFLAGS.DF */
 		uint32_t count;
-		uint64_t gva; /* of the first item */
+		uint64_t gpa;      /* of the lowest byte, */
+		uint64_t last_gpa; /* and of the highest, which may be in another page */
 	} in;
 	/* See mmio.c. */
 	struct {
 		const struct hv_insn *insn; /* of the access that waits */
-		uint64_t to, to_gpa;        /* gva and gpa of what it writes */
+		uint64_t to_gpa, last_gpa;  /* of what it writes, and in RAM its last byte */
 		bool writing;               /* the monitor writes; it reads before, if it does */
 		bool again;                 /* go to the monitor at once, to write */
 	} mmio;
@@ -132,7 +134,7 @@ struct vcpu {
 	uint64_t cr2, cr8, xcr0;
 	uint64_t dr[4], dr6;
 	uint64_t star, lstar, cstar, fmask, kernel_gs_base;
-	uint64_t misc_enable;
+	uint64_t apic_base, misc_enable;
 	int64_t tsc_offset; /* guest TSC = host TSC + this */
 	void *fpu;          /* XSAVE area */
 	struct arena arena; /* this, the back end's part and the XSAVE area */
@@ -292,6 +294,11 @@ int64_t vcpu_run(struct env *e, uint64_t id, uint64_t vcpu);
 int64_t vcpu_get_regs(struct env *e, uint64_t id, uint64_t vcpu, uint64_t regs_va);
 int64_t vcpu_set_regs(struct env *e, uint64_t id, uint64_t vcpu, uint64_t regs_va);
 int64_t vcpu_set_back(struct env *e, uint64_t id, uint64_t vcpu, uint64_t ticks);
+/* For the VM's own monitor. */
+int64_t vcpu_kick_own(struct env *e, uint64_t id, uint64_t vcpu);
+/* -E_AGAIN: it has not been kicked yet, and the caller waits, in the state VM_TIME_HALTED or
+ * VM_TIME_PAUSED. */
+int64_t vcpu_wait(struct env *e, uint64_t id, uint64_t vcpu, uint64_t as);
 int64_t vm_post(struct env *e, uint64_t id, uint64_t requests);
 /* -E_AGAIN: there is none yet, and the caller wants to wait. */
 int64_t vm_requests(struct env *e, uint64_t id, bool wait);

@@ -170,7 +170,10 @@ string_gather(struct vcpu *v, const struct hv_exit *x, const struct string_op *o
 	return 0;
 }
 
-/* May the whole chunk be written?  So that no input is taken from a device and then lost. */
+/*
+ * Finds where the whole chunk is to be written, before any input is taken from a device.  That
+ * holds, whatever other vCPUs do to the page tables meanwhile, as if the TLB had it.
+ */
 static int
 string_probe(struct vcpu *v, const struct hv_exit *x, const struct string_op *op,
              struct gmem_fault *f)
@@ -190,6 +193,7 @@ string_probe(struct vcpu *v, const struct hv_exit *x, const struct string_op *op
 			*f = (struct gmem_fault){.kind = GMEM_NO_RAM, .gva = gvas[i], .gpa = gpa};
 			return -E_FAULT;
 		}
+		*(i ? &v->in.last_gpa : &v->in.gpa) = gpa;
 	}
 	return 0;
 }
@@ -225,7 +229,6 @@ io_string(struct vcpu *v, const struct hv_exit *x)
 	string_advance(v, x, &op);
 	if (x->io.in)
 		expect_in(v, x, op.count);
-	v->in.gva = op.gva;
 	v->in.down = op.down;
 	if (op.left == op.count)
 		hv->skip(v, x);
@@ -246,26 +249,32 @@ exit_io(struct vcpu *v, struct hv_exit *x)
 	return io_to_monitor(v, x, 1);
 }
 
+/* string_probe() found RAM there, and RAM stays.  Several items lie in one page. */
+static __attribute__((noinline)) void
+complete_string(struct vcpu *v)
+{
+	uint64_t size = v->in.size, bytes = v->in.count * size;
+
+	if (!v->in.down || v->in.count == 1) {
+		gphys_write_across(v->vm, v->in.gpa, v->in.last_gpa, v->data, bytes);
+		return;
+	}
+	for (uint32_t i = 0; i < v->in.count; i++)
+		gphys_write(v->vm, v->in.gpa + bytes - (i + 1) * size, v->data + i * size, size);
+}
+
 /* Apart, so that the way to mmio_complete() needs no stack. */
 static __attribute__((noinline)) void
 complete_in(struct vcpu *v)
 {
-	struct gmem_fault f;
 	uint64_t value = 0;
 
-	if (!v->in.string) {
-		memcpy(&value, v->data, v->in.size);
-		v->gpr[REG_RAX] = merge(v->gpr[REG_RAX], value, v->in.size);
+	if (v->in.string) {
+		complete_string(v);
 		return;
 	}
-	/* string_probe() found the memory writable, and one CPU runs this guest: it still is. */
-	if (!v->in.down) {
-		gmem_write(v, v->in.gva, v->data, (uint64_t)v->in.count * v->in.size, &f);
-		return;
-	}
-	for (uint32_t i = 0; i < v->in.count; i++)
-		gmem_write(v, item_gva(v->in.gva, true, v->in.size, i), v->data + i * v->in.size,
-		           v->in.size, &f);
+	memcpy(&value, v->data, v->in.size);
+	v->gpr[REG_RAX] = merge(v->gpr[REG_RAX], value, v->in.size);
 }
 
 void

@@ -71,24 +71,24 @@ refuse_insn(struct vcpu *v, const struct hv_exit *x, const struct hv_insn *i)
 static __attribute__((noinline)) enum hv_action
 movs(struct vcpu *v, const struct hv_exit *x, const struct hv_insn *i, const struct insn_regs *regs)
 {
-	uint64_t from = insn_mem_gva(&i->insn, &i->mem, regs, false), from_gpa, last_gpa, value = 0;
+	uint64_t from = insn_mem_gva(&i->insn, &i->mem, regs, false), from_gpa, to, value = 0;
 	unsigned int width = i->mem.width;
 	struct gmem_fault f;
 
-	v->mmio.to = insn_mem_gva(&i->insn, &i->mem, regs, true);
+	to = insn_mem_gva(&i->insn, &i->mem, regs, true);
 	if (gmem_translate(v, from, VM_ACCESS_READ, &from_gpa, &f) < 0)
 		return io_fault(v, &f, VM_ACCESS_READ);
-	if (gmem_translate(v, v->mmio.to, VM_ACCESS_WRITE, &v->mmio.to_gpa, &f) < 0 ||
-	    gmem_translate(v, v->mmio.to + width - 1, VM_ACCESS_WRITE, &last_gpa, &f) < 0)
+	if (gmem_translate(v, to, VM_ACCESS_WRITE, &v->mmio.to_gpa, &f) < 0 ||
+	    gmem_translate(v, to + width - 1, VM_ACCESS_WRITE, &v->mmio.last_gpa, &f) < 0)
 		return io_fault(v, &f, VM_ACCESS_WRITE);
 	if (!is_ram(v, from_gpa)) {
-		if (crosses(from, width) || (crosses(v->mmio.to, width) &&
-		                             !(is_ram(v, v->mmio.to_gpa) && is_ram(v, last_gpa))))
+		if (crosses(from, width) || (crosses(to, width) && !(is_ram(v, v->mmio.to_gpa) &&
+		                                                     is_ram(v, v->mmio.last_gpa))))
 			return refuse(v, x, VM_MEM_CROSSES);
 		ask(v, i, from_gpa, false, 0);
 		return HV_USER;
 	}
-	if (is_ram(v, v->mmio.to_gpa) || crosses(v->mmio.to, width))
+	if (is_ram(v, v->mmio.to_gpa) || crosses(to, width))
 		return refuse(v, x, VM_MEM_CROSSES);
 	if (gmem_read(v, from, &value, width, &f) < 0)
 		return io_fault(v, &f, VM_ACCESS_READ);
@@ -160,7 +160,6 @@ finish_read(struct vcpu *v, const struct hv_insn *i)
 {
 	uint64_t value = v->run->mmio.value;
 	uint64_t before = hv->get_rflags(v), rflags = before;
-	struct gmem_fault f;
 
 	if (i->mem.width < 8)
 		value &= BIT(8 * i->mem.width) - 1;
@@ -172,8 +171,8 @@ finish_read(struct vcpu *v, const struct hv_insn *i)
 	if (!(i->mem.access & VM_ACCESS_WRITE)) {
 		retire(v, i);
 	} else if (is_ram(v, v->mmio.to_gpa)) {
-		/* movs() found it writable, and one CPU runs this guest: it still is. */
-		gmem_write(v, v->mmio.to, &value, i->mem.width, &f);
+		/* Where movs() found it, whatever other vCPUs have done to the page tables. */
+		gphys_write_across(v->vm, v->mmio.to_gpa, v->mmio.last_gpa, &value, i->mem.width);
 		retire(v, i);
 	} else {
 		ask(v, i, v->mmio.to_gpa, true, value);

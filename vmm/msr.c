@@ -16,6 +16,25 @@ struct msr_policy {
 	int (*write)(struct vcpu *v, uint32_t msr, uint64_t value);
 };
 
+/* Of MSRs that do not exist; or that the guest reaches by itself. */
+static int
+no_read(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+	(void)v;
+	(void)msr;
+	(void)value;
+	return -E_INVAL;
+}
+
+static int
+no_write(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	(void)v;
+	(void)msr;
+	(void)value;
+	return -E_INVAL;
+}
+
 static int
 read_zero(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
@@ -85,24 +104,19 @@ write_efer(struct vcpu *v, uint32_t msr, uint64_t value)
 	return efer_write(v, value);
 }
 
-/* The bootstrap processor, with its APIC (which CPUID does not show) disabled. */
-enum { APIC_BASE_BSP = 0x100 };
-
 static int
 read_apic_base(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
-	(void)v;
 	(void)msr;
-	*value = APIC_BASE_BSP;
+	*value = v->apic_base;
 	return 0;
 }
 
 static int
 write_apic_base(struct vcpu *v, uint32_t msr, uint64_t value)
 {
-	(void)v;
 	(void)msr;
-	return value == APIC_BASE_BSP ? 0 : -E_INVAL;
+	return value == v->apic_base ? 0 : -E_INVAL;
 }
 
 static int
@@ -126,40 +140,41 @@ static const struct msr_policy policy[] = {
         {MSR_TSC, MSR_TSC, false, read_tsc, write_tsc},
         {MSR_APIC_BASE, MSR_APIC_BASE, false, read_apic_base, write_apic_base},
         {MSR_BIOS_SIGN_ID, MSR_BIOS_SIGN_ID, false, read_zero, write_ignored},
-        {MSR_SYSENTER_CS, MSR_SYSENTER_EIP, true, NULL, NULL},
+        {MSR_SYSENTER_CS, MSR_SYSENTER_EIP, true, no_read, no_write},
         {MSR_MISC_ENABLE, MSR_MISC_ENABLE, false, read_misc_enable, write_misc_enable},
         {MSR_PAT, MSR_PAT, false, read_block, write_pat},
         {MSR_EFER, MSR_EFER, false, read_efer, write_efer},
-        {MSR_STAR, MSR_FMASK, true, NULL, NULL},
-        {MSR_FS_BASE, MSR_GS_BASE, true, NULL, NULL},
-        {MSR_KERNEL_GS_BASE, MSR_KERNEL_GS_BASE, true, NULL, NULL},
-        {UINT32_MAX, UINT32_MAX, false, NULL, NULL}, /* what is in no row before */
+        {MSR_STAR, MSR_FMASK, true, no_read, no_write},
+        {MSR_FS_BASE, MSR_GS_BASE, true, no_read, no_write},
+        {MSR_KERNEL_GS_BASE, MSR_KERNEL_GS_BASE, true, no_read, no_write},
+        {UINT32_MAX, UINT32_MAX, false, no_read, no_write}, /* the end */
 };
 
+/* The row that has the MSR, if it exists. */
 static const struct msr_policy *
-msr_find(uint32_t msr)
+msr_row(uint32_t msr)
 {
 	const struct msr_policy *p = policy;
 
 	while (msr > p->last)
 		p++;
-	return msr >= p->first ? p : &policy[ARRAY_SIZE(policy) - 1];
+	return p;
 }
 
 static int
 msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
-	const struct msr_policy *p = msr_find(msr);
+	const struct msr_policy *p = msr_row(msr);
 
-	return p->read ? p->read(v, msr, value) : -E_INVAL;
+	return msr >= p->first ? p->read(v, msr, value) : -E_INVAL;
 }
 
 static int
 msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
-	const struct msr_policy *p = msr_find(msr);
+	const struct msr_policy *p = msr_row(msr);
 
-	return p->write ? p->write(v, msr, value) : -E_INVAL;
+	return msr >= p->first ? p->write(v, msr, value) : -E_INVAL;
 }
 
 enum hv_action

@@ -15,7 +15,7 @@ vm_post(struct env *e, uint64_t id, uint64_t requests)
 	struct vm *vm = vm_by_id(id);
 	const struct env *owner = vm ? env_find(vm->owner) : NULL;
 
-	if (!owner || (owner != e && !env_descends(owner, e->id)))
+	if (!owner || (owner->id != e->leader && !env_descends(owner, e->id)))
 		return -E_BAD_VM;
 	if (!requests || (requests & ~(uint64_t)VM_REQ_ALL))
 		return -E_INVAL;
@@ -35,7 +35,7 @@ vm_requests(struct env *e, uint64_t id, bool wait)
 	struct vcpu *v;
 	uint32_t requests;
 
-	if (!vm || !vm->vcpu_count)
+	if (!vm || !vm->vcpu_count || vm->vcpus[0]->env != e)
 		return -E_BAD_VM;
 	v = vm->vcpus[0];
 	if (wait && !vm->requests && !v->kick) {

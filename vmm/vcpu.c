@@ -1,6 +1,7 @@
 #include "vmm/vmm.h"
 
 #include "inc/error.h"
+#include "inc/msr.h"
 #include "inc/x86.h"
 #include "kern/cpu.h"
 #include "kern/env.h"
@@ -87,6 +88,17 @@ run_free(struct vcpu *v)
 	page_unref(pa_page(kva_pa(v->data)));
 }
 
+/*
+ * A VM with one vCPU has its APIC disabled, and CPUID does not show it.  One with several has them
+ * enabled, for good, where the monitor's device model is: lib/vdev/lapic.h.
+ */
+static void
+show_apics(struct vm *vm)
+{
+	for (unsigned int i = 0; i < VM_VCPUS_MAX && vm->vcpus[i]; i++)
+		vm->vcpus[i]->apic_base |= APIC_BASE_ENABLE | APIC_BASE_GPA;
+}
+
 static int
 vcpu_init(struct vcpu *v)
 {
@@ -98,7 +110,8 @@ vcpu_init(struct vcpu *v)
 		return err;
 	vcpu_current(v);
 	memcpy(v->gpr, reset_regs.gpr, sizeof(v->gpr));
-	v->tsc_offset = -(int64_t)rdtsc(); /* a guest's TSC counts from its creation */
+	/* A guest's TSC counts from its creation, on all of its vCPUs. */
+	v->tsc_offset = v->index ? v->vm->vcpus[0]->tsc_offset : -(int64_t)rdtsc();
 	hv->set_tsc_offset(v, v->tsc_offset);
 	return hv->set_regs(v, &reset_regs);
 }
@@ -132,6 +145,7 @@ vcpu_new(struct vm *vm, struct env *e, uint64_t run_va)
 	fetch_init(v);
 	v->attention = true;
 	v->misc_enable = 1; /* fast strings */
+	v->apic_base = v->index ? 0 : APIC_BASE_BSP;
 	if ((err = run_init(v, e->as, run_va)) < 0) {
 		vcpu_release(v);
 		return err;
@@ -146,8 +160,12 @@ vcpu_new(struct vm *vm, struct env *e, uint64_t run_va)
 		return err;
 	}
 	v->vmreads = v->vmwrites = 0; /* from here on they are of exits */
-	vm->vcpus[vm->vcpu_count++] = v;
 	e->vcpu = v;
+	vm->vcpus[v->index] = v;
+	if (v->index)
+		show_apics(vm);
+	/* The others' exits look at all of them. */
+	__atomic_store_n(&vm->vcpu_count, v->index + 1, __ATOMIC_RELEASE);
 	return (int)v->index;
 }
 
@@ -239,6 +257,34 @@ vcpu_kick(struct vcpu *v)
 		cpu_poke(cpu); /* a guest that runs there exits, and looks */
 	if (v->env->wait == WAIT_HALT || v->env->wait == WAIT_REQUEST)
 		sched_wake(v->env);
+}
+
+int64_t
+vcpu_kick_own(struct env *e, uint64_t id, uint64_t index)
+{
+	struct vm *vm = vm_of(e, id);
+
+	if (!vm || index >= vm->vcpu_count)
+		return -E_BAD_VM;
+	vcpu_kick(vm->vcpus[index]);
+	return 0;
+}
+
+int64_t
+vcpu_wait(struct env *e, uint64_t id, uint64_t index, uint64_t as)
+{
+	struct vcpu *v = vcpu_of(e, id, index);
+
+	if (!v)
+		return -E_BAD_VM;
+	if (as != VM_TIME_HALTED && as != VM_TIME_PAUSED)
+		return -E_INVAL;
+	if (!v->kick) {
+		acct_switch(&v->acct, as, rdtsc());
+		return -E_AGAIN;
+	}
+	v->kick = false;
+	return 0;
 }
 
 void
@@ -357,15 +403,23 @@ vcpu_stop(struct vcpu *v, enum vm_stop why, const char *fmt, ...)
 int64_t
 vcpu_create(struct env *e, uint64_t id, uint64_t run_va)
 {
-	struct vm *vm = vm_of(e, id);
+	struct env *leader = env_find(e->parent);
+	bool joins = leader && leader->as == e->as && vm_of(leader, id);
+	struct vm *vm = vm_of(joins ? leader : e, id);
+	int index;
 
 	if (!vm)
 		return -E_BAD_VM;
+	if (e->vcpu)
+		return -E_EXISTS;
 	if (vm->vcpu_count == VM_VCPUS_MAX)
 		return -E_LIMIT;
 	if (run_va % PAGE_SIZE)
 		return -E_INVAL;
-	return vcpu_new(vm, e, run_va);
+	index = vcpu_new(vm, e, run_va);
+	if (index >= 0 && joins)
+		env_follow(e, leader);
+	return index;
 }
 
 /* What the monitor asks for with a run of the vCPU; read from the run page once. */
@@ -424,33 +478,64 @@ vcpu_run(struct env *e, uint64_t id, uint64_t index)
 	return vcpu_loop(e);
 }
 
-int64_t
-vcpu_get_regs(struct env *e, uint64_t id, uint64_t index, uint64_t regs_va)
+/*
+ * Puts a vCPU of e's VM on this CPU, e's own or one whose Env stands still.  -E_AGAIN: it does not.
+ */
+static int
+vcpu_take(struct env *e, uint64_t id, uint64_t index, struct vcpu **out)
 {
-	struct vcpu *v = vcpu_of(e, id, index);
-	struct vm_regs regs = {0};
+	struct vm *vm = vm_of(e, id);
+	struct vcpu *v = vm && index < vm->vcpu_count ? vm->vcpus[index] : NULL;
 
 	if (!v)
 		return -E_BAD_VM;
+	if (v != e->vcpu) {
+		if (v->env->guest || env_cpu(v->env))
+			return -E_AGAIN;
+		vcpu_unload(v);
+	}
 	vcpu_current(v);
+	*out = v;
+	return 0;
+}
+
+/* Another Env's vCPU is not left on this CPU, where that one does not look for it. */
+static void
+vcpu_put_back(const struct env *e, const struct vcpu *v)
+{
+	if (v != e->vcpu)
+		hv_switch_out();
+}
+
+int64_t
+vcpu_get_regs(struct env *e, uint64_t id, uint64_t index, uint64_t regs_va)
+{
+	struct vm_regs regs = {0};
+	struct vcpu *v;
+	int err = vcpu_take(e, id, index, &v);
+
+	if (err < 0)
+		return err;
 	memcpy(regs.gpr, v->gpr, sizeof(regs.gpr));
 	regs.cr2 = v->cr2;
 	regs.cr8 = v->cr8;
 	regs.dr6 = v->dr6;
 	hv->get_regs(v, &regs);
+	vcpu_put_back(e, v);
 	return copy_out(e->as, regs_va, &regs, sizeof(regs));
 }
 
 int64_t
 vcpu_set_back(struct env *e, uint64_t id, uint64_t index, uint64_t ticks)
 {
-	struct vcpu *v = vcpu_of(e, id, index);
+	struct vcpu *v;
+	int err = vcpu_take(e, id, index, &v);
 
-	if (!v)
-		return -E_BAD_VM;
-	vcpu_current(v);
+	if (err < 0)
+		return err;
 	v->tsc_offset -= (int64_t)ticks;
 	hv->set_tsc_offset(v, v->tsc_offset);
+	vcpu_put_back(e, v);
 	return 0;
 }
 
@@ -489,6 +574,7 @@ vcpu_set_regs(struct env *e, uint64_t id, uint64_t index, uint64_t regs_va)
 	v->cr8 = regs.cr8;
 	v->dr6 = (regs.dr6 & DR6_WRITABLE) | DR6_FIXED;
 	v->halted = false;
+	v->dead_halt = false;
 	v->stopped = false;
 	v->event.info = 0;
 	v->held_irq = 0;

@@ -31,7 +31,7 @@ struct vm *
 vm_of(struct env *e, uint64_t id)
 {
 	for (unsigned int i = 0; i < VM_MAX; i++)
-		if (vms[i].used && vms[i].id == id && vms[i].owner == e->id)
+		if (vms[i].used && vms[i].id == id && vms[i].owner == e->leader)
 			return &vms[i];
 	return NULL;
 }
@@ -45,6 +45,18 @@ vm_hold(struct vm *vm)
 		if (cpu && cpu != this_cpu())
 			cpu_recall(cpu);
 	}
+}
+
+bool
+vm_others_run(const struct vm *vm, const struct env *e)
+{
+	for (unsigned int i = 0; i < vm->vcpu_count; i++) {
+		const struct env *other = vm->vcpus[i]->env;
+
+		if (other != e && (other->guest || env_cpu(other)))
+			return true;
+	}
+	return false;
 }
 
 unsigned int
@@ -160,6 +172,8 @@ vm_destroy(struct env *e, uint64_t id)
 
 	if (!vm)
 		return -E_BAD_VM;
+	if (vm_others_run(vm, e))
+		return -E_AGAIN;
 	vm_free(vm);
 	return 0;
 }
@@ -193,7 +207,9 @@ vm_add_slot(struct vm *vm, const struct vm_slot *slot)
 
 	if (err < 0)
 		return err;
-	vm->slots[vm->slot_count++] = *slot;
+	vm->slots[vm->slot_count] = *slot;
+	/* Other vCPUs may be running: they see a slot that is complete. */
+	__atomic_store_n(&vm->slot_count, vm->slot_count + 1, __ATOMIC_RELEASE);
 	return 0;
 }
 
@@ -220,6 +236,17 @@ vm_map(struct env *e, uint64_t id, uint64_t gpa, uint64_t hva, uint64_t size)
 	return vm_add_slot(vm, &(struct vm_slot){gpa, size, hva});
 }
 
+static bool
+all_halted(const struct vm *vm)
+{
+	unsigned int i = 0;
+
+	while (i < vm->vcpu_count && (vm->vcpus[i]->halted || vm->vcpus[i]->env->wait == WAIT_HALT))
+		i++;
+	return i == vm->vcpu_count;
+}
+
+/* vCPU 0's is that of the VM, but for halts. */
 static enum vm_state
 vm_state_of(const struct vm *vm)
 {
@@ -231,7 +258,7 @@ vm_state_of(const struct vm *vm)
 		return VM_STOPPED;
 	if (v->env->wait == WAIT_REQUEST)
 		return VM_PAUSED;
-	if (v->halted)
+	if (all_halted(vm))
 		return VM_HALTED;
 	return v->env->guest || v->acct.total ? VM_RUNNING : VM_READY;
 }

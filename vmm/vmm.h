@@ -32,6 +32,8 @@ int host_page_pair(void **a, void **b); /* both or -E_NO_MEM */
 /* vm.c */
 /* No other CPU runs a vCPU of the VM in guest mode, until the kernel lock is released. */
 void vm_hold(struct vm *vm);
+/* Does another Env than e run a vCPU of it, or is about to? */
+bool vm_others_run(const struct vm *vm, const struct env *e);
 struct vm *vm_of(struct env *e, uint64_t id); /* NULL: no such VM, or not e's */
 /* A VM of e's, without RAM and vCPUs.  -E_EXISTS: its address space has one; -E_NO_VM, -E_NO_MEM.
  */
@@ -143,6 +145,9 @@ const void *gphys_page(struct vm *vm, uint64_t gpa);
 /* Guest-physical RAM; -E_FAULT outside it. */
 int gphys_read(struct vm *vm, uint64_t gpa, void *buf, uint64_t size);
 int gphys_write(struct vm *vm, uint64_t gpa, const void *buf, uint64_t size);
+/* To [gpa, last], of which the end may be in another page than the beginning: buf has size bytes,
+ * as many as there are. */
+int gphys_write_across(struct vm *vm, uint64_t gpa, uint64_t last, const void *buf, uint64_t size);
 
 /*
  * The kernel's address of the code at gva, to the end of its page; NULL where the guest could not

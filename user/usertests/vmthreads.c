@@ -1,0 +1,257 @@
+#include "user/usertests/vmtest.h"
+
+#include "lib/mutex.h"
+
+/* Threads that share a lock, and that drive the vCPUs of one VM. */
+
+enum { STACK = 0x4000, THREADS = 4, ROUNDS = 2000, VCPUS = 2 };
+
+static volatile uint32_t word, answers;
+static struct mutex mutex;
+static uint64_t counted;
+
+/* A thread on a stack of its own, the n-th. */
+static long
+thread(unsigned int n, void (*fn)(void *arg), void *arg)
+{
+	char *stack = (char *)SCRATCH + (n + 1) * 0x100000;
+	long id;
+
+	CHECK_RESULT(sys_mem_map(stack, STACK), 0);
+	/* As if called: the return address is missing, and not needed. */
+	id = sys_thread(fn, stack + STACK - sizeof(uint64_t), arg);
+	CHECK(id > 0);
+	return id;
+}
+
+static void
+park(void *arg)
+{
+	(void)arg;
+	for (;;)
+		sys_mem_wait(&word, word);
+}
+
+static void
+count(void *arg)
+{
+	(void)arg;
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		uint64_t now;
+
+		mutex_lock(&mutex);
+		now = counted;
+		if (i % 64 == 0)
+			sys_env_yield();
+		counted = now + 1;
+		mutex_unlock(&mutex);
+	}
+	__atomic_fetch_add(&answers, 1, __ATOMIC_RELAXED);
+	sys_mem_wake(&answers, 1);
+	sys_env_exit(0);
+}
+
+void
+test_mutex(void)
+{
+	long ids[THREADS];
+	uint32_t done;
+
+	CHECK_RESULT(sys_mem_wait(&answers, 1), 0);
+	CHECK_RESULT(sys_mem_wait((void *)KERNBASE, 0), -E_FAULT);
+	CHECK_RESULT(sys_mem_wake(&answers, 1), 0);
+	for (unsigned int i = 0; i < THREADS; i++)
+		ids[i] = thread(i, count, NULL);
+	while ((done = answers) < THREADS)
+		sys_mem_wait(&answers, done);
+	CHECK_RESULT(counted, THREADS * ROUNDS);
+	for (unsigned int i = 0; i < THREADS; i++)
+		CHECK_RESULT(sys_env_wait(ids[i]), 0);
+}
+
+static uint32_t vm;
+static const uint8_t code[] = {0xfb, 0x66, 0xff, 0x07, 0xeb, 0xfb}; /* sti; incl (%bx); jmp to it */
+
+/* A second vCPU in the same guest, which counts in a word of its own for ever. */
+static void
+drive_second(void *arg)
+{
+	struct vm_regs regs;
+
+	(void)arg;
+	CHECK_RESULT(sys_vcpu_create(vm, RUN + 1), 1);
+	CHECK_RESULT(sys_vcpu_create(vm, RUN + 2), -E_EXISTS);
+	CHECK_RESULT(sys_vcpu_get_regs(vm, 1, &regs), 0);
+	regs.rip = CODE;
+	regs.gpr[REG_RBX] = 0x20;
+	regs.seg[SEG_CS].sel = 0;
+	regs.seg[SEG_CS].base = 0;
+	CHECK_RESULT(sys_vcpu_set_regs(vm, 1, &regs), 0);
+	RUN[1].deadline = UINT64_MAX;
+	word = 1;
+	sys_mem_wake(&word, 1);
+	while (answers == 0) {
+		CHECK_RESULT(sys_vcpu_run(vm, 1), 0);
+		CHECK_RESULT(RUN[1].exit, VM_EXIT_EVENT);
+	}
+	answers = 2;
+	sys_mem_wake(&answers, 1);
+	CHECK_RESULT(sys_vcpu_wait(vm, 1, VM_TIME_HALTED), 0);
+	answers = 3;
+	sys_mem_wake(&answers, 1);
+	park(NULL);
+}
+
+static void
+wait_for_answer(uint32_t n)
+{
+	while (answers != n)
+		sys_mem_wait(&answers, n - 1);
+	/* It has said so, and waits in its next call soon. */
+	sys_env_sleep(1000);
+}
+
+/* The first vCPU's monitor runs its guest until the second one has counted, too. */
+static void
+drive_first(void)
+{
+	volatile uint32_t *first = (volatile uint32_t *)(RAM + 0x10);
+	volatile uint32_t *second = (volatile uint32_t *)(RAM + 0x20);
+
+	while (!*first || !*second) {
+		struct sys_info info;
+
+		CHECK_RESULT(sys_sys_info(&info), 0);
+		RUN->deadline = rdtsc() + info.tsc_hz / 1000;
+		CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
+		CHECK_RESULT(RUN->exit, VM_EXIT_EVENT);
+	}
+}
+
+/* A VM whose second vCPU runs. */
+static long
+start_guest(void)
+{
+	long id;
+
+	vm = new_guest(code, sizeof code);
+	id = thread(0, drive_second, NULL);
+	while (word != 1)
+		sys_mem_wait(&word, 0);
+	return id;
+}
+
+static void
+owner_ends(void)
+{
+	start_guest();
+}
+
+static void
+drive_and_exit(void *arg)
+{
+	(void)arg;
+	CHECK_RESULT(sys_vcpu_create(vm, RUN + 1), 1);
+	sys_env_exit(7);
+}
+
+static void
+drive_and_fault(void *arg)
+{
+	(void)arg;
+	CHECK_RESULT(sys_vcpu_create(vm, RUN + 1), 1);
+	*(volatile char *)SCRATCH = 1;
+}
+
+static void
+driver_exits(void)
+{
+	vm = new_guest(code, sizeof code);
+	thread(0, drive_and_exit, NULL);
+	RUN->deadline = UINT64_MAX;
+	for (;;)
+		sys_vcpu_run(vm, 0);
+}
+
+/* Who waits for a thread does not wait for a driver; but then this one is gone, too. */
+static void
+driver_faults(void)
+{
+	vm = new_guest(code, sizeof code);
+	sys_env_wait(thread(0, drive_and_fault, NULL));
+	for (;;)
+		sys_env_yield();
+}
+
+static void
+driver_is_killed(void)
+{
+	sys_env_kill(start_guest());
+}
+
+/* Whoever of a VM's drivers ends, all end, and the VM is gone. */
+static void
+check_ends(void)
+{
+	uint64_t before;
+	long child;
+
+	CHECK_RESULT(run_child(keep_usual_accounts), 0);
+	before = pages_available();
+	CHECK_RESULT(run_child(owner_ends), 0);
+	CHECK_RESULT(run_child(driver_exits), 7);
+	CHECK_DIES(driver_faults);
+	CHECK_DIES(driver_is_killed);
+	child = must_fork();
+	if (child == 0) {
+		start_guest();
+		for (;;)
+			sys_vcpu_run(vm, 0);
+	}
+	sys_env_sleep(20000);
+	CHECK_RESULT(sys_env_kill(child), 0);
+	CHECK_RESULT(sys_env_wait(child), ENV_WAIT_KILLED);
+	CHECK_RESULT(run_child(keep_usual_accounts), 0);
+	CHECK_RESULT(pages_available(), before);
+}
+
+void
+test_vm_threads(void)
+{
+	struct vm_stats stats;
+	struct vm_span span;
+	struct vm_regs regs;
+	uint32_t clone;
+
+	if (!have_vms())
+		return;
+	check_ends();
+	vm = new_guest(code, sizeof code);
+	CHECK_RESULT(sys_vcpu_get_regs(vm, 0, &regs), 0);
+	regs.gpr[REG_RBX] = 0x10;
+	CHECK_RESULT(sys_vcpu_set_regs(vm, 0, &regs), 0);
+	thread(0, drive_second, NULL);
+	while (word != 1)
+		sys_mem_wait(&word, 0);
+	drive_first();
+	/* The second is in its guest, where nobody may touch it. */
+	CHECK_RESULT(sys_vm_destroy(vm), -E_AGAIN);
+	CHECK_RESULT(sys_vcpu_get_regs(vm, 1, &regs), -E_AGAIN);
+	CHECK_RESULT(sys_vcpu_run(vm, 1), -E_BAD_VM);
+	CHECK_RESULT(sys_vcpu_wait(vm, 1, VM_TIME_HALTED), -E_BAD_VM);
+	CHECK_RESULT(sys_vcpu_wait(vm, 0, VM_TIME_GUEST), -E_INVAL);
+	CHECK_RESULT(sys_vcpu_kick(vm, VCPUS), -E_BAD_VM);
+	CHECK_RESULT(sys_vm_clone(vm, &clone, false), -E_LIMIT);
+	answers = 1;
+	CHECK_RESULT(sys_vcpu_kick(vm, 1), 0);
+	wait_for_answer(2);
+	CHECK_RESULT(sys_vcpu_get_regs(vm, 1, &regs), 0);
+	CHECK(regs.rip >= CODE && regs.rip < CODE + sizeof code);
+	CHECK_RESULT(sys_vcpu_kick(vm, 1), 0);
+	wait_for_answer(3);
+	CHECK_RESULT(sys_vm_span(vm, 1, 0, &span), 0);
+	CHECK_RESULT(sys_vm_stats(vm, &stats), 0);
+	CHECK(stats.count[HV_EXIT_UNKNOWN] == 0);
+	CHECK_RESULT(sys_vm_destroy(vm), 0);
+	CHECK_RESULT(run_child(keep_usual_accounts), 0);
+}
