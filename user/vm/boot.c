@@ -83,26 +83,42 @@ guest_word(const struct machine *m, uint64_t gpa)
  * Who called is on the stack: IP, CS and FLAGS.  An INT instruction in front of
  * that address is a call; else the processor was interrupted there.
  */
+/* As INIT leaves a processor: real mode, at the vector's page (SDM vol. 3, "MP Initialization"). */
 void
-boot_report_bios_call(struct machine *m, uint64_t gpa)
+boot_start_other(struct machine *m, unsigned int index, uint8_t vector)
 {
-	unsigned int n = gpa - BIOS_GPA;
+	struct vm_regs regs = boot_regs;
+	long err;
+
+	regs.gpr[REG_RDX] = regs.gpr[REG_RSP] = 0;
+	regs.rip = 0;
+	regs.rflags = RFLAGS_FIXED;
+	regs.seg[SEG_CS].sel = (uint16_t)(vector << 8);
+	regs.seg[SEG_CS].base = (uint64_t)vector << 12;
+	err = sys_vcpu_set_regs(m->vm, index, &regs);
+	if (err < 0)
+		panic("vCPU %u refuses its registers: %s", index, error_text(err));
+}
+
+void
+boot_report_bios_call(struct machine *m, const struct vm_run *run)
+{
+	unsigned int n = run->mem.gpa - BIOS_GPA;
 	struct vm_regs regs;
 	uint64_t stack;
 	uint16_t ip, cs;
 
-	sys_vcpu_get_regs(m->vm, m->vcpu, &regs);
+	sys_vcpu_get_regs(m->vm, run - m->run, &regs);
 	stack = regs.seg[SEG_SS].base + (uint16_t)regs.gpr[REG_RSP];
 	ip = guest_word(m, stack);
 	cs = guest_word(m, stack + 2);
+	report_whose(m, run);
 	if (guest_word(m, (cs << 4) + (uint16_t)(ip - 2)) == (n << 8 | OPCODE_INT))
-		printf(VM_NAME
-		       " %u: guest called BIOS INT %02xh (AX=%04lxh) from %04x:%04x; there is "
+		printf("guest called BIOS INT %02xh (AX=%04lxh) from %04x:%04x; there is "
 		       "no BIOS in a VM\n",
-		       m->vm, n, regs.gpr[REG_RAX] & 0xffff, cs, ip - 2);
+		       n, regs.gpr[REG_RAX] & 0xffff, cs, ip - 2);
 	else
-		printf(VM_NAME
-		       " %u: guest took exception or interrupt %02xh at %04x:%04x without a "
+		printf("guest took exception or interrupt %02xh at %04x:%04x without a "
 		       "handler of its own\n",
-		       m->vm, n, cs, ip);
+		       n, cs, ip);
 }

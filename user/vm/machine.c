@@ -16,8 +16,8 @@ enum { SECTOR = IDE_SECTOR, SIGNATURE_AT = 510 };
 /* The disk image is mapped behind it. */
 #define RAM_MAX ((UHEAP_BASE - UVM_RAM) / 2)
 
-static uint64_t
-guest_time(void *arg)
+uint64_t
+machine_time(void *arg)
 {
 	return clock_now(arg);
 }
@@ -39,7 +39,7 @@ uart_send_bytes(void *arg, const uint8_t *bytes, size_t count)
 static int
 add_devices(struct machine *m, const struct ide_disk *disk)
 {
-	const struct vdev_clock clock = {.now = guest_time, .arg = &m->clock};
+	const struct vdev_clock clock = {.now = machine_time, .arg = &m->clock};
 	const struct uart_output out = {.tx = uart_send, .tx_bytes = uart_send_bytes};
 	const struct cmos_config cmos = {
 	        .epoch = EPOCH,
@@ -183,6 +183,8 @@ machine_create(struct machine *m, const struct options *o)
 	if (err >= 0 && add_devices(m, &disk) < 0)
 		err = -E_LIMIT;
 	if (err >= 0)
+		err = smp_create(m);
+	if (err >= 0)
 		return STATUS_OK;
 
 	if (err == -E_NO_HV)
@@ -203,6 +205,8 @@ machine_reset(struct machine *m)
 	cmos_reset(&m->cmos);
 	ide_reset(&m->ide);
 	hpet_reset(&m->hpet);
+	if (m->smp.count > 1)
+		lapics_reset(&m->lapics);
 	control_reset(m);
 	boot_prepare(m);
 	m->run->irq_ready = 0;
@@ -212,8 +216,10 @@ machine_reset(struct machine *m)
 void
 machine_hold(struct machine *m)
 {
-	if (!m->holds++)
-		m->held_since = rdtsc();
+	if (m->holds++)
+		return;
+	smp_stop(m);
+	m->held_since = rdtsc();
 }
 
 void
@@ -224,7 +230,11 @@ machine_release(struct machine *m)
 	if (--m->holds)
 		return;
 	m->clock.start += ticks;
-	sys_vcpu_set_back(m->vm, m->vcpu, ticks);
+	for (unsigned int i = 0; i < m->smp.count; i++)
+		/* Another's thread may just be about to sleep again. */
+		while (sys_vcpu_set_back(m->vm, i, ticks) == -E_AGAIN)
+			sys_env_yield();
+	smp_go(m);
 }
 
 void

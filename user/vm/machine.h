@@ -1,10 +1,12 @@
 #ifndef NESTLING_USER_VM_MACHINE_H
 #define NESTLING_USER_VM_MACHINE_H
 
+#include "lib/mutex.h"
 #include "lib/user.h"
 #include "lib/vdev/cmos.h"
 #include "lib/vdev/hpet.h"
 #include "lib/vdev/ide.h"
+#include "lib/vdev/lapic.h"
 #include "lib/vdev/pic.h"
 #include "lib/vdev/pit.h"
 #include "lib/vdev/uart.h"
@@ -29,6 +31,7 @@ struct options {
 	const char *image;
 	const char *commands; /* typed to the guest; NULL: none */
 	uint64_t ram;         /* bytes */
+	unsigned int cpus;    /* vCPUs */
 	uint32_t leaves;      /* profile of the statistics leaves, 1 to 3 */
 	uint32_t trace;       /* exits that the flight recorder keeps; 0: the kernel's default */
 	bool populate;        /* take all of ram before the guest starts */
@@ -73,13 +76,31 @@ struct control {
 	} lines[CONTROL_PORTS];
 };
 
+/* A vCPU and the thread that drives it. */
+struct driver {
+	struct machine *machine;
+	unsigned int index;
+	struct vm_run *run;
+	volatile long created; /* its vCPU's index, or an error */
+};
+
+/* Of a VM with several vCPUs; smp.c. */
+struct smp {
+	unsigned int count;        /* of vCPUs */
+	struct mutex lock;         /* of the machine */
+	unsigned int stops;        /* smp_stop() without smp_go() */
+	volatile uint32_t running; /* threads, but the first one's, that do not stand */
+	volatile uint32_t created; /* vCPUs, but the first */
+	struct driver driver[VM_VCPUS_MAX];
+};
+
 enum run_state { RUN_ON, RUN_RESET, RUN_OFF };
 
 struct machine {
 	struct options opts;
 	uint32_t vm, vcpu;
-	uint8_t *ram; /* gpa 0 */
-	struct vm_run *run;
+	uint8_t *ram;       /* gpa 0 */
+	struct vm_run *run; /* of vCPU 0; those of the others follow */
 	enum run_state state;
 	int status; /* when RUN_OFF */
 	struct clock clock;
@@ -96,6 +117,8 @@ struct machine {
 	struct cmos cmos;
 	struct ide ide;
 	struct hpet hpet;
+	struct smp smp;
+	struct lapics lapics;
 	struct vdev_bus ports, memory; /* memory: devices at guest-physical addresses */
 	/* Last, for most of it is seldom touched, and costs nothing until then. */
 	struct terminal term;
@@ -109,7 +132,9 @@ bool options_parse(struct options *o, int argc, char **argv);
 int machine_create(struct machine *m, const struct options *o);
 void machine_reset(struct machine *m);
 void machine_off(struct machine *m, int status);
-/* Between them, the guest's clocks stand still: the devices' and its TSC.  They nest. */
+/* Guest time; arg: the struct clock. */
+uint64_t machine_time(void *arg);
+/* Between them, the guest and its clocks stand still: the devices' and its TSC.  They nest. */
 void machine_hold(struct machine *m);
 void machine_release(struct machine *m);
 
@@ -127,7 +152,9 @@ void control_reset(struct machine *m);
 /* boot.c: what a BIOS leaves to a boot sector, and what happens to one that calls the BIOS. */
 void boot_prepare(struct machine *m);
 bool boot_is_bios_call(uint64_t gpa);
-void boot_report_bios_call(struct machine *m, uint64_t gpa);
+void boot_report_bios_call(struct machine *m, const struct vm_run *run);
+/* vCPU `index` begins where a start-up IPI says. */
+void boot_start_other(struct machine *m, unsigned int index, uint8_t vector);
 
 /* fault.c: entries that are broken on purpose.  The names of the faults; */
 int fault_list(void);
@@ -138,6 +165,18 @@ void fault_prepare(struct machine *m);
 
 /* run.c: runs the VM until it is off. */
 void run_machine(struct machine *m);
+/* Does what a vCPU came back for; or says why it cannot run. */
+void run_exit(struct machine *m, struct vm_run *run);
+void run_failed(struct machine *m, unsigned int vcpu, long err);
+
+/* smp.c: the other vCPUs, and their local APICs; nothing where there is one vCPU.  All are called
+ * by vCPU 0's thread.  Negative: an error. */
+long smp_create(struct machine *m);
+/* Between them, the others stand still.  They nest. */
+void smp_stop(struct machine *m);
+void smp_go(struct machine *m);
+/* vCPU 0, while the machine is on. */
+void smp_run(struct machine *m);
 
 /* terminal.c */
 void terminal_type(struct terminal *t, const char *text);
@@ -153,9 +192,12 @@ void prompt_open(struct machine *m);
 void report_start(struct machine *m);
 void report_clone(struct machine *m); /* the same of a copy */
 void report_registers(struct machine *m);
-void report_code(struct machine *m);
+/* Registers and code of the vCPU. */
+void report_vcpu(struct machine *m, const struct vm_run *run);
 /* The bytes of code at RIP, each after a space. */
-void report_bytes(const struct machine *m);
+void report_bytes(const struct vm_run *run);
+/* The beginning of a message about a vCPU. */
+void report_whose(const struct machine *m, const struct vm_run *run);
 void report_end(struct machine *m);
 
 /* clock.c */

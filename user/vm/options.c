@@ -11,9 +11,11 @@ enum { LEAVES_DEFAULT = 2, LEAVES_MAX = 3 };
 static bool
 usage(void)
 {
-	printf("usage: " VM_NAME " IMAGE [-m MEM] [-p] [-c COMMANDS] [-q]\n"
+	printf("usage: " VM_NAME " IMAGE [-m MEM] [--cpus=N] [-p] [-c COMMANDS] [-q]\n"
 	       "  IMAGE        the disk that the guest boots from, such as `guest`\n"
 	       "  -m MEM       its memory, with K, M or G; 64M if not given\n"
+	       "  --cpus=N     vCPUs, 1 to 8; with more than one, each has a local APIC; 1 if not "
+	       "given\n"
 	       "  -p           take all of it at the start, not page by page when it is used\n"
 	       "  --leaves=V   profile of the statistics leaves: v1, v2 or v3; v2 if not given\n"
 	       "  --trace=N    exits that the flight recorder keeps; 256 if not given\n"
@@ -68,6 +70,20 @@ parse_trace(struct options *o, char *text)
 	}
 	printf(VM_NAME ": --trace=%s: expected a number of exits from 1 to %d\n", text,
 	       VM_TRACE_MAX);
+	return false;
+}
+
+static bool
+parse_cpus(struct options *o, char *text)
+{
+	uint64_t count;
+
+	if (parse_number(text, VM_VCPUS_MAX, &count) && count) {
+		o->cpus = count;
+		return true;
+	}
+	printf(VM_NAME ": --cpus=%s: expected a number of vCPUs from 1 to %d\n", text,
+	       VM_VCPUS_MAX);
 	return false;
 }
 
@@ -126,9 +142,9 @@ parse_long(struct options *o, int argc, char **argv, int *i)
 		bool has_value;
 		bool (*parse)(struct options *o, char *value);
 	} options[] = {
-	        {"--leaves", true, parse_leaves}, {"--trace", true, parse_trace},
-	        {"--break", true, parse_break},   {"--check", false, parse_check},
-	        {"--job", true, parse_job},
+	        {"--cpus", true, parse_cpus},    {"--leaves", true, parse_leaves},
+	        {"--trace", true, parse_trace},  {"--break", true, parse_break},
+	        {"--check", false, parse_check}, {"--job", true, parse_job},
 	};
 
 	for (size_t n = 0; n < ARRAY_SIZE(options); n++) {
@@ -173,7 +189,7 @@ parse_option(struct options *o, int argc, char **argv, int *i)
 bool
 options_parse(struct options *o, int argc, char **argv)
 {
-	*o = (struct options){.ram = RAM_DEFAULT, .leaves = LEAVES_DEFAULT};
+	*o = (struct options){.ram = RAM_DEFAULT, .leaves = LEAVES_DEFAULT, .cpus = 1};
 	for (int i = 1; i < argc; i++) {
 		const char *arg = argv[i];
 

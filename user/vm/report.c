@@ -17,13 +17,16 @@ find_info(uint32_t vm, struct vm_info *info)
 static void
 report_vm(struct machine *m, const char *what)
 {
+	char vcpus[16] = "";
 	struct vm_info info;
 
+	if (m->smp.count > 1)
+		snprintf(vcpus, sizeof vcpus, "%u vCPUs, ", m->smp.count);
 	if (!m->opts.quiet && find_info(m->vm, &info))
 		printf(VM_NAME
-		       " %u: %s%s, %lu KiB of RAM, root of the nested page table at hpa %#lx; "
+		       " %u: %s%s, %lu KiB of RAM, %sroot of the nested page table at hpa %#lx; "
 		       "Ctrl-] opens a prompt\n",
-		       m->vm, what, m->opts.image, m->opts.ram >> 10, info.root);
+		       m->vm, what, m->opts.image, m->opts.ram >> 10, vcpus, info.root);
 }
 
 void
@@ -53,15 +56,26 @@ print_segments(const struct vm_regs *regs)
 	printf("IDTR       base %016lx  limit %08x\n", regs->idtr_base, regs->idtr_limit);
 }
 
-void
-report_registers(struct machine *m)
+/* One that stood still may just be about to sleep again. */
+static long
+get_regs(struct machine *m, unsigned int vcpu, struct vm_regs *regs)
+{
+	long err;
+
+	while ((err = sys_vcpu_get_regs(m->vm, vcpu, regs)) == -E_AGAIN)
+		sys_env_yield();
+	return err;
+}
+
+static void
+print_registers(struct machine *m, unsigned int vcpu)
 {
 	static const char *const names[REG_COUNT] = {
 	        "RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI",
 	        "R8",  "R9",  "R10", "R11", "R12", "R13", "R14", "R15",
 	};
 	struct vm_regs regs;
-	long err = sys_vcpu_get_regs(m->vm, m->vcpu, &regs);
+	long err = get_regs(m, vcpu, &regs);
 
 	if (err < 0) {
 		printf(VM_NAME " %u: cannot read the registers: %s\n", m->vm, error_text(err));
@@ -78,9 +92,26 @@ report_registers(struct machine *m)
 }
 
 void
-report_bytes(const struct machine *m)
+report_registers(struct machine *m)
 {
-	const struct vm_run *run = m->run;
+	for (unsigned int i = 0; i < m->smp.count; i++) {
+		if (m->smp.count > 1)
+			printf("vCPU %u\n", i);
+		print_registers(m, i);
+	}
+}
+
+void
+report_whose(const struct machine *m, const struct vm_run *run)
+{
+	printf(VM_NAME " %u: ", m->vm);
+	if (m->smp.count > 1)
+		printf("vCPU %u: ", (unsigned int)(run - m->run));
+}
+
+void
+report_bytes(const struct vm_run *run)
+{
 	uint32_t len = run->insn_len < VM_INSN_MAX ? run->insn_len : VM_INSN_MAX;
 
 	for (uint32_t i = 0; i < len; i++)
@@ -90,10 +121,11 @@ report_bytes(const struct machine *m)
 }
 
 void
-report_code(struct machine *m)
+report_vcpu(struct machine *m, const struct vm_run *run)
 {
-	printf("Code at linear address %#lx:", m->run->cs_base + m->run->rip);
-	report_bytes(m);
+	print_registers(m, run - m->run);
+	printf("Code at linear address %#lx:", run->cs_base + run->rip);
+	report_bytes(run);
 	printf("\n");
 }
 

@@ -6,10 +6,9 @@
 
 /* An exit that ends the VM: what happened, and where. */
 static void
-give_up(struct machine *m)
+give_up(struct machine *m, const struct vm_run *run)
 {
-	report_registers(m);
-	report_code(m);
+	report_vcpu(m, run);
 	machine_off(m, STATUS_ERROR);
 }
 
@@ -21,8 +20,9 @@ tick(struct machine *m)
 }
 
 static void
-on_event(struct machine *m)
+on_event(struct machine *m, struct vm_run *run)
 {
+	(void)run;
 	job_requests(m);
 	terminal_poll(m);
 	tick(m);
@@ -30,16 +30,16 @@ on_event(struct machine *m)
 
 /* The loop injects as soon as irq_ready says so: nothing else to do. */
 static void
-on_irq_window(struct machine *m)
+on_irq_window(struct machine *m, struct vm_run *run)
 {
 	(void)m;
+	(void)run;
 }
 
 /* A single item lies in the low bytes of data's first word. */
 static void
-on_io(struct machine *m)
+on_io(struct machine *m, struct vm_run *run)
 {
-	struct vm_run *run = m->run;
 	uint32_t port = run->io.port, size = run->io.size, count = run->io.count;
 	uint32_t *value = (uint32_t *)run->data;
 
@@ -54,9 +54,10 @@ on_io(struct machine *m)
 }
 
 static void
-on_console(struct machine *m)
+on_console(struct machine *m, struct vm_run *run)
 {
-	put_bytes(m->run->data, m->run->console.count);
+	(void)m;
+	put_bytes(run->data, run->console.count);
 }
 
 static const char *
@@ -68,23 +69,23 @@ access_verb(uint32_t access)
 }
 
 static void
-no_memory(struct machine *m, uint32_t access, uint64_t gpa)
+no_memory(struct machine *m, const struct vm_run *run, uint32_t access, uint64_t gpa)
 {
-	printf(VM_NAME " %u: guest %s guest-physical address %#lx, where there is no memory\n",
-	       m->vm, access_verb(access), gpa);
-	give_up(m);
+	report_whose(m, run);
+	printf("guest %s guest-physical address %#lx, where there is no memory\n",
+	       access_verb(access), gpa);
+	give_up(m, run);
 }
 
 static void
-on_mmio(struct machine *m)
+on_mmio(struct machine *m, struct vm_run *run)
 {
-	struct vm_run *run = m->run;
 	uint64_t gpa = run->mmio.gpa;
 	unsigned int size = run->mmio.size;
 	const struct vdev *dev = vdev_bus_find(&m->memory, gpa, size);
 
 	if (!dev)
-		no_memory(m, run->mmio.write ? VM_ACCESS_WRITE : VM_ACCESS_READ, gpa);
+		no_memory(m, run, run->mmio.write ? VM_ACCESS_WRITE : VM_ACCESS_READ, gpa);
 	else if (run->mmio.write)
 		vdev_write(dev, gpa, size, run->mmio.value);
 	else
@@ -93,7 +94,7 @@ on_mmio(struct machine *m)
 
 /* Says why an access to a device's memory ends the VM. */
 static void
-device_misused(struct machine *m)
+device_misused(struct machine *m, const struct vm_run *run)
 {
 	static const char *const texts[] = {
 	        [VM_MEM_CODE] = "code is fetched from there, where only data may be",
@@ -102,39 +103,38 @@ device_misused(struct machine *m)
 	        [VM_MEM_INSN] = "the instruction is not emulated:",
 	        [VM_MEM_CROSSES] = "the operand lies in two pages, but has to be in one",
 	};
-	const struct vm_run *run = m->run;
 
-	printf(VM_NAME " %u: guest %s device memory at guest-physical address %#lx: %s", m->vm,
+	report_whose(m, run);
+	printf("guest %s device memory at guest-physical address %#lx: %s",
 	       access_verb(run->mem.access), run->mem.gpa, texts[run->mem.why]);
 	if (run->mem.why == VM_MEM_INSN)
-		report_bytes(m);
+		report_bytes(run);
 	printf("\n");
-	give_up(m);
+	give_up(m, run);
 }
 
 static void
-on_mem(struct machine *m)
+on_mem(struct machine *m, struct vm_run *run)
 {
-	struct vm_run *run = m->run;
-
 	if ((run->mem.access & VM_ACCESS_EXEC) && boot_is_bios_call(run->mem.gpa)) {
-		boot_report_bios_call(m, run->mem.gpa);
-		give_up(m);
+		boot_report_bios_call(m, run);
+		give_up(m, run);
 	} else if (vdev_bus_find(&m->memory, run->mem.gpa, 1)) {
-		device_misused(m);
+		device_misused(m, run);
 	} else {
-		no_memory(m, run->mem.access, run->mem.gpa);
+		no_memory(m, run, run->mem.access, run->mem.gpa);
 	}
 }
 
 static void
-on_stop(struct machine *m)
+on_stop(struct machine *m, struct vm_run *run)
 {
-	printf(VM_NAME " %u: stopped: %s\n", m->vm, m->run->text);
-	give_up(m);
+	report_whose(m, run);
+	printf("stopped: %s\n", run->text);
+	give_up(m, run);
 }
 
-static void (*const handlers[])(struct machine *m) = {
+static void (*const handlers[])(struct machine *m, struct vm_run *run) = {
         [VM_EXIT_EVENT] = on_event,
         [VM_EXIT_IO] = on_io,
         [VM_EXIT_MMIO] = on_mmio,
@@ -143,6 +143,20 @@ static void (*const handlers[])(struct machine *m) = {
         [VM_EXIT_CONSOLE] = on_console,
         [VM_EXIT_STOP] = on_stop,
 };
+
+void
+run_exit(struct machine *m, struct vm_run *run)
+{
+	assert(run->exit < ARRAY_SIZE(handlers));
+	handlers[run->exit](m, run);
+}
+
+void
+run_failed(struct machine *m, unsigned int vcpu, long err)
+{
+	printf(VM_NAME " %u: cannot run vCPU %u: %s\n", m->vm, vcpu, error_text(err));
+	machine_off(m, STATUS_ERROR);
+}
 
 /* Tells the vCPU when the next device event is due and what its interrupt line is. */
 static void
@@ -173,12 +187,10 @@ step(struct machine *m)
 		fault_prepare(m);
 	err = sys_vcpu_run(m->vm, m->vcpu);
 	if (err < 0) {
-		printf(VM_NAME " %u: cannot run the vCPU: %s\n", m->vm, error_text(err));
-		machine_off(m, STATUS_ERROR);
+		run_failed(m, m->vcpu, err);
 		return;
 	}
-	assert(m->run->exit < ARRAY_SIZE(handlers));
-	handlers[m->run->exit](m);
+	run_exit(m, m->run);
 }
 
 void
@@ -187,7 +199,11 @@ run_machine(struct machine *m)
 	while (m->state != RUN_OFF) {
 		machine_reset(m);
 		terminal_poll(m); /* from now on, console input makes the vCPU come back */
+		smp_go(m);
+		if (m->smp.count > 1)
+			smp_run(m);
 		while (m->state == RUN_ON)
 			step(m);
+		smp_stop(m);
 	}
 }
