@@ -10,11 +10,13 @@
  *   then           kernel, an ELF file
  *
  * Memory until the kernel has page tables of its own:
+ *   06000  from where other CPUs start, later
  *   07c00  boot sector, stack below
  *   08000  loader, at most LOADER_SECTORS_MAX sectors with its bss
  *   20000  the loader's page tables
  *   100000 kernel, mapped at KERNEL_BASE + 100000
  */
+#define SMP_START          0x6000
 #define BOOT_SECTOR        0x7c00
 #define LOADER_SECTORS_AT  508
 #define LOADER_BASE        0x8000

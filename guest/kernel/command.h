@@ -44,6 +44,8 @@
 	X(mem, "[MIB]", "the CMOS sizes, and a pattern test of fresh memory (1)")              \
 	X(intstack, "", "check interrupts that push onto memory never touched")                \
 	X(user, "", "check ring 3: what it may and may not do")                                \
+	X(cpus, "", "the CPUs and their APIC ids")                                             \
+	X(smp, "", "check that several CPUs work together")                                    \
 	X(selftest, "", "all the checks")                                                      \
 	X(echo, "[WORD...]", "print the words")                                                \
 	X(status, "", "commands run and failed, CPUIDs executed")                              \
@@ -64,7 +66,8 @@
 	X(code)           \
 	X(mem)            \
 	X(user)           \
-	X(intstack)
+	X(intstack)       \
+	X(smp)
 
 #define X(name, args, help) int cmd_##name(int argc, char **argv);
 COMMAND_TABLE(X)

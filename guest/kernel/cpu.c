@@ -12,6 +12,7 @@ enum {
 static uint64_t cpuids;
 static uint32_t words[CPUID_WORDS];
 static bool nestling, amd;
+static unsigned int processors;
 
 struct cpuid_regs
 guest_cpuid(uint32_t leaf, uint32_t subleaf)
@@ -42,6 +43,12 @@ bool
 cpu_has(enum cpuid_word word, uint32_t bit)
 {
 	return words[word] & bit;
+}
+
+unsigned int
+cpu_processors(void)
+{
+	return processors;
 }
 
 bool
@@ -96,6 +103,7 @@ cpu_init(uint64_t cpuids_so_far)
 	r = guest_cpuid(1, 0);
 	words[CPUID_1_ECX] = r.ecx;
 	words[CPUID_1_EDX] = r.edx;
+	processors = r.ebx >> 16 & 0xff;
 	if (max >= 7)
 		words[CPUID_7_EBX] = guest_cpuid(7, 0).ebx;
 	if (guest_cpuid(EXT_BASE, 0).eax > EXT_BASE) {

@@ -38,6 +38,8 @@ void guest_count_cpuids(uint64_t n);
 /* Is this a VM of Nestling's?  Asked once, at boot. */
 bool in_nestling(void);
 bool cpu_is_amd(void);
+/* Logical processors in the package, where CPUID says HTT. */
+unsigned int cpu_processors(void);
 /* A hypercall, with its two arguments, which become further results. */
 uint64_t hypercall(uint64_t number, uint64_t *rbx, uint64_t *rcx);
 void cpu_init(uint64_t cpuids_so_far);
@@ -71,6 +73,8 @@ uint64_t mem_fresh_left(void);
 uint64_t mem_pa(const void *p);
 /* Maps page n of WINDOW to pa with PTE_ flags; flags 0 unmaps.  Returns its address. */
 uint8_t *window_map(unsigned int n, uint64_t pa, uint64_t flags);
+/* Maps the first 2 MiB where they are, too, for a CPU that starts there, or no more; CR3. */
+uint64_t mem_map_low(bool on);
 /* RAM for tests, ordinary memory of TEST_PAGES pages. */
 enum { TEST_PAGES = 4 };
 extern uint8_t test_pages[TEST_PAGES * 4096];
@@ -79,6 +83,37 @@ extern uint8_t test_pages[TEST_PAGES * 4096];
  * run. */
 #define HPET_PA      0xfed00000
 #define HPET_COUNTER 0xf0
+
+/*
+ * Several CPUs (smp.c), in a VM of Nestling's that has them.  The first one runs the shell, the
+ * others wait for work.
+ */
+enum { CPUS_MAX = 8 };
+void smp_init(void);
+unsigned int smp_count(void);
+unsigned int smp_this(void); /* of the CPU that asks; the first is 0 */
+/* Runs fn on all CPUs at once, with the CPU's number; comes back when all are done. */
+void smp_run(void (*fn)(unsigned int cpu));
+/* While another CPU has to do something: lets it. */
+void smp_relax(void);
+/* Sends an interrupt to a CPU, to all others with SMP_OTHERS. */
+enum { SMP_OTHERS = -1 };
+void smp_send(int cpu, unsigned int vector);
+/* The local APIC of this CPU. */
+uint32_t lapic_read(unsigned int reg);
+void lapic_write(unsigned int reg, uint32_t value);
+enum {
+	LAPIC_ID = 0x20,
+	LAPIC_EOI = 0xb0,
+	LAPIC_SVR = 0xf0,
+	LAPIC_ICR = 0x300,
+	LAPIC_ICR_HIGH = 0x310,
+	LAPIC_LVT_TIMER = 0x320,
+	LAPIC_INITIAL = 0x380,
+	LAPIC_DIVIDE = 0x3e0,
+	LAPIC_PERIODIC = 1 << 17,
+	LAPIC_DIVIDE_1 = 0xb,
+};
 
 /* Statistics over samples of TSC ticks (bench.c). */
 enum { SAMPLES_MAX = 65536 };

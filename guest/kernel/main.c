@@ -16,8 +16,11 @@ guest_main(const struct boot_info *info)
 	irq_init();
 	console_init();
 	sti();
+	smp_init();
 	printf("\nNestling guest: %lu KiB of RAM, %s\n", boot.ram / 1024,
 	       in_nestling() ? "in a VM of Nestling" : "not in a VM of Nestling");
+	if (smp_count() > 1)
+		printf("%u CPUs.\n", smp_count());
 	printf("Type `help` for the commands.\n");
 	shell();
 }

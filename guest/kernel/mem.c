@@ -19,7 +19,8 @@ enum {
 
 typedef uint64_t table[ENTRIES] __attribute__((aligned(PAGE_SIZE)));
 
-static table root, direct3, direct2[GIB_MAX], kernel3, kernel2, kernel1, window3, window2, window1;
+static table root, direct3, direct2[GIB_MAX], kernel3, kernel2, kernel1, window3, window2, window1,
+        low2;
 uint8_t test_pages[TEST_PAGES * PAGE_SIZE]
         __attribute__((aligned(PAGE_SIZE), section(".bss.page")));
 extern char kernel_text[], kernel_rodata[], kernel_data[], kernel_end[], stack_guard[];
@@ -100,6 +101,15 @@ mem_init(uint64_t ram_bytes)
 	write_cr0(read_cr0() | CR0_WP | CR0_NE | CR0_MP);
 	write_cr4(read_cr4() | CR4_PGE);
 	write_cr3(mem_pa(root));
+}
+
+uint64_t
+mem_map_low(bool on)
+{
+	low2[0] = PTE_P | PTE_W | PTE_PS;
+	window3[0] = on ? table_entry(low2) : 0;
+	write_cr3(read_cr3());
+	return read_cr3();
 }
 
 uint64_t

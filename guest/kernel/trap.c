@@ -44,7 +44,7 @@ struct table_register {
 _Static_assert(sizeof(struct gate) == 16, "64-bit gate");
 _Static_assert(sizeof(struct tss) == 104, "64-bit TSS");
 
-static uint64_t gdt[] = {
+static const uint64_t descriptors[] = {
         0,
         0x00af9b000000ffff, /* SEL_KCODE */
         0x00cf93000000ffff, /* SEL_KDATA */
@@ -53,11 +53,15 @@ static uint64_t gdt[] = {
         0,
         0, /* SEL_TSS, filled in below */
 };
-_Static_assert(sizeof(gdt) <= SEL_BAD, "SEL_BAD lies beyond the GDT");
+_Static_assert(sizeof(descriptors) <= SEL_BAD, "SEL_BAD lies beyond the GDT");
 
 static struct gate idt[VECTORS] __attribute__((aligned(16)));
-static struct tss tss;
-static uint8_t double_fault_stack[DOUBLE_STACK] __attribute__((aligned(16)));
+/* Each CPU's. */
+static struct segments {
+	uint64_t gdt[ARRAY_SIZE(descriptors)];
+	struct tss tss;
+	uint8_t double_fault_stack[DOUBLE_STACK] __attribute__((aligned(16)));
+} segments[CPUS_MAX];
 static trap_hook *hooks[T_STUBS];
 static volatile uint64_t counts[T_STUBS];
 static struct fault caught;
@@ -98,13 +102,15 @@ trap_reload_segments(void)
 }
 
 static void
-load_segments(void)
+load_segments(struct segments *s)
 {
-	struct table_register gdtr = {sizeof(gdt) - 1, (uint64_t)gdt};
-	uint64_t base = (uint64_t)&tss;
+	struct table_register gdtr = {sizeof(s->gdt) - 1, (uint64_t)s->gdt};
+	uint64_t *gdt = s->gdt, base = (uint64_t)&s->tss;
 
-	tss.io_map = sizeof(tss);
-	gdt[SEL_TSS / 8] = (sizeof(tss) - 1) | (base & 0xffffff) << 16 |
+	memcpy(gdt, descriptors, sizeof(descriptors));
+	s->tss.io_map = sizeof(s->tss);
+	s->tss.ist[IST_DOUBLE - 1] = (uint64_t)s->double_fault_stack + DOUBLE_STACK;
+	gdt[SEL_TSS / 8] = (sizeof(s->tss) - 1) | (base & 0xffffff) << 16 |
 	                   (uint64_t)TSS_AVAILABLE << 40 | (base >> 24 & 0xff) << 56;
 	gdt[SEL_TSS / 8 + 1] = base >> 32;
 	__asm__ volatile("lgdt %0\n\t"
@@ -122,19 +128,31 @@ load_segments(void)
 	trap_reload_segments();
 }
 
-void
-trap_init(void)
+static void
+load_idt(void)
 {
 	struct table_register idtr = {sizeof(idt) - 1, (uint64_t)idt};
 
-	load_segments();
+	__asm__ volatile("lidt %0" : : "m"(idtr));
+}
+
+void
+trap_init_other(unsigned int index)
+{
+	load_segments(&segments[index]);
+	load_idt();
+}
+
+void
+trap_init(void)
+{
+	load_segments(&segments[0]);
 	for (unsigned int v = 0; v < T_STUBS; v++)
 		set_gate(v, (uint64_t)trap_stubs + v * STUB_BYTES, GATE_INTERRUPT);
 	idt[T_SOFT].type |= GATE_DPL3;
 	idt[X86_BP].type |= GATE_DPL3;
-	trap_set_stack(IST_DOUBLE, (uint64_t)double_fault_stack + DOUBLE_STACK);
 	trap_set_ist(X86_DF, IST_DOUBLE);
-	__asm__ volatile("lidt %0" : : "m"(idtr));
+	load_idt();
 }
 
 trap_hook *
@@ -170,9 +188,9 @@ void
 trap_set_stack(unsigned int ist, uint64_t top)
 {
 	if (ist == 0)
-		tss.rsp[0] = top;
+		segments[0].tss.rsp[0] = top;
 	else
-		tss.ist[ist - 1] = top;
+		segments[0].tss.ist[ist - 1] = top;
 }
 
 /* An exception that nobody expected: say all that is known, and end. */
@@ -181,6 +199,8 @@ die(const struct trapframe *tf)
 {
 	printf("\nguest: unexpected %s (vector %lu, error %lx) at rip %lx cs %lx rflags %lx\n",
 	       trap_name(tf->vector), tf->vector, tf->error, tf->rip, tf->cs, tf->rflags);
+	if (smp_this())
+		printf("  on CPU %u\n", smp_this());
 	printf("  rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", tf->rax, tf->rbx, tf->rcx,
 	       tf->rdx);
 	printf("  rsi %016lx rdi %016lx rbp %016lx rsp %016lx\n", tf->rsi, tf->rdi, tf->rbp,
@@ -215,7 +235,7 @@ trap(struct trapframe *tf)
 	counts[vector]++;
 	if (hooks[vector])
 		hooks[vector](tf);
-	else if (vector < T_IRQ && try_stack)
+	else if (vector < T_IRQ && try_stack && smp_this() == 0)
 		trap_unwind(tf);
 	else if (vector < T_IRQ)
 		die(tf);

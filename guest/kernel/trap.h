@@ -13,7 +13,12 @@
 
 #define T_IRQ         0x20 /* IRQ 0 to 15 */
 #define T_SOFT        0x30 /* free for INT n, from ring 3 too */
-#define T_STUBS       0x31 /* vectors from here on have no gate: INT n gets #GP */
+#define T_CALL        0x31 /* from another CPU: there is something to run; */
+#define T_PING        0x32 /* answer; */
+#define T_FLUSH       0x33 /* an entry of the page tables has changed */
+#define T_LAPIC_TIMER 0x34
+#define T_SPURIOUS    0x35 /* of a local APIC */
+#define T_STUBS       0x36 /* vectors from here on have no gate: INT n gets #GP */
 
 #define IRQ_TIMER     0
 #define IRQ_CASCADE   2
@@ -45,6 +50,8 @@ struct fault {
 typedef void trap_hook(struct trapframe *tf);
 
 void trap_init(void);
+/* The same for CPU `index`, not the first: its own segments and stacks. */
+void trap_init_other(unsigned int index);
 /* Called by the stubs. */
 void trap(struct trapframe *tf);
 /* NULL: the default again.  Returns the hook before. */
@@ -59,7 +66,7 @@ void trap_unwind(struct trapframe *tf);
 void trap_reload_segments(void);
 /* Stack number `ist` (1 to 7; 0: the current one) for this vector. */
 void trap_set_ist(unsigned int vector, unsigned int ist);
-/* Top of an interrupt stack; ist 0: the stack of traps from ring 3. */
+/* Top of an interrupt stack of the first CPU; ist 0: the stack of traps from ring 3. */
 void trap_set_stack(unsigned int ist, uint64_t top);
 
 /* Runs fn(arg).  True when it faulted; *f, unless NULL, then says how. */

@@ -50,8 +50,8 @@ CODE(wrmsr, "movl $0xc0000102, %ecx; wrmsr");
 CODE(wbinvd, "wbinvd");
 CODE(lidt, "lidt (%rsp)");
 CODE(int3, "int3");
-CODE(int_no_gate, "int $0x31");
-_Static_assert(T_STUBS == 0x31, "INT T_STUBS has no gate");
+CODE(int_no_gate, "int $0x36");
+_Static_assert(T_STUBS == 0x36, "INT T_STUBS has no gate");
 CODE(vmcall, "movl $0x12345678, %eax; vmcall");
 CODE(read_kernel, "movb (%rsi), %al");
 
