@@ -10,6 +10,7 @@
 struct options {
 	uint32_t vm;
 	bool all, tsv;
+	uint64_t vcpu;
 	uint64_t count; /* of exits, at most */
 };
 
@@ -21,9 +22,10 @@ static const char *const state_names[VM_TIMES] = {
 static int
 usage(void)
 {
-	printf("usage: trace [VM | --all] [-n COUNT] [--tsv]\n"
+	printf("usage: trace [VM | --all] [--vcpu N] [-n COUNT] [--tsv]\n"
 	       "  VM        its number; if not given, the newest, or the one that ended last\n"
 	       "  --all     all VMs that live, and the last %d that ended\n"
+	       "  --vcpu N  of its vCPUs that one; 0 if not given\n"
 	       "  -n COUNT  no more than the last COUNT exits\n"
 	       "  --tsv     columns separated by tabs, for programs, with where the time away "
 	       "went\n",
@@ -73,14 +75,14 @@ print_head(const struct vm_stats *stats, bool tsv)
  * been given up; of what was away before, nobody knows what it was.
  */
 struct cursor {
-	uint32_t vm;
+	uint32_t vm, vcpu;
 	uint64_t number, known;
 };
 
 static bool
 peek_span(struct cursor *c, struct vm_span *span)
 {
-	if (sys_vm_span(c->vm, 0, c->number, span) < 0)
+	if (sys_vm_span(c->vm, c->vcpu, c->number, span) < 0)
 		return false;
 	if (span->number != c->number) {
 		c->number = span->number;
@@ -129,7 +131,7 @@ print_start(struct cursor *c)
 	if (!peek_span(c, &span) || c->known)
 		return;
 	printf("-\t%lu\t-\t0\t0\t0\t-\t-\t0", span.tsc);
-	for (uint64_t n = 0; sys_vm_span(c->vm, 0, n, &span) == 0 && !span.exits; n++)
+	for (uint64_t n = 0; sys_vm_span(c->vm, c->vcpu, n, &span) == 0 && !span.exits; n++)
 		ticks += span.ticks;
 	printf("\t%lu", ticks);
 	for (; peek_span(c, &span) && !span.exits; c->number++)
@@ -137,16 +139,35 @@ print_start(struct cursor *c)
 	printf("\n");
 }
 
+/* How many of the VM's exits are the vCPU's: the least number that none of them has. */
+static uint64_t
+exits_of(const struct vm_stats *stats, uint32_t vcpu)
+{
+	uint64_t low = 0, high = stats->total;
+	struct vm_trace trace;
+
+	while (low < high) {
+		uint64_t middle = low + (high - low) / 2;
+
+		if (sys_vm_trace(stats->id, vcpu, middle, &trace) == 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 /* The VM may go on meanwhile. */
 static void
 show_vm(const struct options *o, const struct vm_stats *stats)
 {
-	uint64_t from = stats->total > o->count ? stats->total - o->count : 0;
-	struct cursor cursor = {.vm = stats->id};
+	uint64_t total = exits_of(stats, o->vcpu);
+	uint64_t from = total > o->count ? total - o->count : 0;
+	struct cursor cursor = {.vm = stats->id, .vcpu = o->vcpu};
 	struct vm_trace trace;
 
 	print_head(stats, o->tsv);
-	while (from < stats->total && sys_vm_trace(stats->id, 0, from, &trace) == 0) {
+	while (from < total && sys_vm_trace(stats->id, o->vcpu, from, &trace) == 0) {
 		if (o->tsv && trace.number == 0)
 			print_start(&cursor);
 		print(&trace, o->tsv);
@@ -200,6 +221,9 @@ main(int argc, char **argv)
 			o.tsv = true;
 		else if (!strcmp(argv[i], "--all") && !o.vm)
 			o.all = true;
+		else if (!strcmp(argv[i], "--vcpu") && i + 1 < argc &&
+		         parse_number(argv[i + 1], VM_VCPUS_MAX - 1, &o.vcpu))
+			i++;
 		else if (!strcmp(argv[i], "-n") && i + 1 < argc &&
 		         parse_number(argv[i + 1], UINT32_MAX, &o.count))
 			i++;

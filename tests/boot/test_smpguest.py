@@ -1,0 +1,96 @@
+"""VMs with several vCPUs: `vm --cpus=N`, on hosts with one CPU, where they take turns, and with two."""
+
+import re
+
+import pytest
+
+from conftest import assert_clean, audited
+from test_vms import BEDS, ESCAPE, command, shell, vms
+
+# Where time is instructions.
+EXACT = ["bochs-vmx", "bochs-svm"]
+CHECKS = 7  # of the guest's `smp`, with two CPUs
+HOSTILE = {
+    "t/ap-triple": "vCPU 1: stopped: triple fault",
+    "t/ap-nowhere": "vCPU 1: guest executed guest-physical address 0xff000, where there is no memory",
+    "t/ap-halt": "stopped: HLT with interrupts off: nothing can wake the guest",
+}
+WORK = re.compile(r"^ +smp: work of (\d+) ticks on one CPU takes (\d+) on 2 at once$", re.M)
+
+
+@pytest.mark.parametrize("cpus", [1, 2])
+@pytest.mark.parametrize("bed", BEDS)
+def test_guest_uses_all_cpus(bed, cpus, machine):
+    """It starts them, they work at once and interrupt each other; accounts and leaves know all."""
+    m = machine(**BEDS[bed], cpus=cpus,
+                run=audited("vm --cpus 2 guest -c 'cpus; smp; reboot'; exits --tsv;"
+                            "trace -n 3; trace --vcpu 1 -n 3"))
+    m.expect("2 CPUs")
+    m.expect("2 CPUs")  # after the reset
+    m.expect("guest> ")
+    m.sendline("smp; poweroff 7")
+    m.finish()
+    assert "CPU 1, APIC id 1" in m.output
+    assert len(re.findall(r"^PASS smp: ", m.output, re.M)) == 2 * CHECKS
+    assert "FAIL smp" not in m.output and "ended with status 7" in m.output
+    assert len(re.findall(r"^ +\d+ +\d+ \S+ +0x", m.output, re.M)) == 6  # of trace
+    times = dict(re.findall(r"^(guest|handler|monitor|halted|paused|waiting|wall)\t(\d+)$",
+                            m.output, re.M))
+    wall = int(times.pop("wall"))
+    assert sum(map(int, times.values())) == wall
+    assert_clean(m)
+    if bed in EXACT:
+        for one, both in WORK.findall(m.output):
+            ratio = int(both) / int(one)
+            assert ratio < 1.1 if cpus == 2 else 1.9 < ratio < 2.2
+
+
+@pytest.mark.parametrize("bed, cpus", [("bochs-vmx", 1), ("bochs-svm", 2), ("qemu-svm", 1)])
+def test_life(bed, cpus, machine):
+    """In the background: paused, resumed, attached, looked at, reset, detached, stopped."""
+    m = shell(machine(**BEDS[bed], cpus=cpus))
+    command(m, "vm guest --cpus 2 -q &")
+    command(m, "vm t/ap-loop --cpus 2 -q &")
+    rows = vms(command(m, "sleep 0.5; vms"))
+    assert [(rows[n]["VCPUS"], rows[n]["STATE"]) for n in (2, 3)] == [("2", "halted"), ("2", "running")]
+    rows = vms(command(m, "vm pause 2; vm pause 3; vms"))
+    assert [rows[n]["STATE"] for n in (2, 3)] == ["paused", "paused"]
+    exits = rows[3]["EXITS"]
+    assert vms(command(m, "sleep 0.2; vms"))[3]["EXITS"] == exits
+    rows = vms(command(m, "vm resume 2; vm resume 3; sleep 0.2; vms"))
+    assert [rows[n]["STATE"] for n in (2, 3)] == ["halted", "running"]
+    assert command(m, "vm clone 2") == \
+        "vm 2: cannot be cloned: it has 2 vCPUs, and only one is copied"
+    m.sendline("vm attach 2")
+    m.sendline("smp")
+    m.expect(r"PASS smp: \d+ CPUIDs of the others")
+    m.expect("guest> ")
+    m.send(ESCAPE)
+    m.expect("vm> ")
+    m.sendline("info")
+    assert re.findall(r"^vCPU (\d)", m.expect(r"(?s)info(.*?)vm> ").group(1), re.M) == ["0", "1"]
+    m.sendline("reset")
+    m.expect("2 CPUs")
+    m.expect("guest> ")
+    m.send(ESCAPE)
+    m.expect("vm> ")
+    m.sendline("detach")
+    m.expect(r"\n\$ ")
+    command(m, "vm stop 3")
+    command(m, "vm stop 2")
+    assert "audit: clean" in command(m, "wait; audit")
+    assert vms(command(m, "vms")) == {}
+
+
+@pytest.mark.parametrize("bed", BEDS)
+def test_hostile_guests(bed, machine):
+    """The other CPU fails, both halt for good; and messages say which it was."""
+    m = machine(**BEDS[bed], run=audited(
+        "".join(f"vm {guest} --cpus 2 -q;" for guest in HOSTILE) +
+        "vm guest --cpus 9; vm guest --cpus 0; vm guest --cpus 8 -q -c 'smp'"), timeout=90)
+    m.finish()
+    for message in HOSTILE.values():
+        assert message in m.output
+    assert m.output.count("expected a number of vCPUs from 1 to 8") == 2
+    assert "PASS smp: 8 CPUs" in m.output and "FAIL smp" not in m.output
+    assert_clean(m)
