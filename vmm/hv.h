@@ -98,6 +98,8 @@ struct vcpu {
 	bool state_loaded;     /* FPU, debug and SYSCALL registers are on loaded_cpu */
 	int loaded_cpu;        /* the CPU whose hardware holds this vCPU's control block; -1 none */
 	uint32_t tlb_cpu;      /* the CPU that it was loaded on last */
+	uint8_t stale;         /* TLB_NESTED, TLB_LINEAR: to be flushed before the next entry */
+	uint64_t tlb_moves;    /* how often that was another than before */
 	uint64_t window_at;    /* TSC at which an exit lets host interrupts in */
 	uint64_t serial;       /* never used twice */
 	uint64_t flushed;      /* vm->tlb_gen as of the last flush on loaded_cpu, or TLB_UNKNOWN */
@@ -232,9 +234,9 @@ struct hv_ops {
 	bool (*irq_ready)(struct vcpu *v); /* would an interrupt be taken now? */
 	void (*irq_window)(struct vcpu *v, bool on);
 	void (*inject)(struct vcpu *v); /* v->event, at the next entry */
-	/* All translations of this VM, on this CPU, at the next entry at the latest.  The VM's
-	 * tlb_gen as of which it is done. */
-	uint64_t (*flush)(struct vcpu *v);
+	/* All translations of this VM, on this CPU, at the next entry at the latest: clears
+	 * v->stale where the hardware is told. */
+	void (*flush)(struct vcpu *v);
 	uint64_t (*npt_leaf)(uint64_t pa, bool writable, bool large);
 	void (*dump)(struct vcpu *v, hv_print_t print); /* the control block, which is current */
 	/* After a refused entry: what the hardware said (x; NULL when enter() failed), and which

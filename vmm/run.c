@@ -28,6 +28,7 @@ switch_in(struct vcpu *v)
 	v->loaded_cpu = (int)cpu->index;
 	switch_step(SWITCH_LOAD);
 	vtlb_load(v);
+	vtlb_check(v);
 	state_load(v);
 	v->state_loaded = true;
 	cpu->vcpu = v;
@@ -129,6 +130,7 @@ vcpu_prepare(struct vcpu *v)
 	}
 	if (v->flushed != v->vm->tlb_gen)
 		vtlb_flush(v);
+	vtlb_check(v);
 	/* An exit may come before the window does, and may open it: STI; CPUID. */
 	if (v->window_open)
 		v->attention = true;

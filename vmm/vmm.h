@@ -17,11 +17,14 @@ extern const exit_handler_t exit_handlers[HV_EXIT_KINDS];
 void vcpu_current(struct vcpu *v);
 
 /* vtlb.c: what the TLBs know of guests. */
+enum { TLB_NESTED = 1, TLB_LINEAR = 2 }; /* of guest-physical addresses; and of linear ones */
 #define TLB_UNKNOWN  UINT64_MAX
 #define TLB_CHANGING (1ull << 63) /* in a VM's tlb_gen: no vCPU enters, see npt.c */
 void
 vtlb_load(struct vcpu *v); /* v has come to this CPU: sets v->flushed, after a flush if need be */
 void vtlb_flush(struct vcpu *v); /* this CPU's translations of v go */
+/* Panics if the back end has forgotten a flush that is its own, or v came here without one. */
+void vtlb_check(const struct vcpu *v);
 _Noreturn void vtlb_stale(const struct vcpu *v); /* panics: v must not enter, and why */
 
 /* hostmem.c: zeroed pages of the hypervisor's own. */

@@ -9,12 +9,13 @@
  * to run there under this tag, and ran nowhere else since: on another CPU its guest may have
  * changed page tables without a word to this one.
  *
- * Emulators flush at every entry and hide what is missing here.  Hence the record: only a flush
- * makes v->flushed anything but TLB_UNKNOWN, and each entry checks that.
+ * Emulators flush at every entry and hide what is missing here.  Hence the records: v->flushed
+ * is compared at each entry, and v->stale says what is due until the hardware has been told.
  */
 
 static struct record {
 	uint64_t serial; /* of the vCPU that flushed last under this tag; 0: none */
+	uint64_t moves;  /* its tlb_moves then */
 	uint64_t gen;    /* the VM's tlb_gen then */
 } records[CPUS_MAX][VM_MAX + 1];
 
@@ -27,21 +28,54 @@ record_of(const struct vcpu *v)
 void
 vtlb_flush(struct vcpu *v)
 {
-	v->flushed = hv->flush(v);
-	*record_of(v) = (struct record){.serial = v->serial, .gen = v->flushed};
+	v->stale = TLB_NESTED | TLB_LINEAR;
+	hv->flush(v);
+	v->flushed = v->vm->tlb_gen;
+	*record_of(v) = (struct record){v->serial, v->tlb_moves, v->flushed};
+}
+
+/* Since this CPU flushed for v, has nobody else run here under its tag, and v nowhere else? */
+static bool
+is_own(const struct vcpu *v)
+{
+	const struct record *r = record_of(v);
+
+	return r->serial == v->serial && r->moves == v->tlb_moves;
 }
 
 void
 vtlb_load(struct vcpu *v)
 {
-	const struct record *r = record_of(v);
-
-	if (hv->keeps_tlb && v->tlb_cpu == this_cpu()->index && r->serial == v->serial) {
-		v->flushed = r->gen;
-		return;
+	if (v->tlb_cpu != this_cpu()->index) {
+		v->tlb_cpu = this_cpu()->index;
+		v->tlb_moves++;
 	}
-	v->tlb_cpu = this_cpu()->index;
-	vtlb_flush(v);
+	if (hv->keeps_tlb && is_own(v))
+		v->flushed = record_of(v)->gen;
+	else
+		vtlb_flush(v);
+}
+
+/* A flush would do no good: entries went, and no new generation began. */
+static void
+check_settled(const struct vcpu *v)
+{
+	if (v->vm->tlb_gen & TLB_CHANGING)
+		panic("vCPU %u of VM %u enters on CPU %u, but the nested page table is changing",
+		      v->index, v->vm->id, this_cpu()->index);
+}
+
+void
+vtlb_check(const struct vcpu *v)
+{
+	check_settled(v);
+	if (!is_own(v))
+		panic("vCPU %u of VM %u came to CPU %u, where the TLB has translations from before",
+		      v->index, v->vm->id, this_cpu()->index);
+	if (v->stale)
+		panic("vCPU %u of VM %u enters on CPU %u, but the TLB still has %s translations",
+		      v->index, v->vm->id, this_cpu()->index,
+		      v->stale & TLB_NESTED ? "guest-physical" : "linear");
 }
 
 _Noreturn void
@@ -52,9 +86,7 @@ vtlb_stale(const struct vcpu *v)
 	if (v->loaded_cpu != (int)cpu)
 		panic("vCPU %u of VM %u enters on CPU %u, but is loaded on CPU %d", v->index,
 		      v->vm->id, cpu, v->loaded_cpu);
-	if (v->vm->tlb_gen & TLB_CHANGING)
-		panic("vCPU %u of VM %u enters on CPU %u, but the nested page table is changing",
-		      v->index, v->vm->id, cpu);
+	check_settled(v);
 	if (v->flushed == TLB_UNKNOWN)
 		panic("vCPU %u of VM %u enters on CPU %u without a TLB flush, the VM is at %lu",
 		      v->index, v->vm->id, cpu, (unsigned long)v->vm->tlb_gen);

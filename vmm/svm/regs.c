@@ -27,6 +27,7 @@ svm_set_cr(struct vcpu *v, unsigned int cr, uint64_t value)
 {
 	struct vmcb *b = svm_vmcb(v);
 
+	v->stale |= TLB_LINEAR;
 	switch (cr) {
 	case 0:
 		if ((b->cr0 ^ value) & CR0_PG)
@@ -46,7 +47,7 @@ svm_set_cr(struct vcpu *v, unsigned int cr, uint64_t value)
 		panic("svm_set_cr: no CR%u", cr);
 	}
 	/* The processor flushes when the guest itself writes; here we must. */
-	((struct svm_vcpu *)v->backend)->flush = true;
+	svm_flush(v);
 }
 
 /* VMRUN wants SVME in the guest's EFER; the guest must not see it. */

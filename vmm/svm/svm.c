@@ -282,10 +282,6 @@ svm_enter(struct vcpu *v)
 	struct svm_vcpu *x = v->backend;
 	struct vmcb *b = x->vmcb;
 
-	b->tlb_control = !x->flush                                  ? 0
-	                 : svm_features & SVM_FEATURE_FLUSH_BY_ASID ? TLB_FLUSH_ASID
-	                                                            : TLB_FLUSH_ALL;
-	x->flush = false;
 	x->injected = b->event_inject;
 	b->rax = v->gpr[REG_RAX];
 	b->cr2 = read_cr2();
@@ -298,6 +294,7 @@ svm_enter(struct vcpu *v)
 		b->exit_code = EXIT_CR3_WRITE;
 	}
 	b->event_inject = 0;
+	b->tlb_control = 0;
 	return 0;
 }
 
@@ -409,11 +406,15 @@ svm_inject(struct vcpu *v)
 	svm_vmcb(v)->event_inject = (uint64_t)v->event.error << 32 | v->event.info;
 }
 
-static uint64_t
+/* VMRUN flushes. */
+void
 svm_flush(struct vcpu *v)
 {
-	((struct svm_vcpu *)v->backend)->flush = true;
-	return v->vm->tlb_gen;
+	struct vmcb *b = svm_vmcb(v);
+
+	b->tlb_control = svm_features & SVM_FEATURE_FLUSH_BY_ASID ? TLB_FLUSH_ASID : TLB_FLUSH_ALL;
+	if (b->tlb_control)
+		v->stale = 0;
 }
 
 static uint64_t

@@ -71,7 +71,6 @@ struct svm_vcpu {
 	} code;
 	struct svm_insn insns[SVM_INSNS]; /* the last ones decoded, by their addresses */
 	uint64_t injected;                /* EVENTINJ of the last VMRUN, which the exit clears */
-	bool flush;                       /* at the next VMRUN */
 	uint8_t copy[VMCB_USED] __attribute__((aligned(8)));
 };
 #define SVM_NO_CODE UINT64_MAX
@@ -119,6 +118,9 @@ void svm_set_efer(struct vcpu *v, uint64_t value);
 
 /* dump.c */
 void svm_dump(struct vcpu *v, hv_print_t print);
+
+/* svm.c: struct hv_ops's flush. */
+void svm_flush(struct vcpu *v);
 
 /* entry.S: VMRUN with v's registers; returns after the #VMEXIT, with GIF set. */
 void svm_enter_guest(struct vcpu *v, uint64_t vmcb_pa, uint64_t host_vmcb_pa);

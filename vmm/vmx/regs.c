@@ -57,6 +57,7 @@ vmx_set_cr(struct vcpu *v, unsigned int cr, uint64_t value)
 	uint64_t cr3 = cr == 3 ? value : vmx_get_cr(v, 3);
 	uint64_t cr4 = cr == 4 ? value : vmx_get_cr(v, 4);
 
+	v->stale |= TLB_LINEAR;
 	switch (cr) {
 	case 0:
 		x->cr0_shadow = value;
@@ -76,7 +77,7 @@ vmx_set_cr(struct vcpu *v, unsigned int cr, uint64_t value)
 		panic("vmx_set_cr: no CR%u", cr);
 	}
 	load_pdptes(v, cr0, cr3, cr4);
-	vmx_flush_vpid(v->vm);
+	vmx_flush_vpid(v);
 }
 
 uint64_t

@@ -6,6 +6,7 @@
 #include "inc/x86.h"
 #include "kern/cpu.h"
 #include "kern/trap.h"
+#include "lib/assert.h"
 #include "lib/printf.h"
 #include "lib/string.h"
 
@@ -274,39 +275,50 @@ vmx_inject(struct vcpu *v)
 /* INVEPT and INVVPID descriptors (SDM vol. 3, "VMX Instruction Reference"). */
 enum { INVEPT_SINGLE = 1, INVEPT_ALL = 2, INVVPID_SINGLE = 1, INVVPID_ALL = 2 };
 
-uint64_t
-vmx_flush_vpid(const struct vm *vm)
+void
+vmx_flush_vpid(struct vcpu *v)
 {
 	uint64_t type =
 	        vmx_controls.ept_vpid_cap & EPTVPID_INVVPID_SINGLE ? INVVPID_SINGLE : INVVPID_ALL;
 	struct {
 		uint64_t vpid, address;
-	} descriptor = {type == INVVPID_SINGLE ? vm->asid : 0, 0};
+	} descriptor = {type == INVVPID_SINGLE ? v->vm->asid : 0, 0};
+	uint8_t failed = false;
 
 	if (vmx_controls.cpu2 & CPU2_ENABLE_VPID)
-		__asm__ volatile("invvpid %0, %1" : : "m"(descriptor), "r"(type) : "cc", "memory");
-	return vm->tlb_gen;
+		__asm__ volatile("invvpid %1, %2; setna %0"
+		                 : "=qm"(failed)
+		                 : "m"(descriptor), "r"(type)
+		                 : "cc", "memory");
+	if (failed)
+		panic("INVVPID of type %lu failed, VPID %u", type, v->vm->asid);
+	v->stale &= (uint8_t)~TLB_LINEAR;
 }
 
-static uint64_t
-flush_ept(const struct vm *vm)
+static void
+flush_ept(struct vcpu *v)
 {
 	uint64_t type =
 	        vmx_controls.ept_vpid_cap & EPTVPID_INVEPT_SINGLE ? INVEPT_SINGLE : INVEPT_ALL;
 	struct {
 		uint64_t eptp, reserved;
-	} descriptor = {type == INVEPT_SINGLE ? vmx_eptp(vm) : 0, 0};
+	} descriptor = {type == INVEPT_SINGLE ? vmx_eptp(v->vm) : 0, 0};
+	uint8_t failed;
 
-	__asm__ volatile("invept %0, %1" : : "m"(descriptor), "r"(type) : "cc", "memory");
-	return vm->tlb_gen;
+	__asm__ volatile("invept %1, %2; setna %0"
+	                 : "=qm"(failed)
+	                 : "m"(descriptor), "r"(type)
+	                 : "cc", "memory");
+	if (failed)
+		panic("INVEPT of type %lu failed, EPT pointer 0x%lx", type, descriptor.eptp);
+	v->stale &= (uint8_t)~TLB_NESTED;
 }
 
-static uint64_t
+static void
 vmx_flush(struct vcpu *v)
 {
-	uint64_t ept = flush_ept(v->vm), vpid = vmx_flush_vpid(v->vm);
-
-	return ept < vpid ? ept : vpid;
+	flush_ept(v);
+	vmx_flush_vpid(v);
 }
 
 static uint64_t

@@ -76,8 +76,7 @@ extern const unsigned int vmx_fault_count;
 
 /* vmx.c */
 uint64_t vmx_eptp(const struct vm *vm);
-/* Linear translations of this VM, on this CPU.  As struct hv_ops's flush. */
-uint64_t vmx_flush_vpid(const struct vm *vm);
+void vmx_flush_vpid(struct vcpu *v); /* linear translations of this VM, on this CPU */
 
 /* vmcs.c: the VMCS of a vCPU */
 void vmcs_init_bitmap(void); /* once, before the first */
