@@ -4,8 +4,7 @@
 
 /* What compilers call by themselves; lib/string.c is 64-bit code. */
 
-void *
-memcpy(void *dst, const void *src, size_t n)
+void *(memcpy)(void *dst, const void *src, size_t n)
 {
 	void *to = dst;
 	size_t words = n / sizeof(uint32_t);
@@ -16,8 +15,7 @@ memcpy(void *dst, const void *src, size_t n)
 	return dst;
 }
 
-void *
-memset(void *dst, int c, size_t n)
+void *(memset)(void *dst, int c, size_t n)
 {
 	void *to = dst;
 	size_t words = n / sizeof(uint32_t);

@@ -14,7 +14,8 @@ static void
 run_to_port(uint32_t vm)
 {
 	CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
-	CHECK(RUN->exit == VM_EXIT_IO && RUN->io.port == PORT);
+	CHECK_RESULT(RUN->exit, VM_EXIT_IO);
+	CHECK_RESULT(RUN->io.port, PORT);
 }
 
 static uint64_t
