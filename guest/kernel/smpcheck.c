@@ -12,8 +12,8 @@ enum {
 	PINGS = 100,
 	SPINS = 1000, /* on a lock, before the CPU is left to whoever has it */
 	TICKS = 5,
-	ONE_SHOT = 10000, /* of the local APIC's timer, 100 us */
-	PERIOD = 20000,
+	ONE_SHOT = 100000, /* of the local APIC's timer: 1 ms */
+	PERIOD = 500000,   /* slow enough for a busy emulator's monitor */
 	CPUIDS = 100,
 	SHOT_PAGE = 3, /* of WINDOW */
 	REASON_CPUID = 10,
@@ -140,12 +140,12 @@ answer(struct trapframe *tf)
 		smp_send(0, T_PING);
 }
 
-/* Sleeps until *word has the value; interrupts that come before it sleeps wake it, too. */
+/* Sleeps until *word has reached the value; interrupts that come before it sleeps wake it, too. */
 static void
 sleep_until(const volatile unsigned int *word, unsigned int value)
 {
 	cli();
-	while (*word != value)
+	while (*word < value)
 		__asm__ volatile("sti; hlt; cli" : : : "memory");
 	sti();
 }

@@ -61,7 +61,7 @@ enum {
 
 	LAPIC_NS = 10, /* the timer's input clock: 100 MHz */
 	/* A periodic timer is not faster, so that its VM's monitor keeps up. */
-	LAPIC_PERIOD_MIN_NS = 50000,
+	LAPIC_PERIOD_MIN_NS = 200000,
 	LAPIC_LVTS = 4,
 };
 

@@ -322,13 +322,13 @@ test_timer_periodic(void **state)
 	(void)state;
 	put(0, LAPIC_DIVIDE, 0xb);
 	put(0, LAPIC_LVT_TIMER, LAPIC_TIMER_PERIODIC | 0x41);
-	put(0, LAPIC_INITIAL, 10000);
-	f.ns = 10000 * LAPIC_NS;
+	put(0, LAPIC_INITIAL, 40000);
+	f.ns = 40000 * LAPIC_NS;
 	assert_int_equal(lapic_tick(&f.apics, 0), 2 * f.ns);
 	assert_int_equal(lapic_ack(l), 0x41);
 	/* Periods that were missed are not made up for. */
-	f.ns = 10000 * LAPIC_NS * 7 + 1;
-	assert_int_equal(lapic_tick(&f.apics, 0), 10000 * LAPIC_NS * 8);
+	f.ns = 40000 * LAPIC_NS * 7 + 1;
+	assert_int_equal(lapic_tick(&f.apics, 0), 40000 * LAPIC_NS * 8);
 	assert_int_equal(requested(0x41), 1);
 	/* Too short a period is the shortest that there is. */
 	put(0, LAPIC_INITIAL, 1);
