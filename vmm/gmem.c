@@ -99,6 +99,7 @@ struct walk {
 	uint64_t cr0, cr4, efer;
 	uint64_t entry_gpa[PT_LEVELS + 1], entry[PT_LEVELS + 1]; /* by level */
 	uint64_t allowed; /* PTE_W and PTE_U granted by all levels */
+	bool user;        /* the access is made with the user's rights */
 	bool nx;
 	int leaf;
 };
@@ -141,6 +142,19 @@ walk_shift(const struct walk *w, int level)
 	return PAGE_SHIFT + w->mode->index_bits * (unsigned int)(level - 1);
 }
 
+/* Bits that must be 0 in a present entry of this level (SDM vol. 3, "Reserved Bits"). */
+static uint64_t
+walk_reserved(const struct walk *w, int level)
+{
+	const uint64_t beyond = PTE_ADDR & ~(BIT(cpuid_phys_bits()) - 1);
+	bool large = level > 1 && walk_is_leaf(w, level);
+
+	if (w->mode == &walk_legacy)
+		return large ? BIT(21) | (beyond >> 32 & 0xff) << 13 : 0;
+	return beyond | (w->efer & EFER_NXE ? 0 : PTE_NX) | (level == PT_LEVELS ? PTE_PS : 0) |
+	       (large ? (BIT(walk_shift(w, level)) - 1) & ~(uint64_t)0x1fff : 0);
+}
+
 /* Reads the entries from the root to the leaf. base_error: W/U/I bits of the access. */
 static int
 walk_tables(struct vcpu *v, struct walk *w, uint64_t gva, uint32_t base_error, struct gmem_fault *f)
@@ -158,12 +172,10 @@ walk_tables(struct vcpu *v, struct walk *w, uint64_t gva, uint32_t base_error, s
 			return no_ram(f, gva, gpa, true);
 		if (!(entry & PTE_P))
 			return pf(f, gva, base_error);
-		if (w->mode->entry_size == 8 && (entry & PTE_ADDR) >> cpuid_phys_bits())
-			return pf(f, gva, base_error | PF_P | PF_RSVD);
-		if (w->mode->entry_size == 8 && (entry & PTE_NX) && !(w->efer & EFER_NXE))
-			return pf(f, gva, base_error | PF_P | PF_RSVD);
 		w->entry_gpa[level] = gpa;
 		w->entry[level] = entry;
+		if (entry & walk_reserved(w, level))
+			return pf(f, gva, base_error | PF_P | PF_RSVD);
 		/* PAE's four top entries grant everything. */
 		if (!(w->mode == &walk_pae && level == 3)) {
 			w->allowed &= entry;
@@ -177,24 +189,31 @@ walk_tables(struct vcpu *v, struct walk *w, uint64_t gva, uint32_t base_error, s
 	return 0;
 }
 
+/* RFLAGS.AC lets the supervisor's own accesses through SMAP, not those that user code causes. */
 static bool
-walk_permits(struct vcpu *v, const struct walk *w, uint32_t access, bool user)
+smap_open(struct vcpu *v)
+{
+	return (hv->get_rflags(v) & RFLAGS_AC) && vcpu_cpl(v) < 3;
+}
+
+static bool
+walk_permits(struct vcpu *v, const struct walk *w, uint32_t access)
 {
 	bool users_page = w->allowed & PTE_U;
 
-	if (user && !users_page)
+	if (w->user && !users_page)
 		return false;
 	if (access & VM_ACCESS_EXEC)
-		return !w->nx && !(!user && users_page && (w->cr4 & CR4_SMEP));
-	if (!user && users_page && (w->cr4 & CR4_SMAP) && !(hv->get_rflags(v) & RFLAGS_AC))
+		return !w->nx && !(!w->user && users_page && (w->cr4 & CR4_SMEP));
+	if (!w->user && users_page && (w->cr4 & CR4_SMAP) && !smap_open(v))
 		return false;
 	if ((access & VM_ACCESS_WRITE) && !(w->allowed & PTE_W))
-		return !user && !(w->cr0 & CR0_WP);
+		return !w->user && !(w->cr0 & CR0_WP);
 	return true;
 }
 
 static void
-walk_mark(struct vcpu *v, const struct walk *w, bool write)
+walk_mark(struct vcpu *v, struct walk *w, bool write)
 {
 	for (int level = w->mode->levels; level >= w->leaf; level--) {
 		uint64_t entry = w->entry[level] | PTE_A | (write && level == w->leaf ? PTE_D : 0);
@@ -203,6 +222,7 @@ walk_mark(struct vcpu *v, const struct walk *w, bool write)
 			continue;
 		if (entry != w->entry[level])
 			gphys_write(v->vm, w->entry_gpa[level], &entry, w->mode->entry_size);
+		w->entry[level] = entry;
 	}
 }
 
@@ -218,21 +238,29 @@ walk_result(const struct walk *w, uint64_t gva)
 	return base | (gva & (span - 1));
 }
 
+/* The error code of an access: W, U and I, the last where there is execute protection. */
+static uint32_t
+access_error(const struct walk *w, uint32_t access)
+{
+	bool protects = (w->cr4 & CR4_SMEP) || ((w->cr4 & CR4_PAE) && (w->efer & EFER_NXE));
+
+	return (access & VM_ACCESS_WRITE ? PF_W : 0) | (w->user ? PF_U : 0) |
+	       ((access & VM_ACCESS_EXEC) && protects ? PF_I : 0);
+}
+
 /* Leaves in *w the way to *gpa; w->mode is NULL without paging. */
 static int
-translate(struct vcpu *v, struct walk *w, uint64_t gva, uint32_t access, uint64_t *gpa,
+translate(struct vcpu *v, struct walk *w, uint64_t gva, uint32_t access, bool user, uint64_t *gpa,
           struct gmem_fault *f)
 {
 	uint32_t error;
-	bool user;
 	int err;
 
-	*w = (struct walk){.cr0 = hv->get_cr(v, 0)};
+	*w = (struct walk){.cr0 = hv->get_cr(v, 0), .user = user};
 	if (!(w->cr0 & CR0_PG)) {
 		*gpa = (uint32_t)gva;
 		return 0;
 	}
-	user = vcpu_cpl(v) == 3;
 	w->cr4 = hv->get_cr(v, 4);
 	w->efer = hv->get_efer(v);
 	w->mode = w->efer & EFER_LMA ? &walk_long : w->cr4 & CR4_PAE ? &walk_pae : &walk_legacy;
@@ -243,14 +271,41 @@ translate(struct vcpu *v, struct walk *w, uint64_t gva, uint32_t access, uint64_
 		f->gva = gva;
 		return -E_FAULT;
 	}
-	error = (access & VM_ACCESS_WRITE ? PF_W : 0) | (user ? PF_U : 0) |
-	        ((access & VM_ACCESS_EXEC) && (w->efer & EFER_NXE) ? PF_I : 0);
+	error = access_error(w, access);
 	if ((err = walk_tables(v, w, gva, error, f)) < 0)
 		return err;
-	if (!walk_permits(v, w, access, user))
+	if (!walk_permits(v, w, access))
 		return pf(f, gva, error | PF_P);
 	walk_mark(v, w, access & VM_ACCESS_WRITE);
 	*gpa = walk_result(w, gva);
+	return 0;
+}
+
+/* With the rights of the code that runs. */
+static int
+translate_own(struct vcpu *v, struct walk *w, uint64_t gva, uint32_t access, uint64_t *gpa,
+              struct gmem_fault *f)
+{
+	return translate(v, w, gva, access, vcpu_cpl(v) == 3, gpa, f);
+}
+
+int
+gmem_page(struct vcpu *v, uint64_t gva, uint32_t access, bool user, struct gmem_page *page,
+          struct gmem_fault *f)
+{
+	struct walk w;
+
+	if (translate(v, &w, gva, access, user, &page->gpa, f) < 0)
+		return -E_FAULT;
+	if (!w.mode) {
+		*page = (struct gmem_page){page->gpa, BIT(32), true, true, false, true};
+		return 0;
+	}
+	page->span = BIT(walk_shift(&w, w.leaf));
+	page->writable = w.allowed & PTE_W;
+	page->user = w.allowed & PTE_U;
+	page->nx = w.nx;
+	page->dirty = w.entry[w.leaf] & PTE_D;
 	return 0;
 }
 
@@ -259,7 +314,7 @@ gmem_translate(struct vcpu *v, uint64_t gva, uint32_t access, uint64_t *gpa, str
 {
 	struct walk w;
 
-	return translate(v, &w, gva, access, gpa, f);
+	return translate_own(v, &w, gva, access, gpa, f);
 }
 
 int
@@ -350,7 +405,7 @@ find_code(struct vcpu *v, uint64_t page_gva, uint64_t cr3)
 		/* Wherever the lock is taken, another vCPU's monitor may have moved the frames. */
 		c->bytes = NULL;
 		c->tlb_gen = __atomic_load_n(&v->vm->tlb_gen, __ATOMIC_RELAXED);
-		if (translate(v, &w, page_gva, VM_ACCESS_EXEC, &gpa, &f) < 0 ||
+		if (translate_own(v, &w, page_gva, VM_ACCESS_EXEC, &gpa, &f) < 0 ||
 		    !note_entries(v, &w, c))
 			return;
 		c->bytes = gphys(v->vm, gpa, ACCESS_READ);

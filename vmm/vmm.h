@@ -140,6 +140,16 @@ struct gmem_fault {
 /* gva -> gpa for VM_ACCESS_; 0, or -E_FAULT with *f. Sets accessed and dirty bits. */
 int gmem_translate(struct vcpu *v, uint64_t gva, uint32_t access, uint64_t *gpa,
                    struct gmem_fault *f);
+/* A page as the guest's tables map it; without paging, 4 GiB that map to themselves. */
+struct gmem_page {
+	uint64_t gpa;            /* of the address that was asked for */
+	uint64_t span;           /* bytes: 4 KiB to 4 GiB */
+	bool writable, user, nx; /* by the entries of all levels */
+	bool dirty;
+};
+/* The same for an access with the user's rights or the supervisor's, and the page it lies in. */
+int gmem_page(struct vcpu *v, uint64_t gva, uint32_t access, bool user, struct gmem_page *page,
+              struct gmem_fault *f);
 /* Copies at most a few pages; 0, or -E_FAULT with *f (what was copied before the fault stays). */
 int gmem_read(struct vcpu *v, uint64_t gva, void *buf, uint64_t size, struct gmem_fault *f);
 int gmem_write(struct vcpu *v, uint64_t gva, const void *buf, uint64_t size, struct gmem_fault *f);

@@ -288,6 +288,45 @@ test_legacy(void **state)
 	expect_gpa(0xc12345, VM_ACCESS_READ, 0x180012345);
 }
 
+/* Bits that must be 0: of large pages, of the top entry, of 4 MiB pages. */
+static void
+test_reserved_bits(void **state)
+{
+	(void)state;
+	long_mode();
+	map_long(0x200000, 0x200000 | 1 << 13 | PTE_P | PTE_PS, 2);
+	expect_pf(0x200000, VM_ACCESS_READ, PF_P | PF_RSVD);
+	map_long(0x200000, 0x200000 | 1 << 12 | PTE_P | PTE_PS, 2); /* PAT */
+	expect_gpa(0x200000, VM_ACCESS_READ, 0x200000);
+	map_long(0, 0x200000 | PTE_P | PTE_PS, 3);
+	expect_pf(0, VM_ACCESS_WRITE, PF_P | PF_W | PF_RSVD);
+	map_long(0x5000, DATA | PTE_P, 1);
+	*entry64(TABLES, 0) |= PTE_PS;
+	expect_pf(0x5000, VM_ACCESS_READ, PF_P | PF_RSVD);
+	regs.cr4 = CR4_PSE;
+	regs.efer = 0;
+	*entry32(TABLES, 3) = 0x80000000 | 1 << 21 | PTE_P | PTE_PS;
+	expect_pf(0xc00000, VM_ACCESS_READ, PF_P | PF_RSVD);
+	*entry32(TABLES, 3) = 0x80000000 | 1 << 20 | PTE_P | PTE_PS; /* address bit 39 */
+	expect_pf(0xc00000, VM_ACCESS_READ, PF_P | PF_RSVD);
+}
+
+/* The I bit of an error code comes with NXE, which PAE makes count, or with SMEP. */
+static void
+test_fetch_errors(void **state)
+{
+	(void)state;
+	long_mode();
+	map_long(0x5000, DATA | PTE_P | PTE_U, 1);
+	regs.cr4 = CR4_PAE | CR4_SMEP;
+	regs.efer &= ~(uint64_t)EFER_NXE;
+	expect_pf(0x5000, VM_ACCESS_EXEC, PF_P | PF_I);
+	expect_pf(0x6000, VM_ACCESS_EXEC, PF_I);
+	regs.cr4 = 0;
+	regs.efer = EFER_NXE;
+	expect_pf(0xc00000, VM_ACCESS_EXEC, 0);
+}
+
 static void
 test_pae(void **state)
 {
@@ -454,6 +493,8 @@ run(void *failed)
 	        cmocka_unit_test_setup(test_not_canonical, setup),
 	        cmocka_unit_test_setup(test_tables_outside_ram, setup),
 	        cmocka_unit_test_setup(test_legacy, setup),
+	        cmocka_unit_test_setup(test_reserved_bits, setup),
+	        cmocka_unit_test_setup(test_fetch_errors, setup),
 	        cmocka_unit_test_setup(test_pae, setup),
 	        cmocka_unit_test_setup(test_copies_cross_pages, setup),
 	        cmocka_unit_test_setup(test_code_is_what_is_mapped, setup),
