@@ -84,11 +84,19 @@ enum {
 
 #define VM_GPA_LIMIT (1ull << 39) /* 512 GiB: what the guest's physical address width shows */
 
+/* Who translates the guest's virtual addresses to frames. */
+enum vm_paging {
+	VM_PAGING_NESTED, /* the processor, in two steps: the guest's tables, then EPT or NPT */
+	VM_PAGING_SHADOW, /* tables of the hypervisor's, made from the guest's */
+	VM_PAGINGS
+};
+
 struct vm_config {
 	char name[VM_NAME_MAX];
 	uint64_t ram;    /* bytes, for `vms` only: vm_map gives the RAM */
 	uint32_t leaves; /* statistics leaves profile: 1, 2 or 3 */
 	uint32_t trace;  /* exits that the flight recorder keeps, at least; 0: VM_TRACE_DEFAULT */
+	uint32_t paging; /* enum vm_paging */
 };
 
 /* Why vcpu_run came back. */
@@ -309,7 +317,7 @@ struct vm_info {
 	uint32_t vcpus;
 	uint64_t ram;         /* bytes, as configured */
 	uint64_t mapped;      /* bytes present in the nested page table */
-	uint64_t table_pages; /* pages of the nested page table */
+	uint64_t table_pages; /* pages of the nested page table and of shadow tables */
 	uint64_t overhead;    /* pages of the host's memory beyond ram, the monitor's included */
 	uint64_t root;        /* hpa of the nested page table's root */
 	uint64_t exits;

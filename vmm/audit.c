@@ -1,6 +1,7 @@
 #include "kern/audit.h"
 
 #include "inc/x86.h"
+#include "vmm/shadow.h"
 #include "vmm/vmm.h"
 
 /*
@@ -73,19 +74,27 @@ monitor_rule_broken(const struct vm *vm, uint64_t gpa, uint64_t pa, int level, p
 	return (e & vm->npt.fmt->write) && !(host & PTE_W) ? AUDIT_GUEST_WRITE : AUDIT_NONE;
 }
 
+/* Of a large entry the first page that should not be there is named. */
 static void
-check_leaf(struct audit_walk *w, int level, pte_t e)
+check_frames(const struct audit_walk *w, int level, uint64_t pa)
 {
-	const struct vm *vm = w->arg;
-	uint64_t pa = e & PTE_ADDR & ~(pt_span(level) - 1);
 	enum audit_rule broken = AUDIT_NONE;
 
-	/* Of a large entry the first page that should not be there is named. */
 	for (uint64_t off = 0; off < pt_span(level) && broken == AUDIT_NONE; off += PAGE_SIZE) {
 		broken = frame_rule_broken(pa + off);
 		if (broken != AUDIT_NONE)
 			audit_violation(broken, &w->site, pa + off);
 	}
+}
+
+static void
+check_leaf(struct audit_walk *w, int level, pte_t e)
+{
+	const struct vm *vm = w->arg;
+	uint64_t pa = e & PTE_ADDR & ~(pt_span(level) - 1);
+	enum audit_rule broken;
+
+	check_frames(w, level, pa);
 	broken = monitor_rule_broken(vm, w->site.address, pa, level, e);
 	if (broken != AUDIT_NONE)
 		audit_violation(broken, &w->site, pa);
@@ -115,6 +124,55 @@ audit_vm(const struct vm *vm, enum audit_pass pass)
 	audit_walked(&w);
 }
 
+/*
+ * A shadow's address is the guest's virtual one, and its tables may say something else by now, as
+ * with any TLB.  So here the frame is looked at alone: what is copied when it is written may not
+ * be writable.
+ */
+static void
+check_shadow(struct audit_walk *w, int level, pte_t e)
+{
+	uint64_t pa = e & PTE_ADDR & ~(pt_span(level) - 1);
+	const struct audit_frame *f = audit_frame(pa);
+	const struct audit_frame *head = audit_frame(ROUND_DOWN(pa, LARGE_PAGE_SIZE));
+
+	check_frames(w, level, pa);
+	if ((e & PTE_W) && f && head &&
+	    ((f->flags & AUDITED_COW) || (head->flags & AUDITED_LARGE_COW)))
+		audit_violation(AUDIT_GUEST_WRITE, &w->site, pa);
+}
+
+static void
+audit_shadow(const struct vm *vm, const struct shadow *s, enum audit_pass pass)
+{
+	struct audit_walk w = {
+	        .pt = &s->pt,
+	        .pass = pass,
+	        .roots = PT_ENTRIES,
+	        .site = site_of(vm),
+	        .leaf = pass == AUDIT_COUNT ? count_leaf : check_shadow,
+	        .arg = vm,
+	};
+
+	audit_walk(&w);
+	w.site.address = 0;
+	if (pass == AUDIT_COUNT) {
+		audit_promise(shadow_promise_left(s));
+		return;
+	}
+	audit_equal(AUDIT_TABLE_PAGES, &w.site, w.tables, s->pt.tables);
+	audit_walked(&w);
+}
+
+static void
+audit_vcpu(const struct vm *vm, const struct vcpu *v, enum audit_pass pass)
+{
+	if (pass == AUDIT_COUNT)
+		vcpu_pages(v, audit_hold);
+	if (v->shadow)
+		audit_shadow(vm, v->shadow, pass);
+}
+
 void
 hv_audit(enum audit_pass pass)
 {
@@ -129,11 +187,10 @@ hv_audit(enum audit_pass pass)
 	for (unsigned int i = 0; i < VM_MAX; i++) {
 		if (!(vm = vm_at(i)))
 			continue;
-		if (pass == AUDIT_COUNT) {
+		if (pass == AUDIT_COUNT)
 			audit_hold(vm->marked);
-			for (unsigned int c = 0; c < vm->vcpu_count; c++)
-				vcpu_pages(vm->vcpus[c], audit_hold);
-		}
+		for (unsigned int c = 0; c < vm->vcpu_count; c++)
+			audit_vcpu(vm, vm->vcpus[c], pass);
 		audit_vm(vm, pass);
 	}
 }

@@ -16,7 +16,12 @@
 static int
 clone_vm(const struct vm *from, struct env *child, struct vm **out)
 {
-	struct vm_config config = {.ram = from->ram, .leaves = from->leaves, .trace = from->trace};
+	struct vm_config config = {
+	        .ram = from->ram,
+	        .leaves = from->leaves,
+	        .trace = from->trace,
+	        .paging = from->paging,
+	};
 	struct vm *vm;
 	int err;
 

@@ -50,14 +50,14 @@ cr4_allowed(void)
  * one is present with reserved bits (SDM vol. 3, "PDPTE Registers").  VMX leaves that to us.
  */
 static bool
-pdptes_valid(struct vcpu *v, uint64_t cr0, uint64_t cr4, uint64_t efer)
+pdptes_valid(struct vcpu *v, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint64_t efer)
 {
 	const uint64_t reserved = 0x1e6 | ~(BIT(cpuid_phys_bits()) - 1);
 	uint64_t pdpte[4];
 
 	if (!(cr0 & CR0_PG) || !(cr4 & CR4_PAE) || (efer & EFER_LMA))
 		return true;
-	if (gphys_read(v->vm, hv->get_cr(v, 3) & 0xffffffe0, pdpte, sizeof(pdpte)) < 0)
+	if (gphys_read(v->vm, cr3 & 0xffffffe0, pdpte, sizeof(pdpte)) < 0)
 		return true; /* no memory there: as if none was present */
 	for (unsigned int i = 0; i < ARRAY_SIZE(pdpte); i++)
 		if ((pdpte[i] & PTE_P) && (pdpte[i] & reserved))
@@ -91,12 +91,22 @@ cr0_write(struct vcpu *v, uint64_t value)
 				return -E_INVAL;
 			efer &= ~(uint64_t)EFER_LMA;
 		}
-		if (!pdptes_valid(v, value, hv->get_cr(v, 4), efer))
+		if (!pdptes_valid(v, value, hv->get_cr(v, 3), hv->get_cr(v, 4), efer))
 			return -E_INVAL;
 		hv->set_efer(v, efer);
 		gmem_forget_code(v);
 	}
 	hv->set_cr(v, 0, value);
+	return 0;
+}
+
+int
+cr3_write(struct vcpu *v, uint64_t value)
+{
+	if (value >> cpuid_phys_bits() ||
+	    !pdptes_valid(v, hv->get_cr(v, 0), value, hv->get_cr(v, 4), hv->get_efer(v)))
+		return -E_INVAL;
+	hv->set_cr(v, 3, value);
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 #include "kern/cpu.h"
 #include "kern/env.h"
 #include "kern/lock.h"
+#include "vmm/shadow.h"
 
 /* The neutral exit handlers, one for each name in inc/exits.def; MSRs are in msr.c, I/O in io.c. */
 
@@ -123,8 +124,8 @@ cr_write(struct vcpu *v, unsigned int cr, uint64_t value)
 	switch (cr) {
 	case 0:
 		return cr0_write(v, value);
-	case 3: /* exits only when the processor would not take the value */
-		return -E_INVAL;
+	case 3:
+		return cr3_write(v, value);
 	case 4:
 		return cr4_write(v, value);
 	case 8:
@@ -134,6 +135,24 @@ cr_write(struct vcpu *v, unsigned int cr, uint64_t value)
 		return 0;
 	}
 	return -E_INVAL;
+}
+
+/* To memory or to 16 bits of a register it stores a word, else all that fits. */
+static enum hv_action
+smsw(struct vcpu *v, const struct hv_exit *x)
+{
+	uint64_t cr0 = hv->get_cr(v, 0);
+	struct gmem_fault f;
+
+	if (x->cr.memory) {
+		if (gmem_write(v, x->cr.gva, &cr0, sizeof(uint16_t), &f) < 0)
+			return io_fault(v, &f, VM_ACCESS_WRITE);
+		return HV_SKIP;
+	}
+	if (x->cr.width == sizeof(uint16_t))
+		cr0 = (v->gpr[x->cr.reg] & ~0xffffull) | (cr0 & 0xffff);
+	vcpu_set_gpr(v, x->cr.reg, cr0);
+	return HV_SKIP;
 }
 
 enum hv_action
@@ -149,6 +168,8 @@ exit_cr_access(struct vcpu *v, struct hv_exit *x)
 	case CR_WRITE:
 		err = cr_write(v, x->cr.cr, operand(v, x->cr.reg));
 		break;
+	case CR_SMSW:
+		return smsw(v, x);
 	case CR_CLTS:
 		err = cr0_write(v, hv->get_cr(v, 0) & ~(uint64_t)CR0_TS);
 		break;
@@ -233,6 +254,14 @@ xcr0_valid(uint64_t value)
 	return true;
 }
 
+/* With shadow paging only. */
+enum hv_action
+exit_invlpg(struct vcpu *v, struct hv_exit *x)
+{
+	shadow_invlpg(v, x->qual);
+	return HV_SKIP;
+}
+
 enum hv_action
 exit_xsetbv(struct vcpu *v, struct hv_exit *x)
 {
@@ -273,6 +302,8 @@ exit_exception(struct vcpu *v, struct hv_exit *x)
 	case X86_AC:
 		inject_event(v, x->intr.event);
 		return HV_WINDOW;
+	case X86_PF: /* with shadow paging only */
+		return shadow_fault(v, x);
 	}
 	return vcpu_stop(v, VM_STOP_UNHANDLED, "unexpected exit for exception %u", x->intr.vector);
 }
@@ -315,10 +346,7 @@ exit_page_fault(struct vcpu *v, struct hv_exit *x)
 	case NPT_ERROR:
 		break;
 	}
-	return vcpu_stop(v, VM_STOP_INTERNAL,
-	                 "the monitor has no %smemory behind guest-physical address 0x%llx",
-	                 x->mem.access & VM_ACCESS_WRITE ? "writable " : "",
-	                 (unsigned long long)x->mem.gpa);
+	return vcpu_no_frame(v, x->mem.gpa, x->mem.access);
 }
 
 enum hv_action

@@ -24,6 +24,9 @@ struct hv_event {
 	uint32_t len; /* instruction length of software events */
 };
 
+/* An access to a control register. */
+enum { CR_READ, CR_WRITE, CR_CLTS, CR_LMSW, CR_SMSW };
+
 /*
  * A VM exit, decoded: only what its kind needs is filled in.  It lies in the
  * flight recorder (vmm/acct.h), so that recording an exit costs nothing but
@@ -43,8 +46,11 @@ struct hv_exit {
 		} io;
 		struct {
 			uint8_t cr, reg;
-			enum { CR_READ, CR_WRITE, CR_CLTS, CR_LMSW } op;
+			uint8_t op;    /* CR_ */
+			bool memory;   /* SMSW: to gva, not to reg */
+			uint8_t width; /* SMSW: bytes */
 			uint16_t lmsw;
+			uint64_t gva;
 		} cr;
 		struct {
 			uint8_t dr, reg;

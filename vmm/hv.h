@@ -137,9 +137,10 @@ struct vcpu {
 	uint64_t dr[4], dr6;
 	uint64_t star, lstar, cstar, fmask, kernel_gs_base;
 	uint64_t apic_base, misc_enable;
-	int64_t tsc_offset; /* guest TSC = host TSC + this */
-	void *fpu;          /* XSAVE area */
-	struct arena arena; /* this, the back end's part and the XSAVE area */
+	int64_t tsc_offset;    /* guest TSC = host TSC + this */
+	void *fpu;             /* XSAVE area */
+	struct arena arena;    /* this, the back end's part and the XSAVE area */
+	struct shadow *shadow; /* see shadow.h; NULL: nested paging */
 	struct acct acct;
 	uint64_t vmreads, vmwrites;
 };
@@ -156,6 +157,7 @@ struct vm {
 	char name[VM_NAME_MAX];
 	uint32_t leaves;
 	uint32_t trace; /* exits that each vCPU's recorder keeps; 0: the default */
+	enum vm_paging paging;
 	uint64_t ram;
 	struct aspace *as;
 	struct aspace_watcher watcher;

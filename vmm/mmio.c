@@ -122,7 +122,8 @@ mmio_access(struct vcpu *v, struct hv_exit *x)
 	struct insn_regs regs;
 	enum vm_mem_why why;
 
-	if (!hv->mem_by_insn(v, x, &why))
+	/* Of a page fault shadow_fault() has seen to that. */
+	if (x->kind == HV_EXIT_EPT_VIOLATION && !hv->mem_by_insn(v, x, &why))
 		return refuse(v, x, why);
 	i = fetch_insn(v, x->rip);
 	if (!i || !i->on_memory)

@@ -5,6 +5,7 @@
 #include "kern/lock.h"
 #include "kern/tlb.h"
 #include "lib/assert.h"
+#include "vmm/shadow.h"
 
 /*
  * The nested page table (EPT or NPT) of a VM: filled on first touch from the
@@ -22,9 +23,8 @@ vm_slot_find(const struct vm *vm, uint64_t gpa)
 	return NULL;
 }
 
-/* Are the 2 MiB around gpa whole in the slot, and aligned alike in gpa and hva? */
-static bool
-large_fits(const struct vm_slot *slot, uint64_t gpa)
+bool
+vm_slot_large(const struct vm_slot *slot, uint64_t gpa)
 {
 	uint64_t start = ROUND_DOWN(gpa, LARGE_PAGE_SIZE);
 
@@ -63,6 +63,17 @@ npt_promise_left(const struct vm *vm)
 	for (unsigned int i = 0; i < vm->slot_count; i++)
 		n += tables_for(vm->slots[i].gpa, vm->slots[i].size);
 	return n - (vm->npt.tables - 1);
+}
+
+uint64_t
+vm_table_pages(const struct vm *vm)
+{
+	uint64_t n = vm->npt.tables;
+
+	for (unsigned int i = 0; i < vm->vcpu_count; i++)
+		if (vm->vcpus[i]->shadow)
+			n += vm->vcpus[i]->shadow->pt.tables;
+	return n;
 }
 
 void
@@ -153,7 +164,7 @@ npt_map(struct vm *vm, const struct vm_slot *slot, uint64_t gpa, int access)
 		return NPT_ERROR;
 	entry = pt_lookup(&vm->npt, gpa, &level);
 	if (level > 1) {
-		int wanted = frame.size == LARGE_PAGE_SIZE && large_fits(slot, gpa) ? 2 : 1;
+		int wanted = frame.size == LARGE_PAGE_SIZE && vm_slot_large(slot, gpa) ? 2 : 1;
 
 		if (level != wanted)
 			entry = npt_new_entry(vm, gpa, wanted, entry);
@@ -202,6 +213,7 @@ npt_protect(struct aspace_watcher *w)
 
 	npt_changing(vm);
 	pt_protect(&vm->npt);
+	shadow_protect(vm);
 	npt_removed(vm);
 }
 
@@ -219,6 +231,10 @@ npt_narrow(struct aspace_watcher *w, uint64_t hva, uint64_t size)
 			continue;
 		pt_visit(&vm->npt, s->gpa + (start - s->hva), s->gpa + (end - s->hva), npt_clear,
 		         vm);
+		if (vm->paging == VM_PAGING_SHADOW) {
+			npt_changing(vm);
+			shadow_narrow(vm);
+		}
 		npt_removed(vm);
 	}
 }

@@ -51,5 +51,5 @@ vm_overhead(const struct vm *vm)
 		vcpu_pages(vm->vcpus[i], count_page);
 	count_page(vm->marked);
 	pt_visit(&vm->as->pt, 0, USER_END, count_own, &own);
-	return kernel_pages + own.pages + vm->as->pt.tables + vm->npt.tables;
+	return kernel_pages + own.pages + vm->as->pt.tables + vm_table_pages(vm);
 }

@@ -11,6 +11,7 @@
 #include "lib/assert.h"
 #include "lib/printf.h"
 #include "lib/string.h"
+#include "vmm/shadow.h"
 
 /* Virtual CPUs: their life, their system calls, and why they stop. */
 
@@ -104,16 +105,22 @@ vcpu_init(struct vcpu *v)
 {
 	int err = state_init(v);
 
+	if (err == 0 && v->vm->paging == VM_PAGING_SHADOW)
+		err = shadow_init(v);
 	if (err < 0)
 		return err;
 	if ((err = hv->vcpu_init(v)) < 0)
-		return err;
+		goto fail;
 	vcpu_current(v);
 	memcpy(v->gpr, reset_regs.gpr, sizeof(v->gpr));
 	/* A guest's TSC counts from its creation, on all of its vCPUs. */
 	v->tsc_offset = v->index ? v->vm->vcpus[0]->tsc_offset : -(int64_t)rdtsc();
 	hv->set_tsc_offset(v, v->tsc_offset);
-	return hv->set_regs(v, &reset_regs);
+	if ((err = hv->set_regs(v, &reset_regs)) == 0)
+		return 0;
+fail:
+	shadow_free(v);
+	return err;
 }
 
 /* The memory of v itself is in its arena. */
@@ -231,6 +238,7 @@ vcpu_delete(struct vcpu *v)
 	assert(v->loaded_cpu < 0);
 	v->env->vcpu = NULL;
 	hv->vcpu_free(v);
+	shadow_free(v);
 	run_free(v);
 	acct_free(&v->acct);
 	vcpu_release(v);
@@ -384,6 +392,14 @@ vcpu_no_memory(struct vcpu *v, uint64_t gpa, uint32_t access, enum vm_mem_why wh
 	v->run->mem.why = why;
 	vcpu_where(v);
 	return HV_USER;
+}
+
+enum hv_action
+vcpu_no_frame(struct vcpu *v, uint64_t gpa, uint32_t access)
+{
+	return vcpu_stop(v, VM_STOP_INTERNAL,
+	                 "the monitor has no %smemory behind guest-physical address 0x%llx",
+	                 access & VM_ACCESS_WRITE ? "writable " : "", (unsigned long long)gpa);
 }
 
 enum hv_action

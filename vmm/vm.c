@@ -127,6 +127,7 @@ vm_new(struct env *e, const struct vm_config *config, struct vm **out)
 	vm->ram = config->ram;
 	vm->leaves = config->leaves;
 	vm->trace = config->trace;
+	vm->paging = config->paging;
 	vm->asid = (uint32_t)(vm - vms) + 1;
 	strlcpy(vm->name, config->name, VM_NAME_MAX);
 	vm->watcher.narrow = npt_narrow;
@@ -147,7 +148,8 @@ vm_create(struct env *e, uint64_t config_va)
 		return -E_NO_HV;
 	if ((err = copy_in(e->as, &config, config_va, sizeof(config))) < 0)
 		return err;
-	if (config.leaves < 1 || config.leaves > 3 || config.trace > VM_TRACE_MAX)
+	if (config.leaves < 1 || config.leaves > 3 || config.trace > VM_TRACE_MAX ||
+	    config.paging >= VM_PAGINGS)
 		return -E_INVAL;
 	config.name[VM_NAME_MAX - 1] = '\0';
 	err = vm_new(e, &config, &vm);
@@ -279,7 +281,7 @@ vm_info(struct env *e, uint64_t index, uint64_t info_va)
 		info.vcpus = vm->vcpu_count;
 		info.ram = vm->ram;
 		info.mapped = vm->mapped;
-		info.table_pages = vm->npt.tables;
+		info.table_pages = vm_table_pages(vm);
 		info.root = vm->npt.root;
 		info.clones = vm->clones;
 		info.cloned = vm->cloned;

@@ -82,6 +82,8 @@ vcpu_insn_regs(struct vcpu *v, const struct insn *insn, struct insn_regs *regs)
 }
 /* An access outside RAM that ends the VM: VM_EXIT_MEM. */
 enum hv_action vcpu_no_memory(struct vcpu *v, uint64_t gpa, uint32_t access, enum vm_mem_why why);
+/* The monitor has no memory where its slot of RAM is. */
+enum hv_action vcpu_no_frame(struct vcpu *v, uint64_t gpa, uint32_t access);
 /* Fills run->text (a line, no newline), rip and code bytes for VM_EXIT_STOP. */
 enum hv_action vcpu_stop(struct vcpu *v, enum vm_stop why, const char *fmt, ...)
         __attribute__((format(printf, 3, 4)));
@@ -123,12 +125,15 @@ bool inject_pending(struct vcpu *v);
 enum npt_result { NPT_MAPPED, NPT_NO_RAM, NPT_ERROR };
 /* Sets aside the table pages that the range can need; -E_NO_MEM. */
 int npt_promise(struct vm *vm, uint64_t gpa, uint64_t size);
+uint64_t vm_table_pages(const struct vm *vm);   /* nested and shadow */
 uint64_t npt_promise_left(const struct vm *vm); /* pages, by its RAM and its tables */
 void npt_free(struct vm *vm);
 enum npt_result npt_fault(struct vm *vm, uint64_t gpa, uint32_t access);
 void npt_narrow(struct aspace_watcher *w, uint64_t hva, uint64_t size);
 void npt_protect(struct aspace_watcher *w);
 const struct vm_slot *vm_slot_find(const struct vm *vm, uint64_t gpa);
+/* Are the 2 MiB around gpa whole in the slot, and aligned alike in gpa and hva? */
+bool vm_slot_large(const struct vm_slot *slot, uint64_t gpa);
 
 /* gmem.c: guest memory as the guest's own instructions would reach it. */
 struct gmem_fault {
@@ -179,7 +184,7 @@ void fetch_init(struct vcpu *v);
 /* The instruction at RIP, until the next call; NULL if it cannot be read or is none. */
 const struct hv_insn *fetch_insn(struct vcpu *v, uint64_t rip);
 
-/* mmio.c: an access outside RAM goes to the monitor; */
+/* mmio.c: an access outside RAM goes to the monitor; with shadow paging, one by an instruction; */
 enum hv_action mmio_access(struct vcpu *v, struct hv_exit *x);
 /* it has been made, and the instruction goes on, which may take another: v->mmio.again. */
 void mmio_complete(struct vcpu *v);
@@ -209,6 +214,7 @@ void msr_for_each_direct(void (*fn)(void *arg, uint32_t msr), void *arg);
 
 /* cr.c */
 int cr0_write(struct vcpu *v, uint64_t value); /* -E_INVAL: #GP */
+int cr3_write(struct vcpu *v, uint64_t value); /* exits with shadow paging only */
 int cr4_write(struct vcpu *v, uint64_t value);
 int efer_write(struct vcpu *v, uint64_t value);
 uint64_t cr4_allowed(void);

@@ -138,7 +138,11 @@ static long
 create_vm(struct machine *m)
 {
 	struct vm_config config = {
-	        .ram = m->opts.ram, .leaves = m->opts.leaves, .trace = m->opts.trace};
+	        .ram = m->opts.ram,
+	        .leaves = m->opts.leaves,
+	        .trace = m->opts.trace,
+	        .paging = m->opts.paging,
+	};
 	long id;
 
 	strlcpy(config.name, m->opts.image, sizeof config.name);

@@ -18,6 +18,7 @@ usage(void)
 	       "given\n"
 	       "  -p           take all of it at the start, not page by page when it is used\n"
 	       "  --leaves=V   profile of the statistics leaves: v1, v2 or v3; v2 if not given\n"
+	       "  --paging=P   nested (EPT or NPT) or shadow; nested if not given\n"
 	       "  --trace=N    exits that the flight recorder keeps; 256 if not given\n"
 	       "  -c COMMANDS  type COMMANDS and `poweroff` to it\n"
 	       "  -q           print nothing but what the guest prints, and errors\n"
@@ -56,6 +57,22 @@ parse_leaves(struct options *o, char *text)
 		return true;
 	}
 	printf(VM_NAME ": --leaves=%s: no such profile; expected v1, v2 or v3\n", text);
+	return false;
+}
+
+static bool
+parse_paging(struct options *o, char *text)
+{
+	static const char *const names[VM_PAGINGS] = {
+	        [VM_PAGING_NESTED] = "nested", [VM_PAGING_SHADOW] = "shadow"};
+
+	for (unsigned int i = 0; i < VM_PAGINGS; i++) {
+		if (strcmp(text, names[i]))
+			continue;
+		o->paging = i;
+		return true;
+	}
+	printf(VM_NAME ": --paging=%s: no such kind; expected nested or shadow\n", text);
 	return false;
 }
 
@@ -142,9 +159,10 @@ parse_long(struct options *o, int argc, char **argv, int *i)
 		bool has_value;
 		bool (*parse)(struct options *o, char *value);
 	} options[] = {
-	        {"--cpus", true, parse_cpus},    {"--leaves", true, parse_leaves},
-	        {"--trace", true, parse_trace},  {"--break", true, parse_break},
-	        {"--check", false, parse_check}, {"--job", true, parse_job},
+	        {"--cpus", true, parse_cpus},     {"--leaves", true, parse_leaves},
+	        {"--trace", true, parse_trace},   {"--break", true, parse_break},
+	        {"--check", false, parse_check},  {"--job", true, parse_job},
+	        {"--paging", true, parse_paging},
 	};
 
 	for (size_t n = 0; n < ARRAY_SIZE(options); n++) {

@@ -82,6 +82,11 @@ decode_exception(struct vcpu *v, struct hv_exit *x)
 	x->intr.nmi = false;
 	x->intr.vector = vector;
 	x->intr.event = (struct hv_event){.info = HV_EVENT_VALID | HV_EVENT_EXCEPTION | vector};
+	if (vector == X86_PF) {
+		x->intr.event.error = (uint32_t)b->exit_info1;
+		x->qual = b->exit_info2;
+		return;
+	}
 	if (vector == X86_AC) {
 		x->intr.event.info |= HV_EVENT_HAS_ERROR;
 		x->intr.event.error = (uint32_t)b->exit_info1;
@@ -105,22 +110,38 @@ decode_nmi(struct vcpu *v, struct hv_exit *x)
 	x->intr.nmi = true;
 }
 
+/* v->gpr[REG_RSP] must be right. */
+static int
+operand_address(struct vcpu *v, const struct svm_insn *i, uint64_t *gva)
+{
+	struct insn_regs regs;
+
+	vcpu_insn_regs(v, &i->insn, &regs);
+	return insn_address(&i->insn, &regs, gva);
+}
+
 /* LMSW takes its operand from memory, too. */
 static int
 lmsw_operand(struct vcpu *v, const struct svm_insn *i, uint16_t *value)
 {
 	struct gmem_fault f;
-	struct insn_regs regs;
 	uint64_t gva;
 
 	if (!i->sys.memory) {
 		*value = (uint16_t)v->gpr[i->sys.reg];
 		return 0;
 	}
-	vcpu_insn_regs(v, &i->insn, &regs);
-	if (insn_address(&i->insn, &regs, &gva) < 0)
+	if (operand_address(v, i, &gva) < 0)
 		return -E_FAULT;
 	return gmem_read(v, gva, value, sizeof(*value), &f);
+}
+
+static int
+smsw_operand(struct vcpu *v, const struct svm_insn *i, struct hv_exit *x)
+{
+	x->cr.width = i->sys.width;
+	x->cr.memory = i->sys.memory;
+	return i->sys.memory ? operand_address(v, i, &x->cr.gva) : 0;
 }
 
 /* An access to a control or debug register, which may be by RSP.  NULL: it is none. */
@@ -159,12 +180,29 @@ decode_cr(struct vcpu *v, struct hv_exit *x)
 	case INSN_CLTS:
 		x->cr.op = CR_CLTS;
 		return;
+	case INSN_SMSW:
+		x->cr.op = CR_SMSW;
+		if (smsw_operand(v, i, x) == 0)
+			return;
+		break;
 	case INSN_LMSW:
 		x->cr.op = CR_LMSW;
 		if (lmsw_operand(v, i, &x->cr.lmsw) == 0)
 			return;
 	}
 	decode_failed(v, x);
+}
+
+static void
+decode_invlpg(struct vcpu *v, struct hv_exit *x)
+{
+	const struct svm_insn *i = svm_fetch(v);
+
+	v->gpr[REG_RSP] = svm_vmcb(v)->rsp;
+	if (i && operand_address(v, i, &x->qual) == 0)
+		x->len = i->insn.len;
+	else
+		decode_failed(v, x);
 }
 
 static void

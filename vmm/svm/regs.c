@@ -3,6 +3,7 @@
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "lib/assert.h"
+#include "vmm/shadow.h"
 
 /* Guest registers in the VMCB. */
 
@@ -11,6 +12,8 @@ svm_get_cr(struct vcpu *v, unsigned int cr)
 {
 	const struct vmcb *b = svm_vmcb(v);
 
+	if (v->shadow)
+		return shadow_get_cr(v, cr);
 	switch (cr) {
 	case 0:
 		return b->cr0;
@@ -27,6 +30,11 @@ svm_set_cr(struct vcpu *v, unsigned int cr, uint64_t value)
 {
 	struct vmcb *b = svm_vmcb(v);
 
+	if (v->shadow) {
+		shadow_set_cr(v, cr, value);
+		svm_shadow_load(v);
+		return;
+	}
 	v->stale |= TLB_LINEAR;
 	switch (cr) {
 	case 0:
@@ -54,12 +62,17 @@ svm_set_cr(struct vcpu *v, unsigned int cr, uint64_t value)
 uint64_t
 svm_get_efer(struct vcpu *v)
 {
-	return svm_vmcb(v)->efer & ~(uint64_t)EFER_SVME;
+	return v->shadow ? v->shadow->guest.efer : svm_vmcb(v)->efer & ~(uint64_t)EFER_SVME;
 }
 
 void
 svm_set_efer(struct vcpu *v, uint64_t value)
 {
+	if (v->shadow) {
+		shadow_set_efer(v, value);
+		svm_shadow_load(v);
+		return;
+	}
 	svm_vmcb(v)->efer = value | EFER_SVME;
 }
 

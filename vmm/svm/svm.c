@@ -9,6 +9,7 @@
 #include "lib/assert.h"
 #include "lib/printf.h"
 #include "lib/string.h"
+#include "vmm/shadow.h"
 
 /* The AMD back end: SVM with nested paging.  APM vol. 2, "Secure Virtual Machine". */
 
@@ -202,6 +203,8 @@ write_controls(struct vcpu *v, struct vmcb *b)
 	b->np_enable = 1;
 	b->ncr3 = v->vm->npt.root;
 	b->pat = PAT_RESET;
+	if (v->shadow)
+		svm_shadow_controls(b);
 }
 
 static int
@@ -254,6 +257,10 @@ svm_vcpu_copy(struct vcpu *to, struct vcpu *from)
 	b->vintr = f->vintr;
 	b->interrupt_shadow = f->interrupt_shadow;
 	b->tsc_offset = f->tsc_offset;
+	if (to->shadow) {
+		to->shadow->guest = from->shadow->guest;
+		svm_shadow_load(to);
+	}
 }
 
 /* The VMCB is in memory; VMs share the few ASIDs, so that none finds its own in the TLB. */
@@ -393,7 +400,10 @@ svm_irq_window(struct vcpu *v, bool on)
 {
 	struct vmcb *b = svm_vmcb(v);
 
-	b->intercepts1 = on ? intercepts1 | SVM_ICPT_VINTR : intercepts1;
+	if (on)
+		b->intercepts1 |= SVM_ICPT_VINTR;
+	else
+		b->intercepts1 &= ~(uint32_t)SVM_ICPT_VINTR;
 	b->vintr = on ? VINTR_MASKING | VINTR_IRQ : VINTR_MASKING;
 }
 

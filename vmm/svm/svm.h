@@ -20,6 +20,7 @@ enum {
 	SVM_ICPT_RSM = 1 << 19,
 	SVM_ICPT_INVD = 1 << 22,
 	SVM_ICPT_HLT = 1 << 24,
+	SVM_ICPT_INVLPG = 1 << 25,
 	SVM_ICPT_INVLPGA = 1 << 26,
 	SVM_ICPT_IOIO = 1 << 27,
 	SVM_ICPT_MSR = 1 << 28,
@@ -115,6 +116,10 @@ uint64_t svm_get_cr(struct vcpu *v, unsigned int cr);
 void svm_set_cr(struct vcpu *v, unsigned int cr, uint64_t value);
 uint64_t svm_get_efer(struct vcpu *v);
 void svm_set_efer(struct vcpu *v, uint64_t value);
+
+/* shadow.c: where v->shadow is set */
+void svm_shadow_controls(struct vmcb *b);
+void svm_shadow_load(struct vcpu *v); /* the guest's paging has changed */
 
 /* dump.c */
 void svm_dump(struct vcpu *v, hv_print_t print);

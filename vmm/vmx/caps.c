@@ -51,9 +51,10 @@ static const struct bit_name {
 #undef VMX_BIT
 };
 
-/* MUST_1, MUST_0: refused otherwise.  WANT: set where it can be.  SWITCH: starts as 0, set and
- * cleared at run time, so both must be allowed.  Bits without a row are 0 where they can be. */
-enum need { MUST_1, MUST_0, WANT, SWITCH };
+/* MUST_1, MUST_0: refused otherwise.  WANT: set where it can be.  SWITCH, SWITCH_1: starts as 0,
+ * or as 1, and changes at run time, so both must be allowed.  Bits without a row are 0 where they
+ * can be. */
+enum need { MUST_1, MUST_0, WANT, SWITCH, SWITCH_1 };
 
 struct rule {
 	enum word word;
@@ -64,8 +65,8 @@ struct rule {
 /* The controls that poor processors lack come first: the message names the essential. */
 static const struct rule rules[] = {
         {WORD_CPU, CPU_ACTIVATE_SECONDARY_CONTROLS, MUST_1},
-        {WORD_CPU2, CPU2_ENABLE_EPT, MUST_1},
-        {WORD_CPU2, CPU2_UNRESTRICTED_GUEST, MUST_1},
+        {WORD_CPU2, CPU2_ENABLE_EPT, SWITCH_1},
+        {WORD_CPU2, CPU2_UNRESTRICTED_GUEST, SWITCH_1},
         {WORD_CPU2, CPU2_ENABLE_VPID, WANT},
         {WORD_CPU2, CPU2_WBINVD_EXITING, WANT},
         {WORD_EPTVPID, EPTVPID_WALK_4, MUST_1},
@@ -86,9 +87,9 @@ static const struct rule rules[] = {
         {WORD_CPU, CPU_UNCONDITIONAL_IO_EXITING, MUST_1},
         {WORD_CPU, CPU_USE_MSR_BITMAPS, MUST_1},
         {WORD_CPU, CPU_INTERRUPT_WINDOW_EXITING, SWITCH},
-        {WORD_CPU, CPU_CR3_LOAD_EXITING, MUST_0},
-        {WORD_CPU, CPU_CR3_STORE_EXITING, MUST_0},
-        {WORD_CPU, CPU_INVLPG_EXITING, MUST_0},
+        {WORD_CPU, CPU_CR3_LOAD_EXITING, SWITCH},
+        {WORD_CPU, CPU_CR3_STORE_EXITING, SWITCH},
+        {WORD_CPU, CPU_INVLPG_EXITING, SWITCH},
         {WORD_CPU, CPU_RDTSC_EXITING, MUST_0},
         {WORD_CPU, CPU_USE_TPR_SHADOW, MUST_0},
         {WORD_CPU, CPU_USE_IO_BITMAPS, MUST_0},
@@ -196,11 +197,14 @@ vmx_prove_controls(char *why, uint64_t size)
 		const struct rule *r = &rules[i];
 		const struct allowed *w = &a[r->word];
 
-		if ((r->need == MUST_1 || r->need == SWITCH) && !(w->may & r->bit))
+		bool starts_on = r->need == MUST_1 || r->need == SWITCH_1;
+		bool changes = r->need == SWITCH || r->need == SWITCH_1;
+
+		if ((starts_on || changes) && !(w->may & r->bit))
 			return refuse(r, "is missing", why, size);
-		if ((r->need == MUST_0 || r->need == SWITCH) && (w->must & r->bit))
+		if ((r->need == MUST_0 || changes) && (w->must & r->bit))
 			return refuse(r, "cannot be switched off", why, size);
-		if (r->need == MUST_1 || (r->need == WANT && (w->may & r->bit)))
+		if (starts_on || (r->need == WANT && (w->may & r->bit)))
 			set[r->word] |= r->bit;
 	}
 	/* VPIDs must be flushable by VPID or all together. */

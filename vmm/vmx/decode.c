@@ -26,6 +26,13 @@ decode_qualification(struct vcpu *v, struct hv_exit *x)
 	x->qual = vmcs_read(v, VMCS_EXIT_QUALIFICATION);
 }
 
+static void
+decode_invlpg(struct vcpu *v, struct hv_exit *x)
+{
+	decode_length(v, x);
+	decode_qualification(v, x);
+}
+
 /* Event types whose re-injection needs an instruction length (SDM vol. 3, "Event Injection"). */
 enum { EVENT_SOFT_INTR = 4 << 8, EVENT_PRIV_SOFT = 5 << 8, EVENT_SOFT_EXCEPTION = 6 << 8 };
 enum { EVENT_FIELDS = 0xff | HV_EVENT_TYPE | HV_EVENT_HAS_ERROR };

@@ -3,6 +3,7 @@
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "lib/assert.h"
+#include "vmm/shadow.h"
 
 /* Guest registers in the VMCS. */
 
@@ -16,8 +17,8 @@ vmx_cr0_mask(void)
 }
 
 /* The guest's view: its own bits from the register, the others from the shadow. */
-uint64_t
-vmx_get_cr(struct vcpu *v, unsigned int cr)
+static inline uint64_t
+get_cr_nested(struct vcpu *v, unsigned int cr)
 {
 	struct vmx_vcpu *x = v->backend;
 
@@ -31,6 +32,12 @@ vmx_get_cr(struct vcpu *v, unsigned int cr)
 		return vmcs_read(v, VMCS_GUEST_CR4) & cr4_allowed();
 	}
 	panic("vmx_get_cr: no CR%u", cr);
+}
+
+uint64_t
+vmx_get_cr(struct vcpu *v, unsigned int cr)
+{
+	return v->shadow ? shadow_get_cr(v, cr) : get_cr_nested(v, cr);
 }
 
 /* In PAE paging the four top entries are registers (SDM vol. 3, "PDPTE Registers"). */
@@ -49,29 +56,41 @@ load_pdptes(struct vcpu *v, uint64_t cr0, uint64_t cr3, uint64_t cr4)
 	vmcs_write(v, VMCS_GUEST_PDPTE3, pdpte[3]);
 }
 
-void
-vmx_set_cr(struct vcpu *v, unsigned int cr, uint64_t value)
+/* NE must be 1 in VMX operation; caches stay on. */
+uint64_t
+vmx_cr0_hardware(uint64_t value)
+{
+	return (value & ~(uint64_t)(CR0_CD | CR0_NW)) | CR0_NE;
+}
+
+/* VMXE must be 1; machine checks are the host's. */
+uint64_t
+vmx_cr4_hardware(uint64_t value)
+{
+	return value | CR4_VMXE | (read_cr4() & CR4_MCE);
+}
+
+static inline void
+set_cr_nested(struct vcpu *v, unsigned int cr, uint64_t value)
 {
 	struct vmx_vcpu *x = v->backend;
-	uint64_t cr0 = cr == 0 ? value : vmx_get_cr(v, 0);
-	uint64_t cr3 = cr == 3 ? value : vmx_get_cr(v, 3);
-	uint64_t cr4 = cr == 4 ? value : vmx_get_cr(v, 4);
+	uint64_t cr0 = cr == 0 ? value : get_cr_nested(v, 0);
+	uint64_t cr3 = cr == 3 ? value : get_cr_nested(v, 3);
+	uint64_t cr4 = cr == 4 ? value : get_cr_nested(v, 4);
 
 	v->stale |= TLB_LINEAR;
 	switch (cr) {
 	case 0:
 		x->cr0_shadow = value;
 		vmcs_write(v, VMCS_CR0_SHADOW, value);
-		/* NE must be 1 in VMX operation; caches stay on. */
-		vmcs_write(v, VMCS_GUEST_CR0, (value & ~(uint64_t)(CR0_CD | CR0_NW)) | CR0_NE);
+		vmcs_write(v, VMCS_GUEST_CR0, vmx_cr0_hardware(value));
 		break;
 	case 3:
 		vmcs_write(v, VMCS_GUEST_CR3, value);
 		break;
 	case 4:
 		vmcs_write(v, VMCS_CR4_SHADOW, value);
-		/* VMXE must be 1; machine checks are the host's. */
-		vmcs_write(v, VMCS_GUEST_CR4, value | CR4_VMXE | (read_cr4() & CR4_MCE));
+		vmcs_write(v, VMCS_GUEST_CR4, vmx_cr4_hardware(value));
 		break;
 	default:
 		panic("vmx_set_cr: no CR%u", cr);
@@ -80,14 +99,36 @@ vmx_set_cr(struct vcpu *v, unsigned int cr, uint64_t value)
 	vmx_flush_vpid(v);
 }
 
+void
+vmx_set_cr(struct vcpu *v, unsigned int cr, uint64_t value)
+{
+	if (!v->shadow) {
+		set_cr_nested(v, cr, value);
+		return;
+	}
+	shadow_set_cr(v, cr, value);
+	vmx_shadow_load(v);
+}
+
 uint64_t
 vmx_get_efer(struct vcpu *v)
 {
-	return vmcs_read(v, VMCS_GUEST_EFER);
+	return v->shadow ? v->shadow->guest.efer : vmcs_read(v, VMCS_GUEST_EFER);
 }
 
 void
 vmx_set_efer(struct vcpu *v, uint64_t value)
+{
+	if (!v->shadow) {
+		vmx_load_efer(v, value);
+		return;
+	}
+	shadow_set_efer(v, value);
+	vmx_shadow_load(v);
+}
+
+void
+vmx_load_efer(struct vcpu *v, uint64_t value)
 {
 	struct vmx_vcpu *x = v->backend;
 	uint32_t entry = x->entry_controls & ~(uint32_t)ENTRY_IA32E_MODE_GUEST;
@@ -149,7 +190,10 @@ vmx_set_regs(struct vcpu *v, const struct vm_regs *r)
 	vmcs_write(v, VMCS_GUEST_RIP, r->rip);
 	vmcs_write(v, VMCS_GUEST_RFLAGS, r->rflags);
 	vmx_set_efer(v, r->efer);
-	vmcs_write(v, VMCS_GUEST_CR3, r->cr3);
+	if (v->shadow)
+		vmx_set_cr(v, 3, r->cr3);
+	else
+		vmcs_write(v, VMCS_GUEST_CR3, r->cr3);
 	vmx_set_cr(v, 4, r->cr4);
 	vmx_set_cr(v, 0, r->cr0);
 	vmcs_write(v, VMCS_GUEST_DR7, r->dr7);

@@ -8,6 +8,7 @@
 #include "kern/timer.h"
 #include "lib/assert.h"
 #include "lib/string.h"
+#include "vmm/shadow.h"
 
 /* The VMCS of a vCPU: made, loaded on a CPU, taken off it, freed. */
 
@@ -266,6 +267,10 @@ vmcs_copy(struct vcpu *to, struct vcpu *from)
 	x->cpu_controls = f->cpu_controls;
 	x->entry_controls = f->entry_controls;
 	x->cr0_shadow = f->cr0_shadow;
+	if (to->shadow) {
+		to->shadow->guest = from->shadow->guest;
+		vmx_shadow_load(to);
+	}
 }
 
 void

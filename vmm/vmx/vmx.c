@@ -136,6 +136,8 @@ vmx_vcpu_init(struct vcpu *v)
 	vmcs_load(v);
 	vmcs_write(v, VMCS_CR0_MASK, vmx_cr0_mask());
 	vmcs_write(v, VMCS_CR4_MASK, ~cr4_allowed());
+	if (v->shadow)
+		vmx_shadow_controls(v);
 	vmcs_write(v, VMCS_GUEST_PAT, (uint64_t)PAT_RESET_LOW << 32 | PAT_RESET_LOW);
 	vmcs_write(v, VMCS_GUEST_DEBUGCTL, 0);
 	vmcs_write(v, VMCS_GUEST_SYSENTER_CS, 0);

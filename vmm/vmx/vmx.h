@@ -99,6 +99,14 @@ void vmx_set_cr(struct vcpu *v, unsigned int cr, uint64_t value);
 uint64_t vmx_get_efer(struct vcpu *v);
 void vmx_set_efer(struct vcpu *v, uint64_t value);
 struct hv_code vmx_get_code(struct vcpu *v);
+/* What the processor needs in these registers, for what the guest has there. */
+uint64_t vmx_cr0_hardware(uint64_t value);
+uint64_t vmx_cr4_hardware(uint64_t value);
+void vmx_load_efer(struct vcpu *v, uint64_t value); /* GUEST_EFER, and the entry control of LMA */
+
+/* shadow.c: where v->shadow is set */
+void vmx_shadow_controls(struct vcpu *v);
+void vmx_shadow_load(struct vcpu *v); /* the guest's paging has changed */
 
 /* entry.S: enters the guest; 0 after an exit, -1 when VMLAUNCH or VMRESUME failed. */
 int vmx_enter(struct vcpu *v);

@@ -1,0 +1,105 @@
+"""Shadow paging: `vm --paging=shadow` runs what nested paging runs, with EPT or NPT off."""
+
+import re
+
+import pytest
+
+from test_clone import ask, available
+from test_dump import PROMPT_KEY, kernel_monitor
+from test_vm import BEDS, EMULATOR_FAULTS, HOSTILE, table
+from test_vms import command, shell
+
+EPT, UNRESTRICTED_GUEST = 1 << 1, 1 << 7  # of CPU2_CONTROLS
+EXCEPTION, INVLPG, CR_ACCESS, EPT_VIOLATION = 0, 14, 28, 48
+
+
+@pytest.fixture(params=BEDS)
+def bed(request, machine):
+    def start(**options):
+        return machine(**BEDS[request.param], **options)
+    start.name = request.param
+    return start
+
+
+def test_selftest(bed):
+    m = bed(timeout=120, run="vm guest --paging=shadow -c selftest")
+    m.finish()
+    assert set(re.findall(r"^FAIL .*", m.output, re.M)) == EMULATOR_FAULTS.get(bed.name, set())
+    assert int(re.search(r"selftest: (\d+) passed", m.output)[1]) > 190
+    rows, _ = table(m.output)
+    for reason in EXCEPTION, INVLPG, CR_ACCESS:
+        assert rows[reason][0] > 100
+    if bed.name != "bochs-vmx":  # there the guest's real mode needs EPT
+        assert EPT_VIOLATION not in rows
+
+
+def test_several_cpus(bed):
+    """Each vCPU has tables of its own, as each processor has a TLB."""
+    m = bed(timeout=120, run="vm guest --cpus=2 --paging=shadow -c smp; audit")
+    assert m.finish() == 0
+    assert "FAIL" not in m.output
+    assert "PASS smp: a page that moves, moves on all CPUs" in m.output
+    assert "audit: clean" in m.output
+
+
+def nested_paging_is_on(bed, fields):
+    if bed.name == "bochs-vmx":
+        bits = fields["CPU2_CONTROLS"] & (EPT | UNRESTRICTED_GUEST)
+        assert bits in (0, EPT | UNRESTRICTED_GUEST)
+        return bits != 0
+    return fields["np_enable"] == 1
+
+
+@pytest.mark.parametrize("paging", ["nested", "shadow"])
+def test_hardware_runs_without_nested_paging(bed, paging):
+    m = bed(run=f"vm guest --paging={paging}")
+    m.expect("guest> ")
+    m.send(PROMPT_KEY)
+    m.expect("vm> ")
+    m.sendline("kmonitor")
+    m.expect("K> ")
+    text = kernel_monitor(m, "vm")
+    fields = {name: int(value, 16)
+              for name, value in re.findall(r"(?m)\b(\w+) +([0-9a-f]{16})\b", text)}
+    assert nested_paging_is_on(bed, fields) == (paging == "nested")
+    m.sendline("continue")
+    m.expect("vm> ")
+    m.sendline("quit")
+    assert m.finish() == 0
+
+
+def test_hostile_guests(bed):
+    """They do no more harm than with nested paging, and get the same answers."""
+    m = shell(bed(timeout=150))
+    before = available(m)
+    for guest, message in HOSTILE.items():
+        said = command(m, f"vm {guest} -m 16M --paging=shadow")
+        assert (message or "PASS") in said
+        assert message or "FAIL" not in said
+    assert available(m) == before
+    assert "audit: clean" in command(m, "audit")
+
+
+def test_clone(bed):
+    """A clone has tables of its own, and neither sees what the other writes."""
+    m = shell(bed(timeout=120))
+    command(m, "vm guest --paging=shadow &")
+    ask(m, 2, "mem", "PASS mem: 1 MiB")
+    assert "audit: clean" in command(m, "audit")
+    assert command(m, "vm clone 2") == "[vm 3] clone of vm 2, in the background"
+    assert "audit: clean" in command(m, "audit")
+    for vm in (3, 2, 3):
+        ask(m, vm, "mem", "PASS mem: 1 MiB")
+    assert "audit: clean" in command(m, "audit")
+
+
+def test_entries_keep_the_rules(bed):
+    m = bed(timeout=120, run="vm guest --check --paging=shadow -c 'mem; touch; user'")
+    m.finish()
+    assert "guest> poweroff" in m.output and "rule" not in m.output
+
+
+def test_bad_option(machine):
+    m = machine(**BEDS["qemu-svm"], run="vm guest --paging=flat")
+    assert m.finish() != 0
+    assert "vm: --paging=flat: no such kind; expected nested or shadow" in m.output

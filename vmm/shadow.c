@@ -1,0 +1,245 @@
+#include "vmm/shadow.h"
+
+#include "inc/error.h"
+#include "inc/x86.h"
+#include "kern/lock.h"
+#include "lib/assert.h"
+#include "vmm/vmm.h"
+
+/* Shadow paging of a vCPU: what fills its tables, and what empties them. */
+
+/* Here, and not in the vCPU's page, since the kernel's image is below 4 GiB wherever RAM is. */
+static uint64_t pdptes[VM_MAX][VM_VCPUS_MAX][SHADOW_PDPTES] __attribute__((aligned(32)));
+
+int
+shadow_init(struct vcpu *v)
+{
+	struct shadow *s = arena_alloc(&v->arena, sizeof(*s), _Alignof(struct shadow));
+	int err;
+
+	if (!s)
+		return -E_NO_MEM;
+	err = shadow_tables_init(s, pdptes[v->vm->asid - 1][v->index]);
+	if (err == 0)
+		v->shadow = s;
+	return err;
+}
+
+void
+shadow_free(struct vcpu *v)
+{
+	if (!v->shadow)
+		return;
+	shadow_tables_free(v->shadow);
+	v->shadow = NULL;
+}
+
+uint64_t
+shadow_get_cr(const struct vcpu *v, unsigned int cr)
+{
+	const struct shadow_regs *g = &v->shadow->guest;
+
+	switch (cr) {
+	case 0:
+		return g->cr0;
+	case 3:
+		return g->cr3;
+	case 4:
+		return g->cr4;
+	}
+	panic("shadow_get_cr: no CR%u", cr);
+}
+
+/* The guest empties its TLB.  The processor's is flushed by whoever writes its registers. */
+static void
+drop(struct vcpu *v)
+{
+	gmem_forget_code(v);
+	if (shadow_is_empty(v->shadow))
+		return;
+	spin_lock(&kernel_lock);
+	shadow_clear(v->shadow);
+	spin_unlock(&kernel_lock);
+}
+
+/* SDM vol. 3, "Operations that Invalidate TLBs and Paging-Structure Caches". */
+void
+shadow_set_cr(struct vcpu *v, unsigned int cr, uint64_t value)
+{
+	struct shadow_regs *g = &v->shadow->guest;
+	uint64_t changed;
+
+	switch (cr) {
+	case 0:
+		changed = (g->cr0 ^ value) & (CR0_PG | CR0_WP);
+		g->cr0 = value;
+		break;
+	case 3:
+		changed = true;
+		g->cr3 = value;
+		break;
+	case 4:
+		changed = (g->cr4 ^ value) & (CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP);
+		g->cr4 = value;
+		break;
+	default:
+		panic("shadow_set_cr: no CR%u", cr);
+	}
+	if (changed)
+		drop(v);
+}
+
+void
+shadow_set_efer(struct vcpu *v, uint64_t value)
+{
+	uint64_t changed = v->shadow->guest.efer ^ value;
+
+	v->shadow->guest.efer = value;
+	if (changed & (EFER_LMA | EFER_NXE))
+		drop(v);
+}
+
+/* Entries are gone that the processor may have used. */
+static void
+flush(struct vcpu *v)
+{
+	v->stale |= TLB_LINEAR;
+	hv->flush(v);
+}
+
+void
+shadow_invlpg(struct vcpu *v, uint64_t gva)
+{
+	bool gone;
+
+	gmem_forget_code(v);
+	spin_lock(&kernel_lock);
+	gone = shadow_unmap(v->shadow, gva);
+	spin_unlock(&kernel_lock);
+	if (gone)
+		flush(v);
+}
+
+/*
+ * The entry for an access that the guest's tables allow.  A clean page is not writable, so that its
+ * first write comes here too and finds it dirty.  What is written although it is read-only is the
+ * supervisor's, with CR0.WP clear: it gets a page that is writable and the supervisor's alone, for
+ * the processor runs with CR0.WP set, until user code touches it.
+ */
+static pte_t
+leaf_of(const struct vcpu *v, const struct gmem_page *page, uint32_t access,
+        const struct frame *frame)
+{
+	bool write = access & VM_ACCESS_WRITE;
+	bool forced = write && !page->writable;
+	bool nx = page->nx || (forced && page->user && (v->shadow->guest.cr4 & CR4_SMEP));
+	bool writable = write || (page->writable && page->dirty);
+
+	return PTE_P | PTE_A | PTE_D | (writable && frame->writable ? PTE_W : 0) |
+	       (page->user && !forced ? PTE_U : 0) | (nx ? PTE_NX : 0);
+}
+
+enum fill { FILLED, FILLED_FLUSH, FILL_NO_MEMORY };
+
+static enum fill
+fill_locked(struct vcpu *v, const struct vm_slot *slot, uint64_t gva, const struct gmem_page *page,
+            uint32_t access)
+{
+	uint64_t hva = slot->hva + (page->gpa - slot->gpa);
+	struct frame frame;
+	pte_t leaf;
+	bool large;
+
+	if (aspace_frame(v->vm->as, hva, access & VM_ACCESS_WRITE ? ACCESS_WRITE : ACCESS_READ,
+	                 &frame) < 0)
+		return FILL_NO_MEMORY;
+	large = page->span >= LARGE_PAGE_SIZE && frame.size == LARGE_PAGE_SIZE &&
+	        vm_slot_large(slot, page->gpa);
+	leaf = leaf_of(v, page, access, &frame) | frame.pa;
+	if (large)
+		leaf |= PTE_PS;
+	else
+		leaf += hva & (frame.size - 1) & PTE_ADDR;
+	return shadow_map(v->shadow, gva, leaf, page->span) ? FILLED_FLUSH : FILLED;
+}
+
+static enum hv_action
+fill(struct vcpu *v, const struct vm_slot *slot, uint64_t gva, const struct gmem_page *page,
+     uint32_t access)
+{
+	enum fill filled;
+
+	spin_lock(&kernel_lock);
+	filled = fill_locked(v, slot, gva, page, access);
+	spin_unlock(&kernel_lock);
+	if (filled == FILL_NO_MEMORY)
+		return vcpu_no_frame(v, page->gpa, access);
+	if (filled == FILLED_FLUSH)
+		flush(v);
+	return HV_RESUME;
+}
+
+/* A fault in the delivery of #PF is #DF; in that of #DF it is the end. */
+static enum hv_action
+guest_fault(struct vcpu *v, struct hv_exit *x, const struct gmem_fault *f, uint32_t access)
+{
+	uint32_t first = v->event.info & (HV_EVENT_VALID | HV_EVENT_TYPE | 0xff);
+
+	if (f->kind != GMEM_PF)
+		return vcpu_no_memory(v, f->gpa, access, VM_MEM_TABLES);
+	if (first == (HV_EVENT_VALID | HV_EVENT_EXCEPTION | X86_DF))
+		return exit_triple_fault(v, x);
+	inject_page_fault(v, f->gva, f->error);
+	if (first == (HV_EVENT_VALID | HV_EVENT_EXCEPTION | X86_PF))
+		inject_exception_error(v, X86_DF, 0);
+	return HV_RESUME;
+}
+
+/* Nobody but the instruction at RIP may access device memory: see mmio.c. */
+static enum hv_action
+device_access(struct vcpu *v, struct hv_exit *x)
+{
+	if (v->event.info & HV_EVENT_VALID)
+		return vcpu_no_memory(v, x->mem.gpa, x->mem.access, VM_MEM_EVENT);
+	if (x->mem.access & VM_ACCESS_EXEC)
+		return vcpu_no_memory(v, x->mem.gpa, x->mem.access, VM_MEM_CODE);
+	return mmio_access(v, x);
+}
+
+enum hv_action
+shadow_fault(struct vcpu *v, struct hv_exit *x)
+{
+	uint32_t error = x->intr.event.error;
+	uint32_t access = error & PF_W   ? VM_ACCESS_WRITE
+	                  : error & PF_I ? VM_ACCESS_EXEC
+	                                 : VM_ACCESS_READ;
+	const struct vm_slot *slot;
+	struct gmem_page page;
+	struct gmem_fault f;
+	uint64_t gva = x->qual;
+
+	if (gmem_page(v, gva, access, error & PF_U, &page, &f) < 0)
+		return guest_fault(v, x, &f, access);
+	slot = vm_slot_find(v->vm, page.gpa);
+	if (slot)
+		return fill(v, slot, gva, &page, access);
+	x->mem.gpa = page.gpa;
+	x->mem.access = access;
+	return device_access(v, x);
+}
+
+void
+shadow_narrow(struct vm *vm)
+{
+	for (unsigned int i = 0; i < vm->vcpu_count; i++)
+		if (vm->vcpus[i]->shadow)
+			shadow_clear(vm->vcpus[i]->shadow);
+}
+
+void
+shadow_protect(struct vm *vm)
+{
+	for (unsigned int i = 0; i < vm->vcpu_count; i++)
+		if (vm->vcpus[i]->shadow)
+			pt_protect(&vm->vcpus[i]->shadow->pt);
+}
