@@ -163,6 +163,7 @@ walk_tables(struct vcpu *v, struct walk *w, uint64_t gva, uint32_t base_error, s
 	int level = w->mode->levels;
 
 	w->allowed = PTE_W | PTE_U;
+	w->nx = false;
 	for (;; level--) {
 		uint64_t index = gva >> walk_shift(w, level) & (BIT(w->mode->index_bits) - 1);
 		uint64_t gpa = table + index * w->mode->entry_size;
@@ -212,7 +213,29 @@ walk_permits(struct vcpu *v, const struct walk *w, uint32_t access)
 	return true;
 }
 
-static void
+/* Replaces a page-table entry that is still `old`: another vCPU may have changed it. */
+static bool
+entry_replace(struct vm *vm, uint64_t gpa, unsigned int size, uint64_t old, uint64_t new)
+{
+	const struct vm_slot *slot = vm_slot_find(vm, gpa);
+	uint64_t hva = slot->hva + (gpa - slot->gpa);
+	struct frame frame;
+	bool done = true;
+	void *at;
+
+	spin_lock(&kernel_lock);
+	if (aspace_frame(vm->as, hva, ACCESS_WRITE, &frame) == 0) {
+		at = (char *)kva(frame.pa) + (hva & (frame.size - 1));
+		done = size == 8 ? __sync_bool_compare_and_swap((uint64_t *)at, old, new)
+		                 : __sync_bool_compare_and_swap((uint32_t *)at, (uint32_t)old,
+		                                                (uint32_t) new);
+	}
+	spin_unlock(&kernel_lock);
+	return done;
+}
+
+/* Sets accessed and dirty bits; false where the walk is not what the tables say any more. */
+static bool
 walk_mark(struct vcpu *v, struct walk *w, bool write)
 {
 	for (int level = w->mode->levels; level >= w->leaf; level--) {
@@ -220,10 +243,13 @@ walk_mark(struct vcpu *v, struct walk *w, bool write)
 
 		if (w->mode == &walk_pae && level == 3)
 			continue;
-		if (entry != w->entry[level])
-			gphys_write(v->vm, w->entry_gpa[level], &entry, w->mode->entry_size);
+		if (entry != w->entry[level] &&
+		    !entry_replace(v->vm, w->entry_gpa[level], w->mode->entry_size, w->entry[level],
+		                   entry))
+			return false;
 		w->entry[level] = entry;
 	}
+	return true;
 }
 
 static uint64_t
@@ -272,11 +298,12 @@ translate(struct vcpu *v, struct walk *w, uint64_t gva, uint32_t access, bool us
 		return -E_FAULT;
 	}
 	error = access_error(w, access);
-	if ((err = walk_tables(v, w, gva, error, f)) < 0)
-		return err;
-	if (!walk_permits(v, w, access))
-		return pf(f, gva, error | PF_P);
-	walk_mark(v, w, access & VM_ACCESS_WRITE);
+	do {
+		if ((err = walk_tables(v, w, gva, error, f)) < 0)
+			return err;
+		if (!walk_permits(v, w, access))
+			return pf(f, gva, error | PF_P);
+	} while (!walk_mark(v, w, access & VM_ACCESS_WRITE));
 	*gpa = walk_result(w, gva);
 	return 0;
 }

@@ -43,14 +43,22 @@ spin_not_held(const struct spinlock *l)
 	abort();
 }
 
+/* What another vCPU writes when an accessed bit is about to be set. */
+static struct {
+	uint64_t *entry, value;
+} race;
+
 int
 aspace_frame(struct aspace *as, uint64_t va, int access, struct frame *out)
 {
 	(void)as;
-	(void)access;
 	out->pa = (uint64_t)&ram[ROUND_DOWN(va - 0x7000000000, PAGE_SIZE)] - DIRECT_BASE;
 	out->size = PAGE_SIZE;
 	out->writable = true;
+	if (race.entry && access == ACCESS_WRITE) {
+		*race.entry = race.value;
+		race.entry = NULL;
+	}
 	return 0;
 }
 
@@ -240,6 +248,28 @@ test_faults(void **state)
 	expect_pf(0x5000, VM_ACCESS_READ, PF_U | PF_P | PF_RSVD);
 	map_long(0x5000, (1ull << 40) | PTE_P | PTE_U, 1);
 	expect_pf(0x5000, VM_ACCESS_READ, PF_U | PF_P | PF_RSVD);
+}
+
+/* Another vCPU changes the entry between the walk and the mark: the walk begins anew. */
+static void
+test_entry_changes_meanwhile(void **state)
+{
+	uint64_t *leaf = entry64(TABLES + 3 * PAGE_SIZE, 5);
+
+	(void)state;
+	long_mode();
+	map_long(0x5000, DATA | PTE_P, 1);
+	expect_gpa(0x5000, VM_ACCESS_READ, DATA);
+	*leaf = DATA | PTE_P;
+	race.entry = leaf;
+	race.value = (DATA + PAGE_SIZE) | PTE_P;
+	expect_gpa(0x5000, VM_ACCESS_READ, DATA + PAGE_SIZE);
+	assert_int_equal(*leaf, (DATA + PAGE_SIZE) | PTE_P | PTE_A);
+	*leaf = DATA | PTE_P;
+	race.entry = leaf;
+	race.value = 0;
+	expect_pf(0x5000, VM_ACCESS_READ, 0);
+	assert_int_equal(*leaf, 0);
 }
 
 static void
@@ -490,6 +520,7 @@ run(void *failed)
 	        cmocka_unit_test_setup(test_long_levels, setup),
 	        cmocka_unit_test_setup(test_accessed_and_dirty, setup),
 	        cmocka_unit_test_setup(test_faults, setup),
+	        cmocka_unit_test_setup(test_entry_changes_meanwhile, setup),
 	        cmocka_unit_test_setup(test_not_canonical, setup),
 	        cmocka_unit_test_setup(test_tables_outside_ram, setup),
 	        cmocka_unit_test_setup(test_legacy, setup),
