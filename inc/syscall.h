@@ -26,11 +26,11 @@
 	X(env_info)      /* (index, struct env_info *): E_NOT_FOUND past the last */               \
 	X(spawn)         /* (path, argv, argc) -> envid */                                         \
 	X(fork)          /* () -> child id, 0 in the child; copy-on-write */                       \
-	X(thread)        /* (entry, stack top, arg) -> envid: begins in this address space */       \
+	X(thread)        /* (entry, stack top, arg) -> envid: begins in this address space */      \
 	X(mem_map)       /* (va, size): zero-on-demand memory, reserved in full */                 \
 	X(mem_unmap)     /* (va, size) */                                                          \
 	X(mem_wait)      /* (va of uint32_t, value): while it is there, until mem_wake */          \
-	X(mem_wake)      /* (va, count) -> threads that waited there and go on */                   \
+	X(mem_wake)      /* (va, count) -> threads that waited there and go on */                  \
 	X(ipc_send)      /* (envid, value, page va or 0): blocks until received */                 \
 	X(ipc_recv)      /* (struct ipc_msg *, page va or 0): blocks */                            \
 	X(file_info)     /* (index, struct file_info *): E_NOT_FOUND past the last */              \

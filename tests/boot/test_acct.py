@@ -95,7 +95,7 @@ def test_keys(bed):
     assert re.search(r"^IO_INSTRUCTION +03f8 +\d+", output, re.M)
     assert re.search(r"^RDMSR +0000001b +2 ", output, re.M)
     assert int(re.search(r"^CPUID +00000000 +(\d+)", output, re.M).group(1)) >= 500
-    assert re.search(r"^EPT_VIOLATION +0x7000 +\d+", output, re.M)
+    assert re.search(r"^EPT_VIOLATION +0x[0-9a-f]+000 +\d+", output, re.M)  # all have one exit
     assert re.search(r"^others +- +[1-9]\d*", output, re.M)
     rows = re.findall(r"^ *\d+ [A-Z_]+ +\d+ +[\d.]+ +(\d+) +\d+ +\d+ +\d+ +(\d+)$", output, re.M)
     costs = [int(cycles) + int(monitor) for cycles, monitor in rows]
