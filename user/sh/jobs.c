@@ -139,9 +139,11 @@ start(struct job *job, int argc, char **argv, bool background)
 
 	if (is_vm && !vm_job_prepare(job, job - jobs))
 		return STATUS_CANNOT_RUN;
-	memcpy(words, argv, argc * sizeof words[0]);
+	/* Ahead of the user's words, the last of which may want a value. */
+	words[0] = argv[0];
 	if (is_vm)
-		words[argc] = vm_job_option(background);
+		words[1] = vm_job_option(background);
+	memcpy(words + 1 + is_vm, argv + 1, (argc - 1) * sizeof words[0]);
 	id = sys_spawn(argv[0], words, argc + is_vm);
 	if (id > 0) {
 		job->process = id;

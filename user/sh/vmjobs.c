@@ -46,17 +46,28 @@ find_vm(uint32_t id, struct vm_info *info)
 	return false;
 }
 
+static uint32_t
+vm_of_process(uint32_t process)
+{
+	struct vm_info info;
+
+	for (unsigned int i = 0; sys_vm_info(i, &info) == 0; i++)
+		if (info.owner == process)
+			return info.id;
+	return 0;
+}
+
+/* Until it has the last page the monitor waits with its VM, which may be short-lived. */
 void
 vm_job_join(struct job *job)
 {
-	struct vm_info info;
 	long err = 0;
 
-	for (unsigned int page = 0; page < LOG_PAGES && err == 0; page++)
+	for (unsigned int page = 0; page < LOG_PAGES && err == 0; page++) {
+		if (page == LOG_PAGES - 1)
+			job->vm = vm_of_process(job->process);
 		err = sys_ipc_send(job->process, page, (char *)job->log + page * PAGE_SIZE);
-	for (unsigned int i = 0; err == 0 && sys_vm_info(i, &info) == 0; i++)
-		if (info.owner == job->process)
-			job->vm = info.id;
+	}
 }
 
 bool
