@@ -8,10 +8,10 @@
  *
  * A recall calls a CPU back into the kernel.  Only the holder of the kernel lock recalls, and
  * waits until the other has answered: that one has left user mode or guest mode then, and needs
- * the lock to go on, so that it stays out of both until the lock is released.  It answers in the
- * interrupt, before it takes the lock; while it waits for the lock; and before it enters a guest
- * (cpu_answer()): at places where it holds no address that it has translated.  Since it answers
- * without the lock, a holder who waits cannot deadlock.
+ * the lock to go on, so that it stays out of both until the lock is released.  It answers
+ * while it waits for the lock (cpu_answer()), which the interrupt wants first: at places where it
+ * holds no address that it has translated.  Since it answers without the lock, a holder who waits
+ * cannot deadlock.
  */
 struct aspace;
 struct cpu;

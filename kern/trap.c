@@ -219,11 +219,9 @@ trap_interrupt(unsigned int vector)
 	/* In guest mode and while idle the lock is free. */
 	bool held = spin_holding(&kernel_lock);
 
-	/* Whoever called this CPU back has the lock and waits. */
-	cpu_answer();
+	/* Whoever called this CPU back has the lock, and waits until this one waits for it. */
 	if (!held)
 		spin_lock(&kernel_lock);
-	tlb_catch_up();
 	if (vector == T_IPI) {
 		lapic_eoi();
 		sched_poked();
