@@ -136,6 +136,23 @@ test_large_frames(void)
 	CHECK(pages_are(p, HOLE / PAGE_SIZE, 1));
 }
 
+static void
+write_after_unmap(void)
+{
+	volatile uint64_t *p = (uint64_t *)SCRATCH;
+
+	CHECK_RESULT(sys_mem_map((void *)SCRATCH, PAGE_SIZE), 0);
+	*p = 1;
+	CHECK_RESULT(sys_mem_unmap((void *)SCRATCH, PAGE_SIZE), 0);
+	*p = 2;
+}
+
+void
+test_unmap(void)
+{
+	CHECK_DIES(write_after_unmap);
+}
+
 /* Takes nearly all memory by halves; the regions follow one another from SCRATCH. Returns pages
  * taken. */
 static uint64_t

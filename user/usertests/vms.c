@@ -198,3 +198,39 @@ test_vm_cleanup(void)
 	if (caps.vendor == HV_VMX || info.cpus > 1)
 		kill_spinning(shut, sizeof shut);
 }
+
+/* A monitor that has run its guest for a moment, and sleeps. */
+static void
+run_and_sleep(void)
+{
+	static const uint8_t spin[] = {0xfb, 0xeb, 0xfe}; /* sti; jmp . */
+	uint32_t vm = new_guest(spin, sizeof spin);
+
+	RUN->deadline = rdtsc();
+	CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
+	sys_env_sleep(5000000);
+}
+
+/* On several CPUs an idle one still has the vCPU. */
+void
+test_vm_kill_asleep(void)
+{
+	uint64_t before = pages_available(), from;
+	struct sys_info info;
+	long child;
+
+	if (!have_vms())
+		return;
+	CHECK_RESULT(sys_sys_info(&info), 0);
+	child = must_fork();
+	if (child == 0) {
+		run_and_sleep();
+		exit(1);
+	}
+	/* Without a system call, so that the child is elsewhere if it can be. */
+	for (from = rdtsc(); rdtsc() - from < info.tsc_hz / 20;)
+		;
+	CHECK_RESULT(sys_env_kill(child), 0);
+	CHECK_RESULT(sys_env_wait(child), ENV_WAIT_KILLED);
+	CHECK_RESULT(pages_available(), before);
+}
