@@ -87,6 +87,7 @@ do_create(void)
 	struct vm_config config = {
 	        .ram = random(),
 	        .leaves = one_in(8) ? random() : 1 + below(3),
+	        .paging = one_in(8) ? random() : below(VM_PAGINGS),
 	        .trace = one_in(8) ? random() : below(2048),
 	};
 	long id;
