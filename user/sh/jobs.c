@@ -202,7 +202,7 @@ job_run(int argc, char **argv, bool background)
 	if (job->log && !job->vm)
 		return finish(job, sys_env_wait(job->process));
 	job_name(job, name);
-	printf("[%s] %s, in the background\n", name, argv[job->vm && argc > 1]);
+	printf("[%s] %s, in the background\n", name, job->vm ? job->image : argv[0]);
 	return 0;
 }
 

@@ -19,11 +19,12 @@ enum {
 enum { JOBS_MAX = VM_MAX, WORDS_MAX = SPAWN_ARGS_MAX - 1 /* one is for vm_job_option() */ };
 
 struct job {
-	uint32_t process; /* 0: the slot is free */
-	uint32_t vm;      /* 0: it is not a VM */
-	bool ended;       /* and is kept for its log */
-	int status;       /* when it has ended */
-	struct log *log;  /* what a VM in the background prints; NULL: none */
+	uint32_t process;        /* 0: the slot is free */
+	uint32_t vm;             /* 0: it is not a VM */
+	char image[VM_NAME_MAX]; /* that the VM booted from */
+	bool ended;              /* and is kept for its log */
+	int status;              /* when it has ended */
+	struct log *log;         /* what a VM in the background prints; NULL: none */
 };
 
 /* sh.c */

@@ -46,15 +46,17 @@ find_vm(uint32_t id, struct vm_info *info)
 	return false;
 }
 
-static uint32_t
-vm_of_process(uint32_t process)
+static void
+learn_vm(struct job *job)
 {
 	struct vm_info info;
 
-	for (unsigned int i = 0; sys_vm_info(i, &info) == 0; i++)
-		if (info.owner == process)
-			return info.id;
-	return 0;
+	for (unsigned int i = 0; sys_vm_info(i, &info) == 0; i++) {
+		if (info.owner != job->process)
+			continue;
+		job->vm = info.id;
+		strlcpy(job->image, info.name, sizeof job->image);
+	}
 }
 
 /* Until it has the last page the monitor waits with its VM, which may be short-lived. */
@@ -65,7 +67,7 @@ vm_job_join(struct job *job)
 
 	for (unsigned int page = 0; page < LOG_PAGES && err == 0; page++) {
 		if (page == LOG_PAGES - 1)
-			job->vm = vm_of_process(job->process);
+			learn_vm(job);
 		err = sys_ipc_send(job->process, page, (char *)job->log + page * PAGE_SIZE);
 	}
 }
