@@ -74,6 +74,7 @@ static void
 finish(struct ide *d)
 {
 	d->phase = IDE_IDLE;
+	d->pos = 0;
 	d->status = STATUS_READY;
 }
 
