@@ -151,8 +151,8 @@ prepare_start(unsigned int cpu, uint64_t cr3)
 	        .cpu = cpu,
 	};
 
-	memcpy(code, smp_code, (size_t)(smp_code_end - smp_code));
-	memcpy(code + ((const char *)&smp_parameters - smp_code), &p, sizeof(p));
+	memcpy(code, smp_code, (size_t)((uintptr_t)smp_code_end - (uintptr_t)smp_code));
+	memcpy(code + ((uintptr_t)&smp_parameters - (uintptr_t)smp_code), &p, sizeof(p));
 }
 
 static bool
