@@ -22,9 +22,9 @@ BEDS = {
 ENDLESS = [*NEVER_ENDING, "t/storm"]
 FULL = bool(os.environ.get("CHECK_FULL"))
 # (bed, CPUs): QEMU with -icount has only one.
-MACHINES = [("bochs-vmx", 1), ("bochs-svm", 1), ("qemu-svm", 1), ("bochs-vmx", 2), ("bochs-svm", 2)]
+MACHINES = [("bochs-vmx", 1), ("bochs-svm", 2), ("qemu-svm", 1)]
 if FULL:
-    MACHINES += [("bochs-vmx", 4), ("bochs-svm", 4)]
+    MACHINES += [("bochs-vmx", 2), ("bochs-vmx", 4), ("bochs-svm", 1), ("bochs-svm", 4)]
 ROUNDS = 3 if FULL else 1
 # Each exit takes QEMU long, and these do nothing else.
 SLOW = {} if FULL else {("qemu-svm", guest): "only in the long form"
