@@ -48,7 +48,7 @@ is_for_child(long nr)
 {
 	return nr == SYS_env_wait || nr == SYS_env_attend || nr == SYS_env_sleep ||
 	       nr == SYS_ipc_send || nr == SYS_ipc_recv || nr == SYS_vm_requests ||
-	       nr == SYS_vcpu_run;
+	       nr == SYS_vcpu_run || nr == SYS_vcpu_wait || nr == SYS_mem_wait;
 }
 
 /* These leave processes behind: what a child makes nobody would find. */
