@@ -9,30 +9,7 @@
 
 enum { CALLS = 20000, SEEDS = 2, SEEDS_LONG = 60, BLOCKED_TURNS = 3 };
 
-static uint64_t state;
 static volatile uint64_t made; /* calls, by this process */
-
-/* xorshift64 */
-static uint64_t
-random(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
-
-static uint64_t
-below(uint64_t n)
-{
-	return random() % n;
-}
-
-static bool
-one_in(unsigned int n)
-{
-	return below(n) == 0;
-}
 
 /* These end the machine, talk to the person at it, or stop everything. */
 static bool
@@ -141,7 +118,7 @@ call_on_memory(void)
 static void
 go_mad(uint64_t seed)
 {
-	state = seed;
+	random_seed(seed);
 	while (made < CALLS) {
 		long nr = one_in(64) ? (long)odd_argument() : (long)below(SYS_MAX);
 

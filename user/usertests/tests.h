@@ -39,4 +39,10 @@ uint64_t pages_available(void);
 /* The kernel keeps the accounts of the VMs that ended last: lets them be of the usual size. */
 void keep_usual_accounts(void);
 
+/* Random numbers that repeat with the seed, which is not 0: any, less than n, true once in n. */
+void random_seed(uint64_t seed);
+uint64_t random(void);
+uint64_t below(uint64_t n);
+bool one_in(unsigned int n);
+
 #endif

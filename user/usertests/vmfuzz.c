@@ -9,30 +9,7 @@
 
 enum { STEPS = 3000, SLICE = 4000 /* ticks of a run */, SEEDS = 2 };
 
-static uint64_t state;
 static uint32_t vm;
-
-/* xorshift64 */
-static uint64_t
-random(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
-
-static uint64_t
-below(uint64_t n)
-{
-	return random() % n;
-}
-
-static bool
-one_in(unsigned int n)
-{
-	return below(n) == 0;
-}
 
 /* A number that some check has its limit at, or nearly so. */
 static uint64_t
@@ -320,7 +297,7 @@ go_mad(uint64_t seed)
 	        do_fork,   do_questions,   do_set_regs, do_code,
 	};
 
-	state = seed;
+	random_seed(seed);
 	for (int i = 0; i < STEPS; i++)
 		moves[below(ARRAY_SIZE(moves))]();
 	sys_vm_destroy(vm);
