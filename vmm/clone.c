@@ -12,6 +12,65 @@
  * on in both from where they stood; the clone's accounts begin with it.
  */
 
+/* What neither vcpu_new() makes anew nor the control block holds. */
+static void
+copy_state(struct vcpu *to, const struct vcpu *from)
+{
+	memcpy(to->gpr, from->gpr, sizeof(to->gpr));
+	to->halted = from->halted;
+	to->stopped = from->stopped;
+	to->event = from->event;
+	to->held_irq = from->held_irq;
+	to->irq_wanted = from->irq_wanted;
+	to->window_open = from->window_open;
+	to->in = from->in;
+	to->cr2 = from->cr2;
+	to->cr8 = from->cr8;
+	to->xcr0 = from->xcr0;
+	memcpy(to->dr, from->dr, sizeof(to->dr));
+	to->dr6 = from->dr6;
+	to->star = from->star;
+	to->lstar = from->lstar;
+	to->cstar = from->cstar;
+	to->fmask = from->fmask;
+	to->kernel_gs_base = from->kernel_gs_base;
+	to->misc_enable = from->misc_enable;
+	to->tsc_offset = from->tsc_offset;
+	state_copy(to, from);
+	memcpy(to->run, from->run, PAGE_SIZE);
+	memcpy(to->data, from->data, PAGE_SIZE);
+}
+
+/*
+ * In vm, driven by e, whose address space is a copy of that of from's monitor: a vCPU that goes on
+ * where `from` stands.  -E_NO_MEM; -E_AGAIN: it is in the middle of an access to device memory.
+ */
+static int
+clone_vcpu(struct vm *vm, struct env *e, struct vcpu *from)
+{
+	/* Those are of exits. */
+	const uint64_t vmreads = from->vmreads, vmwrites = from->vmwrites;
+	struct vcpu *to;
+	int err;
+
+	/* The exit's record and the decoded instruction are not copied. */
+	if (from->in.pending == PENDING_MMIO || from->mmio.again)
+		return -E_AGAIN;
+	vcpu_unload(from);
+	/* The copy of the address space shares the run page; a vCPU has its own. */
+	if ((err = aspace_unmap(e->as, from->run_va, sizeof(struct vm_run))) < 0 ||
+	    (err = vcpu_new(vm, e, from->run_va)) < 0)
+		return err;
+	to = vm->vcpus[err];
+	hv->vcpu_copy(to, from);
+	hv_switch_out(); /* both are in memory now */
+	copy_state(to, from);
+	to->vmreads = to->vmwrites = 0;
+	from->vmreads = vmreads;
+	from->vmwrites = vmwrites;
+	return 0;
+}
+
 /* The clone, of a monitor that has been copied. */
 static int
 clone_vm(const struct vm *from, struct env *child, struct vm **out)
@@ -31,7 +90,7 @@ clone_vm(const struct vm *from, struct env *child, struct vm **out)
 	for (unsigned int i = 0; err == 0 && i < from->slot_count; i++)
 		err = vm_add_slot(vm, &from->slots[i]);
 	for (unsigned int i = 0; err == 0 && i < from->vcpu_count; i++)
-		err = vcpu_clone(vm, child, from->vcpus[i]);
+		err = clone_vcpu(vm, child, from->vcpus[i]);
 	if (err < 0)
 		vm_free(vm);
 	*out = vm;

@@ -47,15 +47,17 @@ int vm_add_slot(struct vm *vm, const struct vm_slot *slot); /* -E_NO_MEM */
 struct vm *vm_at(unsigned int index); /* from 0 to VM_MAX - 1; NULL: none there */
 
 /* vcpu.c */
-struct vcpu *vcpu_of(struct env *e, uint64_t vm_id, uint64_t index); /* NULL: not e's */
+/* The next vCPU of vm, in its state after a reset, driven by e, whose run page is at run_va: its
+ * number; -E_NO_MEM, or why that is no place for it. */
 int vcpu_new(struct vm *vm, struct env *e, uint64_t run_va);
 void vcpu_delete(struct vcpu *v);
-/* In vm, driven by e, whose address space is a copy of that of `from`'s monitor: a vCPU that goes
- * on where `from` stands.  -E_NO_MEM; -E_AGAIN: it is in the middle of an access to device memory.
- */
-int vcpu_clone(struct vm *vm, struct env *e, struct vcpu *from);
 /* Calls fn for each page that the kernel keeps for the vCPU; NULL stands for none. */
 void vcpu_pages(const struct vcpu *v, void (*fn)(const void *page));
+
+/* vcpusys.c */
+struct vcpu *vcpu_of(struct env *e, uint64_t vm_id, uint64_t index); /* NULL: not e's */
+
+/* vcpuregs.c */
 unsigned int vcpu_cpl(struct vcpu *v); /* 0 to 3; SS.DPL holds it in every mode */
 bool vcpu_in_64bit(struct vcpu *v);
 void vcpu_set_gpr(struct vcpu *v, unsigned int reg, uint64_t value);
@@ -80,6 +82,8 @@ vcpu_insn_regs(struct vcpu *v, const struct insn *insn, struct insn_regs *regs)
 	if (insn->mode != INSN_64 || insn->segment != SEG_COUNT)
 		vcpu_bases(v, insn, regs->base);
 }
+
+/* stop.c */
 /* An access outside RAM that ends the VM: VM_EXIT_MEM. */
 enum hv_action vcpu_no_memory(struct vcpu *v, uint64_t gpa, uint32_t access, enum vm_mem_why why);
 /* The monitor has no memory where its slot of RAM is. */

@@ -1,0 +1,55 @@
+#include "vmm/vmm.h"
+
+#include "lib/printf.h"
+
+/* Why a virtual CPU goes back to its monitor for good, and where the guest is. */
+
+/* Guest-physical or not, the bytes at RIP are for the reader of the message. */
+void
+vcpu_where(struct vcpu *v)
+{
+	struct vm_run *run = v->run;
+	struct gmem_fault f;
+	struct vm_segment cs;
+	uint32_t n = 0;
+
+	hv->get_segment(v, SEG_CS, &cs);
+	run->rip = hv->get_rip(v);
+	run->cs_base = cs.base;
+	while (n < VM_INSN_MAX && gmem_read(v, cs.base + run->rip + n, &run->insn[n], 1, &f) == 0)
+		n++;
+	run->insn_len = n;
+}
+
+enum hv_action
+vcpu_no_memory(struct vcpu *v, uint64_t gpa, uint32_t access, enum vm_mem_why why)
+{
+	v->run->exit = VM_EXIT_MEM;
+	v->run->mem.gpa = gpa;
+	v->run->mem.access = access;
+	v->run->mem.why = why;
+	vcpu_where(v);
+	return HV_USER;
+}
+
+enum hv_action
+vcpu_no_frame(struct vcpu *v, uint64_t gpa, uint32_t access)
+{
+	return vcpu_stop(v, VM_STOP_INTERNAL,
+	                 "the monitor has no %smemory behind guest-physical address 0x%llx",
+	                 access & VM_ACCESS_WRITE ? "writable " : "", (unsigned long long)gpa);
+}
+
+enum hv_action
+vcpu_stop(struct vcpu *v, enum vm_stop why, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(v->run->text, VM_STOP_TEXT, fmt, ap);
+	va_end(ap);
+	v->run->stop.why = why;
+	v->run->stop.kind = v->acct.exit->kind;
+	vcpu_where(v);
+	return HV_STOP;
+}

@@ -1,0 +1,54 @@
+#include "vmm/vmm.h"
+
+#include "inc/x86.h"
+
+/* Registers of a virtual CPU, as exit handlers ask for them. */
+
+unsigned int
+vcpu_cpl(struct vcpu *v)
+{
+	struct vm_segment ss;
+
+	hv->get_segment(v, SEG_SS, &ss);
+	return BITS(ss.ar, 6, 5);
+}
+
+bool
+vcpu_in_64bit(struct vcpu *v)
+{
+	struct vm_segment cs;
+
+	if (!(hv->get_efer(v) & EFER_LMA))
+		return false;
+	hv->get_segment(v, SEG_CS, &cs);
+	return cs.ar & SEG_AR_L;
+}
+
+void
+vcpu_set_gpr(struct vcpu *v, unsigned int reg, uint64_t value)
+{
+	v->gpr[reg] = value;
+	if (reg == REG_RSP)
+		hv->set_rsp(v, value);
+}
+
+uint64_t
+vcpu_cs_base(struct vcpu *v)
+{
+	struct vm_segment cs;
+
+	hv->get_segment(v, SEG_CS, &cs);
+	return cs.base;
+}
+
+void
+vcpu_bases(struct vcpu *v, const struct insn *insn, uint64_t *base)
+{
+	bool all = insn->mode != INSN_64;
+	struct vm_segment segment;
+
+	for (unsigned int s = all ? SEG_ES : insn->segment; s <= SEG_GS; s++) {
+		hv->get_segment(v, s, &segment);
+		base[s] = segment.base;
+	}
+}

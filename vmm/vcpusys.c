@@ -1,0 +1,234 @@
+#include "vmm/vmm.h"
+
+#include "inc/error.h"
+#include "inc/x86.h"
+#include "kern/env.h"
+#include "kern/lock.h"
+#include "kern/sched.h"
+#include "lib/string.h"
+
+/* The system calls on virtual CPUs. */
+
+struct vcpu *
+vcpu_of(struct env *e, uint64_t vm_id, uint64_t index)
+{
+	struct vcpu *v = e->vcpu;
+
+	return v && v->vm->id == vm_id && v->index == index ? v : NULL;
+}
+
+int64_t
+vcpu_create(struct env *e, uint64_t id, uint64_t run_va)
+{
+	struct env *leader = env_find(e->parent);
+	bool joins = leader && leader->as == e->as && vm_of(leader, id);
+	struct vm *vm = vm_of(joins ? leader : e, id);
+	int index;
+
+	if (!vm)
+		return -E_BAD_VM;
+	if (e->vcpu)
+		return -E_EXISTS;
+	if (vm->vcpu_count == VM_VCPUS_MAX)
+		return -E_LIMIT;
+	if (run_va % PAGE_SIZE)
+		return -E_INVAL;
+	index = vcpu_new(vm, e, run_va);
+	if (index >= 0 && joins)
+		env_follow(e, leader);
+	return index;
+}
+
+int64_t
+vcpu_kick_own(struct env *e, uint64_t id, uint64_t index)
+{
+	struct vm *vm = vm_of(e, id);
+
+	if (!vm || index >= vm->vcpu_count)
+		return -E_BAD_VM;
+	vcpu_kick(vm->vcpus[index]);
+	return 0;
+}
+
+int64_t
+vcpu_wait(struct env *e, uint64_t id, uint64_t index, uint64_t as)
+{
+	struct vcpu *v = vcpu_of(e, id, index);
+
+	if (!v)
+		return -E_BAD_VM;
+	if (as != VM_TIME_HALTED && as != VM_TIME_PAUSED)
+		return -E_INVAL;
+	if (!v->kick) {
+		acct_switch(&v->acct, as, rdtsc());
+		return -E_AGAIN;
+	}
+	v->kick = false;
+	return 0;
+}
+
+/* What the monitor asks for with a run of the vCPU; read from the run page once. */
+struct request {
+	uint64_t deadline;
+	uint32_t inject, irq_pending;
+};
+
+/* The monitor has an interrupt, or had one. */
+static int
+take_interrupt_line(struct vcpu *v, const struct request *r)
+{
+	if (r->inject & VM_INJECT_VALID) {
+		if (v->held_irq)
+			return -E_AGAIN;
+		v->held_irq = HV_EVENT_VALID | (r->inject & 0xff);
+		v->run->inject = 0;
+	}
+	v->irq_wanted = r->irq_pending;
+	v->attention = true;
+	return 0;
+}
+
+static __attribute__((noinline)) int64_t
+run_with_changes(struct env *e, struct request r)
+{
+	int err = take_interrupt_line(e->vcpu, &r);
+
+	if (err < 0)
+		return err;
+	e->guest = true;
+	if (r.deadline != e->deadline) {
+		spin_lock(&kernel_lock);
+		sched_deadline(e, r.deadline);
+		spin_unlock(&kernel_lock);
+	}
+	return vcpu_loop(e);
+}
+
+int64_t
+vcpu_run(struct env *e, uint64_t id, uint64_t index)
+{
+	struct vcpu *v = vcpu_of(e, id, index);
+	const volatile struct vm_run *run;
+	struct request r;
+
+	if (!v)
+		return -E_BAD_VM;
+	if (v->stopped)
+		return -E_INVAL;
+	run = v->run;
+	r = (struct request){run->deadline, run->inject, run->irq_pending};
+	if ((r.inject | r.irq_pending | v->irq_wanted) || r.deadline != e->deadline)
+		return run_with_changes(e, r);
+	e->guest = true;
+	return vcpu_loop(e);
+}
+
+/*
+ * Puts a vCPU of e's VM on this CPU, e's own or one whose Env stands still.  -E_AGAIN: it does not.
+ */
+static int
+vcpu_take(struct env *e, uint64_t id, uint64_t index, struct vcpu **out)
+{
+	struct vm *vm = vm_of(e, id);
+	struct vcpu *v = vm && index < vm->vcpu_count ? vm->vcpus[index] : NULL;
+
+	if (!v)
+		return -E_BAD_VM;
+	if (v != e->vcpu) {
+		if (v->env->guest || env_cpu(v->env))
+			return -E_AGAIN;
+		vcpu_unload(v);
+	}
+	vcpu_current(v);
+	*out = v;
+	return 0;
+}
+
+/* Another Env's vCPU is not left on this CPU, where that one does not look for it. */
+static void
+vcpu_put_back(const struct env *e, const struct vcpu *v)
+{
+	if (v != e->vcpu)
+		hv_switch_out();
+}
+
+int64_t
+vcpu_get_regs(struct env *e, uint64_t id, uint64_t index, uint64_t regs_va)
+{
+	struct vm_regs regs = {0};
+	struct vcpu *v;
+	int err = vcpu_take(e, id, index, &v);
+
+	if (err < 0)
+		return err;
+	memcpy(regs.gpr, v->gpr, sizeof(regs.gpr));
+	regs.cr2 = v->cr2;
+	regs.cr8 = v->cr8;
+	regs.dr6 = v->dr6;
+	hv->get_regs(v, &regs);
+	vcpu_put_back(e, v);
+	return copy_out(e->as, regs_va, &regs, sizeof(regs));
+}
+
+int64_t
+vcpu_set_back(struct env *e, uint64_t id, uint64_t index, uint64_t ticks)
+{
+	struct vcpu *v;
+	int err = vcpu_take(e, id, index, &v);
+
+	if (err < 0)
+		return err;
+	v->tsc_offset -= (int64_t)ticks;
+	hv->set_tsc_offset(v, v->tsc_offset);
+	vcpu_put_back(e, v);
+	return 0;
+}
+
+/*
+ * What the entry does not check, and what Bochs does not, though a processor would: CR3 has
+ * the address width, and long mode is active if and only if it is enabled and there is paging.
+ */
+static bool
+regs_valid(const struct vm_regs *r)
+{
+	const uint64_t efer = EFER_SCE | EFER_LME | EFER_LMA | (cpuid_has_nx() ? EFER_NXE : 0);
+	bool active = (r->efer & EFER_LME) && (r->cr0 & CR0_PG);
+
+	if ((r->cr4 & ~cr4_allowed()) || r->cr8 > 15 || r->cr0 >> 32 || r->dr6 >> 32 ||
+	    r->dr7 >> 32 || (r->efer & ~efer) || r->cr3 >> cpuid_phys_bits())
+		return false;
+	return !(r->efer & EFER_LMA) == !active && (!active || (r->cr4 & CR4_PAE));
+}
+
+int64_t
+vcpu_set_regs(struct env *e, uint64_t id, uint64_t index, uint64_t regs_va)
+{
+	struct vcpu *v = vcpu_of(e, id, index);
+	struct vm_regs regs;
+	int err;
+
+	if (!v)
+		return -E_BAD_VM;
+	if ((err = copy_in(e->as, &regs, regs_va, sizeof(regs))) < 0)
+		return err;
+	if (!regs_valid(&regs))
+		return -E_INVAL;
+	vcpu_current(v);
+	memcpy(v->gpr, regs.gpr, sizeof(regs.gpr));
+	v->cr2 = regs.cr2;
+	v->cr8 = regs.cr8;
+	v->dr6 = (regs.dr6 & DR6_WRITABLE) | DR6_FIXED;
+	v->halted = false;
+	v->dead_halt = false;
+	v->stopped = false;
+	v->event.info = 0;
+	v->held_irq = 0;
+	v->in.pending = PENDING_NONE;
+	v->mmio.again = false;
+	gmem_forget_code(v);
+	/* PAE paging reads guest memory, which takes the lock. */
+	spin_unlock(&kernel_lock);
+	err = hv->set_regs(v, &regs);
+	spin_lock(&kernel_lock);
+	return err;
+}
