@@ -1,13 +1,11 @@
-// SOURCES: vmm/gmem.c vmm/fetch.c lib/insn.c lib/insntable.c lib/insnmem.c
+// SOURCES: vmm/gmem.c vmm/fetch.c lib/insn.c lib/insntable.c lib/insnmem.c tests/unit/cpu.c
 #include "tests/unit/unit.h"
 
-#include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "inc/error.h"
 #include "inc/x86.h"
-#include "kern/lock.h"
+#include "tests/unit/cpu.h"
 #include "vmm/vmm.h"
 
 /*
@@ -25,23 +23,6 @@ static struct {
 	unsigned int cpl;
 	enum insn_mode mode;
 } regs;
-
-/* The kernel's lock itself; what it calls when it is taken twice, or released by another. */
-struct spinlock kernel_lock;
-
-void
-spin_wait(struct spinlock *l, uint32_t ticket)
-{
-	(void)ticket;
-	fail_msg("the lock is held by %u", l->holder);
-}
-
-_Noreturn void
-spin_not_held(const struct spinlock *l)
-{
-	fail_msg("the lock is held by %u", l->holder);
-	abort();
-}
 
 /* What another vCPU writes when an accessed bit is about to be set. */
 static struct {
@@ -512,8 +493,8 @@ test_fetch_at_page_end(void **state)
 	assert_int_equal(fetch_insn(&vcpu, 0x5ffc)->insn.imm, 0xffffffffff070605);
 }
 
-static void *
-run(void *failed)
+static int
+run(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup(test_paging_off, setup),
@@ -535,24 +516,11 @@ run(void *failed)
 	        cmocka_unit_test_setup(test_fetch_at_page_end, setup),
 	};
 
-	*(int *)failed = cmocka_run_group_tests(tests, NULL, NULL);
-	return NULL;
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }
 
-/* The lock asks which CPU this is, and that is found by the stack: see kern/cpu.h. */
 int
 main(void)
 {
-	char *span = aligned_alloc(CPU_SPAN, CPU_SPAN);
-	pthread_attr_t attr;
-	pthread_t thread;
-	int failed = 1;
-
-	memset(span, 0, sizeof(struct cpu));
-	pthread_attr_init(&attr);
-	pthread_attr_setstack(&attr, span + CPU_KSTACK_BOTTOM, CPU_KSTACK_TOP - CPU_KSTACK_BOTTOM);
-	if (!pthread_create(&thread, &attr, run, &failed))
-		pthread_join(thread, NULL);
-	free(span);
-	return failed;
+	return on_a_cpu(run);
 }

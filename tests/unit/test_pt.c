@@ -1,63 +1,12 @@
-// SOURCES: kern/pt.c
-#include <stdlib.h>
+// SOURCES: kern/pt.c tests/unit/pages.c
 #include <string.h>
 
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "kern/page.h"
 #include "kern/pt.h"
+#include "tests/unit/pages.h"
 #include "tests/unit/unit.h"
-
-/*
- * A page allocator over the heap.  kva() adds DIRECT_BASE, so a page's physical
- * address is its real one less that: the sum wraps round to it.
- */
-enum { PAGES = 4096 };
-
-static struct {
-	struct page page;
-	void *memory;
-} pages[PAGES];
-static unsigned int pages_used, pages_max = PAGES;
-
-struct page *
-page_alloc(int flags)
-{
-	assert_int_equal(flags, PAGE_ZERO | PAGE_KERNEL);
-	for (int i = 0; i < PAGES && pages_used < pages_max; i++) {
-		if (pages[i].memory)
-			continue;
-		pages[i].memory = aligned_alloc(PAGE_SIZE, PAGE_SIZE);
-		memset(pages[i].memory, 0, PAGE_SIZE);
-		pages_used++;
-		return &pages[i].page;
-	}
-	return NULL;
-}
-
-uint64_t
-page_pa(const struct page *p)
-{
-	return (uintptr_t)pages[(const typeof(pages[0]) *)p - pages].memory - DIRECT_BASE;
-}
-
-struct page *
-pa_page(uint64_t pa)
-{
-	for (int i = 0; i < PAGES; i++)
-		if (pages[i].memory == kva(pa))
-			return &pages[i].page;
-	fail_msg("%#lx is not a page", pa);
-	return NULL;
-}
-
-void
-page_unref(struct page *p)
-{
-	free(pages[(typeof(pages[0]) *)p - pages].memory);
-	pages[(typeof(pages[0]) *)p - pages].memory = NULL;
-	pages_used--;
-}
 
 /* A format with software markers: what is neither present nor zero. */
 static const struct pt_format format = {
@@ -75,7 +24,7 @@ static int
 setup(void **state)
 {
 	(void)state;
-	pages_max = PAGES;
+	pages_max = PAGES_LIMIT;
 	assert_int_equal(pt_init(&pt, &format), 0);
 	return 0;
 }

@@ -1,7 +1,6 @@
-// SOURCES: vmm/shadowpt.c vmm/shadow.c vmm/gmem.c kern/pt.c
+// SOURCES: vmm/shadowpt.c vmm/shadow.c vmm/gmem.c kern/pt.c tests/unit/pages.c tests/unit/cpu.c
 #include "tests/unit/unit.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +9,8 @@
 #include "kern/lock.h"
 #include "kern/page.h"
 #include "lib/assert.h"
+#include "tests/unit/cpu.h"
+#include "tests/unit/pages.h"
 #include "vmm/arena.h"
 #include "vmm/shadow.h"
 #include "vmm/vmm.h"
@@ -37,92 +38,11 @@ static uint64_t rflags;
 static bool large_frames, cow;
 static uint64_t seed;
 
-struct spinlock kernel_lock;
-
-void
-spin_wait(struct spinlock *l, uint32_t ticket)
-{
-	(void)ticket;
-	fail_msg("the lock is held by %u", l->holder);
-}
-
-_Noreturn void
-spin_not_held(const struct spinlock *l)
-{
-	fail_msg("the lock is held by %u", l->holder);
-	abort();
-}
-
 _Noreturn void
 panic_at(const char *file, int line, const char *fmt, ...)
 {
 	fail_msg("%s:%d: %s", file, line, fmt);
 	abort();
-}
-
-/* Pages of the host's tables, from a heap; and promises, which must be kept. */
-enum { PAGES = SHADOW_TABLES };
-static struct {
-	struct page page;
-	void *memory;
-} pages[PAGES];
-static unsigned int pages_used, pages_promised;
-
-struct page *
-page_alloc(int flags)
-{
-	(void)flags;
-	if (pages_used + pages_promised >= PAGES)
-		return NULL;
-	for (int i = 0; i < PAGES; i++) {
-		if (pages[i].memory)
-			continue;
-		pages[i].memory = aligned_alloc(PAGE_SIZE, PAGE_SIZE);
-		memset(pages[i].memory, 0, PAGE_SIZE);
-		pages_used++;
-		return &pages[i].page;
-	}
-	return NULL;
-}
-
-uint64_t
-page_pa(const struct page *p)
-{
-	return (uintptr_t)pages[(const typeof(pages[0]) *)p - pages].memory - DIRECT_BASE;
-}
-
-struct page *
-pa_page(uint64_t pa)
-{
-	for (int i = 0; i < PAGES; i++)
-		if (pages[i].memory == kva(pa))
-			return &pages[i].page;
-	fail_msg("%#lx is not a page", pa);
-	return NULL;
-}
-
-void
-page_unref(struct page *p)
-{
-	free(pages[(typeof(pages[0]) *)p - pages].memory);
-	pages[(typeof(pages[0]) *)p - pages].memory = NULL;
-	pages_used--;
-}
-
-int
-page_reserve(uint64_t n)
-{
-	if (pages_used + pages_promised + n > PAGES)
-		return -E_NO_MEM;
-	pages_promised += n;
-	return 0;
-}
-
-void
-page_unreserve(uint64_t n)
-{
-	assert_true(n <= pages_promised);
-	pages_promised -= n;
 }
 
 void *
@@ -310,6 +230,7 @@ setup(void **state)
 	rflags = 0;
 	large_frames = cow = false;
 	seed = 1;
+	pages_max = SHADOW_TABLES;
 	assert_int_equal(shadow_init(&vcpu), 0);
 	shadow_set_cr(&vcpu, 3, TABLES);
 	return 0;
@@ -781,8 +702,8 @@ test_random_legacy(void **state)
 	random_rounds(false);
 }
 
-static void *
-run(void *failed)
+static int
+run(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(test_accessed_and_dirty, setup, teardown),
@@ -800,24 +721,11 @@ run(void *failed)
 	        cmocka_unit_test_setup_teardown(test_random_legacy, setup, teardown),
 	};
 
-	*(int *)failed = cmocka_run_group_tests(tests, NULL, NULL);
-	return NULL;
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }
 
-/* The lock asks which CPU this is, and that is found by the stack: see kern/cpu.h. */
 int
 main(void)
 {
-	char *span = aligned_alloc(CPU_SPAN, CPU_SPAN);
-	pthread_attr_t attr;
-	pthread_t thread;
-	int failed = 1;
-
-	memset(span, 0, sizeof(struct cpu));
-	pthread_attr_init(&attr);
-	pthread_attr_setstack(&attr, span + CPU_KSTACK_BOTTOM, CPU_KSTACK_TOP - CPU_KSTACK_BOTTOM);
-	if (!pthread_create(&thread, &attr, run, &failed))
-		pthread_join(thread, NULL);
-	free(span);
-	return failed;
+	return on_a_cpu(run);
 }
