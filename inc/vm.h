@@ -116,6 +116,7 @@ enum vm_stop {
 	VM_STOP_UNHANDLED, /* an exit nobody handles */
 	VM_STOP_DEAD_HALT, /* HLT with interrupts off: nothing can wake it */
 	VM_STOP_INTERNAL,
+	VM_STOP_NO_PAGING, /* the guest is without, and struct hv_caps has no `nested` */
 };
 
 enum { VM_STOP_TEXT = 1024, VM_INSN_MAX = 15 };
@@ -351,15 +352,17 @@ enum hv_vendor { HV_NONE, HV_VMX, HV_SVM };
 enum { HV_CAPS_WORDS = 24, HV_CAPS_TEXT = 160 };
 struct hv_caps {
 	uint32_t vendor; /* enum hv_vendor */
-	uint32_t usable; /* 1: VMs can run */
-	char cpu[52];    /* brand string */
+	uint32_t usable; /* 1: VMs can run, */
+	uint32_t nested; /* 1: with nested paging and real mode; 0: with shadow paging, in a guest
+	                  * that has paging on from its first instruction to its last */
+	char cpu[56];    /* brand string */
 	uint32_t words;  /* used in msr[] */
 	struct {
 		uint32_t msr;
 		uint32_t pad;
 		uint64_t value;
 	} msr[HV_CAPS_WORDS];
-	char refusal[HV_CAPS_TEXT]; /* !usable: one line naming the missing bit */
+	char refusal[HV_CAPS_TEXT]; /* !usable or !nested: one line naming the missing bit */
 };
 
 /* Names and reasons of the kinds, from the one table (lib/exitname.c). */

@@ -180,8 +180,12 @@ main(int argc, char **argv)
 		print_flags(VMCR, "SVM switch", &vm_cr);
 		print_flags(SVM, "SVM features, EBX above EDX", &svm);
 	}
-	if (caps.usable)
+	if (caps.usable && caps.nested)
 		printf("\nThis CPU can run VMs.\n");
+	else if (caps.usable)
+		printf("\nThis CPU can run VMs with shadow paging only, and only guests that keep "
+		       "paging on (vm --kernel).\n%s\n",
+		       caps.refusal);
 	else
 		printf("%sNo VMs: %s\n", caps.words ? "\n" : "", caps.refusal);
 	return 0;

@@ -44,7 +44,8 @@ hv_init(void)
 			continue;
 		hv = backends[i];
 		hv_caps.usable = 1;
-		hv_caps.refusal[0] = '\0';
+		if (hv_caps.nested)
+			hv_caps.refusal[0] = '\0';
 		cpuid_init();
 		stats_init();
 		return;

@@ -65,6 +65,12 @@ pdptes_valid(struct vcpu *v, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint64_t 
 	return true;
 }
 
+bool
+cr0_can_run(uint64_t cr0)
+{
+	return hv_caps.nested || (cr0 & CR0_PE && cr0 & CR0_PG);
+}
+
 int
 cr0_write(struct vcpu *v, uint64_t value)
 {

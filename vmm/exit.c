@@ -155,6 +155,14 @@ smsw(struct vcpu *v, const struct hv_exit *x)
 	return HV_SKIP;
 }
 
+static enum hv_action
+without_paging(struct vcpu *v)
+{
+	return vcpu_stop(v, VM_STOP_NO_PAGING,
+	                 "the guest switched paging off (CR0.PG); on this CPU, which has no nested "
+	                 "paging, a guest must keep it on, in protected or 64-bit mode");
+}
+
 enum hv_action
 exit_cr_access(struct vcpu *v, struct hv_exit *x)
 {
@@ -179,7 +187,9 @@ exit_cr_access(struct vcpu *v, struct hv_exit *x)
 		err = cr0_write(v, (cr0 & ~0xeull) | (x->cr.lmsw & 0xf));
 		break;
 	}
-	return err < 0 ? exit_inject_gp(v, x) : HV_SKIP;
+	if (err < 0)
+		return exit_inject_gp(v, x);
+	return x->cr.cr || cr0_can_run(hv->get_cr(v, 0)) ? HV_SKIP : without_paging(v);
 }
 
 /*

@@ -143,6 +143,7 @@ vcpu_new(struct vm *vm, struct env *e, uint64_t run_va)
 	v->attention = true;
 	v->misc_enable = 1; /* fast strings */
 	v->apic_base = v->index ? 0 : APIC_BASE_BSP;
+	v->stopped = !hv_caps.nested; /* as long as it is in real mode */
 	if ((err = run_init(v, e->as, run_va)) < 0) {
 		vcpu_release(v);
 		return err;

@@ -187,6 +187,7 @@ vcpu_set_back(struct env *e, uint64_t id, uint64_t index, uint64_t ticks)
 /*
  * What the entry does not check, and what Bochs does not, though a processor would: CR3 has
  * the address width, and long mode is active if and only if it is enabled and there is paging.
+ * Paging itself is there where the CPU wants it.
  */
 static bool
 regs_valid(const struct vm_regs *r)
@@ -195,7 +196,8 @@ regs_valid(const struct vm_regs *r)
 	bool active = (r->efer & EFER_LME) && (r->cr0 & CR0_PG);
 
 	if ((r->cr4 & ~cr4_allowed()) || r->cr8 > 15 || r->cr0 >> 32 || r->dr6 >> 32 ||
-	    r->dr7 >> 32 || (r->efer & ~efer) || r->cr3 >> cpuid_phys_bits())
+	    r->dr7 >> 32 || (r->efer & ~efer) || r->cr3 >> cpuid_phys_bits() ||
+	    !cr0_can_run(r->cr0))
 		return false;
 	return !(r->efer & EFER_LMA) == !active && (!active || (r->cr4 & CR4_PAE));
 }

@@ -151,6 +151,8 @@ vm_create(struct env *e, uint64_t config_va)
 	if (config.leaves < 1 || config.leaves > 3 || config.trace > VM_TRACE_MAX ||
 	    config.paging >= VM_PAGINGS)
 		return -E_INVAL;
+	if (config.paging == VM_PAGING_NESTED && !hv_caps.nested)
+		return -E_NO_HV;
 	config.name[VM_NAME_MAX - 1] = '\0';
 	err = vm_new(e, &config, &vm);
 	return err < 0 ? err : (int64_t)vm->id;

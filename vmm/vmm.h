@@ -218,6 +218,8 @@ void msr_for_each_direct(void (*fn)(void *arg, uint32_t msr), void *arg);
 
 /* cr.c */
 int cr0_write(struct vcpu *v, uint64_t value); /* -E_INVAL: #GP */
+/* Without nested paging there is neither real mode nor protected mode without paging. */
+bool cr0_can_run(uint64_t cr0);
 int cr3_write(struct vcpu *v, uint64_t value); /* exits with shadow paging only */
 int cr4_write(struct vcpu *v, uint64_t value);
 int efer_write(struct vcpu *v, uint64_t value);

@@ -50,15 +50,17 @@ guest_create(void)
 	uint32_t self = sys_env_id();
 	struct hv_caps caps;
 	struct ipc_msg msg;
+	bool real_mode;
 	long child, err;
 
 	sys_hv_caps(&caps);
+	real_mode = caps.usable && caps.nested;
 	err = sys_mem_map((void *)UVM_RAM, RAM_SIZE);
 	if (err < 0)
 		return err;
 	*(volatile uint8_t *)(UVM_RAM + CODE) = HLT;
-	child = caps.usable ? sys_fork() : 0;
-	if (child == 0 && caps.usable)
+	child = real_mode ? sys_fork() : 0;
+	if (child == 0 && real_mode)
 		be_the_other(self);
 	if (child < 0)
 		return child;
@@ -67,7 +69,7 @@ guest_create(void)
 	if (err < 0)
 		return err;
 	*(volatile uint8_t *)large = 1;
-	if (!caps.usable)
+	if (!real_mode)
 		return 0;
 	err = sys_ipc_recv(&msg, NULL);
 	if (err == 0)

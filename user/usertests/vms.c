@@ -9,7 +9,7 @@ have_vms(void)
 	struct hv_caps caps;
 
 	CHECK_RESULT(sys_hv_caps(&caps), 0);
-	return caps.usable;
+	return caps.usable && caps.nested; /* the tests' guests begin in real mode */
 }
 
 uint32_t

@@ -134,6 +134,29 @@ say_no_hv(void)
 	printf(VM_NAME ": no VMs: %s\n", caps.refusal);
 }
 
+/*
+ * Decides on the kind of paging.  False, after one line, when the CPU does not run such a VM; one
+ * that runs none at all says so when the VM is created.
+ */
+static bool
+cpu_suffices(struct options *o)
+{
+	struct hv_caps caps;
+
+	sys_hv_caps(&caps);
+	if (o->paging == VM_PAGINGS)
+		o->paging = caps.usable && !caps.nested ? VM_PAGING_SHADOW : VM_PAGING_NESTED;
+	if (caps.nested || !caps.usable)
+		return true;
+	if (o->paging == VM_PAGING_NESTED)
+		printf(VM_NAME ": --paging=nested: not on this CPU: %s\n", caps.refusal);
+	else
+		printf(VM_NAME ": %s: a disk boots in real mode, in which this CPU, without nested "
+		               "paging, runs no guest; use " VM_NAME " --kernel %s\n",
+		       o->image, o->image);
+	return false;
+}
+
 static long
 create_vm(struct machine *m)
 {
@@ -177,7 +200,8 @@ machine_create(struct machine *m, const struct options *o)
 		say_no_memory(o);
 		return STATUS_ERROR;
 	}
-	if (!open_image(o->image, m->ram + o->ram, &disk) || (o->fault && !fault_known(o->fault)))
+	if (!open_image(o->image, m->ram + o->ram, &disk) || (o->fault && !fault_known(o->fault)) ||
+	    !cpu_suffices(&m->opts))
 		return STATUS_ERROR;
 	err = create_vm(m);
 	if (err >= 0)

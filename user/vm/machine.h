@@ -33,7 +33,7 @@ struct options {
 	uint64_t ram;         /* bytes */
 	unsigned int cpus;    /* vCPUs */
 	uint32_t leaves;      /* profile of the statistics leaves, 1 to 3 */
-	uint32_t paging;      /* enum vm_paging */
+	uint32_t paging;      /* enum vm_paging; VM_PAGINGS: the best that the CPU has */
 	uint32_t trace;       /* exits that the flight recorder keeps; 0: the kernel's default */
 	bool populate;        /* take all of ram before the guest starts */
 	bool quiet;

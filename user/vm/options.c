@@ -18,7 +18,8 @@ usage(void)
 	       "given\n"
 	       "  -p           take all of it at the start, not page by page when it is used\n"
 	       "  --leaves=V   profile of the statistics leaves: v1, v2 or v3; v2 if not given\n"
-	       "  --paging=P   nested (EPT or NPT) or shadow; nested if not given\n"
+	       "  --paging=P   nested (EPT or NPT) or shadow; nested if not given, where the CPU "
+	       "has it\n"
 	       "  --trace=N    exits that the flight recorder keeps; 256 if not given\n"
 	       "  -c COMMANDS  type COMMANDS and `poweroff` to it\n"
 	       "  -q           print nothing but what the guest prints, and errors\n"
@@ -207,7 +208,8 @@ parse_option(struct options *o, int argc, char **argv, int *i)
 bool
 options_parse(struct options *o, int argc, char **argv)
 {
-	*o = (struct options){.ram = RAM_DEFAULT, .leaves = LEAVES_DEFAULT, .cpus = 1};
+	*o = (struct options){
+	        .ram = RAM_DEFAULT, .leaves = LEAVES_DEFAULT, .cpus = 1, .paging = VM_PAGINGS};
 	for (int i = 1; i < argc; i++) {
 		const char *arg = argv[i];
 

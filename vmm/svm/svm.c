@@ -132,6 +132,7 @@ svm_probe(struct hv_caps *caps)
 	}
 	if (prove_features(caps->refusal, HV_CAPS_TEXT) < 0)
 		return -E_NO_HV;
+	caps->nested = 1;
 	svm_decode_init();
 	memset(iopm, 0xff, sizeof(iopm));
 	memset(msrpm, 0xff, sizeof(msrpm));

@@ -62,17 +62,25 @@ struct rule {
 	enum need need;
 };
 
-/* The controls that poor processors lack come first: the message names the essential. */
+/*
+ * What a CPU with EPT has to have besides.  One without EPT runs VMs with shadow paging alone; its
+ * MSRs are switched by other means (vmcs.c), so that these bits stay 0 there.  The controls that
+ * poor processors lack come first: the message names the essential.
+ */
+static const struct rule ept_rules[] = {
+        {WORD_CPU2, CPU2_ENABLE_EPT, SWITCH_1}, {WORD_CPU2, CPU2_UNRESTRICTED_GUEST, SWITCH_1},
+        {WORD_EPTVPID, EPTVPID_WALK_4, MUST_1}, {WORD_EPTVPID, EPTVPID_MEMTYPE_WB, MUST_1},
+        {WORD_EPTVPID, EPTVPID_INVEPT, MUST_1}, {WORD_EPTVPID, EPTVPID_INVEPT_ALL, MUST_1},
+        {WORD_EXITC, EXITC_SAVE_EFER, MUST_1},  {WORD_EXITC, EXITC_LOAD_EFER, MUST_1},
+        {WORD_EXITC, EXITC_SAVE_PAT, MUST_1},   {WORD_EXITC, EXITC_LOAD_PAT, MUST_1},
+        {WORD_ENTRY, ENTRY_LOAD_EFER, MUST_1},  {WORD_ENTRY, ENTRY_LOAD_PAT, MUST_1},
+};
+
+/* What every CPU has to have. */
 static const struct rule rules[] = {
-        {WORD_CPU, CPU_ACTIVATE_SECONDARY_CONTROLS, MUST_1},
-        {WORD_CPU2, CPU2_ENABLE_EPT, SWITCH_1},
-        {WORD_CPU2, CPU2_UNRESTRICTED_GUEST, SWITCH_1},
+        {WORD_CPU, CPU_ACTIVATE_SECONDARY_CONTROLS, WANT},
         {WORD_CPU2, CPU2_ENABLE_VPID, WANT},
         {WORD_CPU2, CPU2_WBINVD_EXITING, WANT},
-        {WORD_EPTVPID, EPTVPID_WALK_4, MUST_1},
-        {WORD_EPTVPID, EPTVPID_MEMTYPE_WB, MUST_1},
-        {WORD_EPTVPID, EPTVPID_INVEPT, MUST_1},
-        {WORD_EPTVPID, EPTVPID_INVEPT_ALL, MUST_1},
         {WORD_PIN, PIN_EXTERNAL_INTERRUPT_EXITING, MUST_1},
         {WORD_PIN, PIN_NMI_EXITING, MUST_1},
         {WORD_PIN, PIN_ACTIVATE_PREEMPTION_TIMER, WANT},
@@ -96,13 +104,7 @@ static const struct rule rules[] = {
         {WORD_EXITC, EXITC_SAVE_DEBUG_CONTROLS, MUST_1},
         {WORD_EXITC, EXITC_HOST_ADDRESS_SPACE_SIZE, MUST_1},
         {WORD_EXITC, EXITC_ACKNOWLEDGE_INTERRUPT, MUST_1},
-        {WORD_EXITC, EXITC_SAVE_EFER, MUST_1},
-        {WORD_EXITC, EXITC_LOAD_EFER, MUST_1},
-        {WORD_EXITC, EXITC_SAVE_PAT, MUST_1},
-        {WORD_EXITC, EXITC_LOAD_PAT, MUST_1},
         {WORD_ENTRY, ENTRY_LOAD_DEBUG_CONTROLS, MUST_1},
-        {WORD_ENTRY, ENTRY_LOAD_EFER, MUST_1},
-        {WORD_ENTRY, ENTRY_LOAD_PAT, MUST_1},
         {WORD_ENTRY, ENTRY_IA32E_MODE_GUEST, SWITCH},
         {WORD_BASIC, BASIC_INS_OUTS_INFO, MUST_1},
 };
@@ -170,22 +172,42 @@ vmx_control_allowed(enum vmcs_field field, uint32_t value, char *must, uint64_t 
 }
 
 static int
-refuse(const struct rule *rule, const char *what, char *why, uint64_t size)
+refuse(const struct rule *rule, const char *what, struct hv_caps *caps)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(bit_names); i++) {
 		const struct bit_name *n = &bit_names[i];
 
 		if (n->word != rule->word || BIT(n->bit) != rule->bit)
 			continue;
-		snprintf(why, size, "VMX: the %s \"%s\" %s (%s bit %u)", words[n->word].text,
-		         n->text, what, words[n->word].msr, n->bit);
+		snprintf(caps->refusal, HV_CAPS_TEXT, "VMX: the %s \"%s\" %s (%s bit %u)",
+		         words[n->word].text, n->text, what, words[n->word].msr, n->bit);
 		break;
 	}
 	return -E_NO_HV;
 }
 
+/* Adds to `set` what the rules want. */
+static int
+prove(const struct allowed *a, const struct rule *r, unsigned int count, uint64_t *set,
+      struct hv_caps *caps)
+{
+	for (; count; r++, count--) {
+		const struct allowed *w = &a[r->word];
+		bool starts_on = r->need == MUST_1 || r->need == SWITCH_1;
+		bool changes = r->need == SWITCH || r->need == SWITCH_1;
+
+		if ((starts_on || changes) && !(w->may & r->bit))
+			return refuse(r, "is missing", caps);
+		if ((r->need == MUST_0 || changes) && (w->must & r->bit))
+			return refuse(r, "cannot be switched off", caps);
+		if (starts_on || (r->need == WANT && (w->may & r->bit)))
+			set[r->word] |= r->bit;
+	}
+	return 0;
+}
+
 int
-vmx_prove_controls(char *why, uint64_t size)
+vmx_prove_controls(struct hv_caps *caps)
 {
 	struct allowed a[ARRAY_SIZE(words)] = {0};
 	uint64_t set[ARRAY_SIZE(words)];
@@ -193,20 +215,11 @@ vmx_prove_controls(char *why, uint64_t size)
 	read_words(a);
 	for (unsigned int w = 0; w < ARRAY_SIZE(words); w++)
 		set[w] = a[w].must;
-	for (unsigned int i = 0; i < ARRAY_SIZE(rules); i++) {
-		const struct rule *r = &rules[i];
-		const struct allowed *w = &a[r->word];
-
-		bool starts_on = r->need == MUST_1 || r->need == SWITCH_1;
-		bool changes = r->need == SWITCH || r->need == SWITCH_1;
-
-		if ((starts_on || changes) && !(w->may & r->bit))
-			return refuse(r, "is missing", why, size);
-		if ((r->need == MUST_0 || changes) && (w->must & r->bit))
-			return refuse(r, "cannot be switched off", why, size);
-		if (starts_on || (r->need == WANT && (w->may & r->bit)))
-			set[r->word] |= r->bit;
-	}
+	caps->nested = prove(a, ept_rules, ARRAY_SIZE(ept_rules), set, caps) == 0;
+	if (!caps->nested && (a[WORD_CPU2].may & CPU2_ENABLE_EPT))
+		return -E_NO_HV;
+	if (prove(a, rules, ARRAY_SIZE(rules), set, caps) < 0)
+		return -E_NO_HV;
 	/* VPIDs must be flushable by VPID or all together. */
 	if (!(a[WORD_EPTVPID].may & EPTVPID_INVVPID) ||
 	    !(a[WORD_EPTVPID].may & EPTVPID_INVVPID_ALL))

@@ -208,7 +208,7 @@ check_section(const struct check *c, enum section section)
 		const struct rule *r = &rules[i];
 		uint64_t value;
 
-		if (r->section != section)
+		if (r->section != section || !vmcs_field_in_use(r->field))
 			continue;
 		value = vmcs_read(c->v, r->field);
 		if (!r->keeps(c, value))
@@ -233,11 +233,12 @@ check_words(const struct check *c, enum section section)
 	};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(words); i++) {
-		uint64_t value = vmcs_read(c->v, words[i].field);
 		char must[160];
+		uint64_t value;
 
-		if (words[i].section != section)
+		if (words[i].section != section || !vmcs_field_in_use(words[i].field))
 			continue;
+		value = vmcs_read(c->v, words[i].field);
 		if (!vmx_control_allowed(words[i].field, (uint32_t)value, must, sizeof(must)))
 			check_report(c, words[i].name, value, must, section);
 	}

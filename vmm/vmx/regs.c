@@ -139,7 +139,10 @@ vmx_load_efer(struct vcpu *v, uint64_t value)
 		x->entry_controls = entry;
 		vmcs_write(v, VMCS_ENTRY_CONTROLS, entry);
 	}
-	vmcs_write(v, VMCS_GUEST_EFER, value);
+	if (vmx_controls.entry & ENTRY_LOAD_EFER)
+		vmcs_write(v, VMCS_GUEST_EFER, value);
+	else
+		x->entry_efer.value = value;
 }
 
 void

@@ -33,7 +33,8 @@ vmx_shadow_load(struct vcpu *v)
 		cpu2 &= ~(CPU2_ENABLE_EPT | CPU2_UNRESTRICTED_GUEST);
 		shadow_hardware(v->shadow, &hw);
 	}
-	vmcs_write(v, VMCS_CPU2_CONTROLS, cpu2);
+	if (vmx_controls.cpu & CPU_ACTIVATE_SECONDARY_CONTROLS)
+		vmcs_write(v, VMCS_CPU2_CONTROLS, cpu2);
 	x->cr0_shadow = g->cr0;
 	vmcs_write(v, VMCS_CR0_SHADOW, g->cr0);
 	vmcs_write(v, VMCS_GUEST_CR0, vmx_cr0_hardware(hw.cr0));

@@ -82,13 +82,32 @@ vmptrld(struct vmx_vcpu *x)
 }
 
 /* Fields that exist only with a control that is not on every CPU. */
-static bool
-field_in_use(enum vmcs_field field)
+static const struct {
+	enum vmcs_field field;
+	const uint32_t *word;
+	uint32_t control;
+} optional[] = {
+        {VMCS_CPU2_CONTROLS, &vmx_controls.cpu, CPU_ACTIVATE_SECONDARY_CONTROLS},
+        {VMCS_VPID, &vmx_controls.cpu2, CPU2_ENABLE_VPID},
+        {VMCS_EPT_POINTER, &vmx_controls.cpu2, CPU2_ENABLE_EPT},
+        {VMCS_GUEST_PHYSICAL_ADDRESS, &vmx_controls.cpu2, CPU2_ENABLE_EPT},
+        {VMCS_GUEST_PDPTE0, &vmx_controls.cpu2, CPU2_ENABLE_EPT},
+        {VMCS_GUEST_PDPTE1, &vmx_controls.cpu2, CPU2_ENABLE_EPT},
+        {VMCS_GUEST_PDPTE2, &vmx_controls.cpu2, CPU2_ENABLE_EPT},
+        {VMCS_GUEST_PDPTE3, &vmx_controls.cpu2, CPU2_ENABLE_EPT},
+        {VMCS_GUEST_PREEMPTION_TIMER, &vmx_controls.pin, PIN_ACTIVATE_PREEMPTION_TIMER},
+        {VMCS_GUEST_PAT, &vmx_controls.entry, ENTRY_LOAD_PAT},
+        {VMCS_GUEST_EFER, &vmx_controls.entry, ENTRY_LOAD_EFER},
+        {VMCS_HOST_PAT, &vmx_controls.exit, EXITC_LOAD_PAT},
+        {VMCS_HOST_EFER, &vmx_controls.exit, EXITC_LOAD_EFER},
+};
+
+bool
+vmcs_field_in_use(enum vmcs_field field)
 {
-	if (field == VMCS_VPID)
-		return vmx_controls.cpu2 & CPU2_ENABLE_VPID;
-	if (field == VMCS_GUEST_PREEMPTION_TIMER)
-		return vmx_controls.pin & PIN_ACTIVATE_PREEMPTION_TIMER;
+	for (unsigned int i = 0; i < ARRAY_SIZE(optional); i++)
+		if (optional[i].field == field)
+			return *optional[i].word & optional[i].control;
 	return true;
 }
 
@@ -104,7 +123,7 @@ prove_fields(void)
 		                 : "=r"(value), "=qm"(failed)
 		                 : "r"((uint64_t)fields[i].field)
 		                 : "cc");
-		if (failed && field_in_use(fields[i].field))
+		if (failed && vmcs_field_in_use(fields[i].field))
 			panic("this CPU has no VMCS field %s (0x%x)", fields[i].name,
 			      fields[i].field);
 	}
@@ -134,7 +153,7 @@ write_controls(struct vcpu *v)
 	x->entry_controls = vmx_controls.entry;
 	vmcs_write(v, VMCS_PIN_CONTROLS, vmx_controls.pin);
 	vmcs_write(v, VMCS_CPU_CONTROLS, vmx_controls.cpu);
-	vmcs_write(v, VMCS_CPU2_CONTROLS, vmx_controls.cpu2);
+	vmcs_write_in_use(v, VMCS_CPU2_CONTROLS, vmx_controls.cpu2);
 	vmcs_write(v, VMCS_EXIT_CONTROLS, vmx_controls.exit);
 	vmcs_write(v, VMCS_ENTRY_CONTROLS, vmx_controls.entry);
 	vmcs_write(v, VMCS_EXCEPTION_BITMAP, EXCEPTIONS);
@@ -147,12 +166,31 @@ write_controls(struct vcpu *v)
 	vmcs_write(v, VMCS_ENTRY_INTR_INFO, 0);
 	vmcs_write(v, VMCS_MSR_BITMAPS, image_pa(msr_bitmap));
 	/* Page-walk length 4, write-back (SDM vol. 3, "Extended-Page-Table Pointer"). */
-	vmcs_write(v, VMCS_EPT_POINTER, vmx_eptp(v->vm));
-	if (vmx_controls.cpu2 & CPU2_ENABLE_VPID)
-		vmcs_write(v, VMCS_VPID, v->vm->asid);
-	if (vmx_controls.pin & PIN_ACTIVATE_PREEMPTION_TIMER)
-		vmcs_write(v, VMCS_GUEST_PREEMPTION_TIMER, preemption_ticks());
+	vmcs_write_in_use(v, VMCS_EPT_POINTER, vmx_eptp(v->vm));
+	vmcs_write_in_use(v, VMCS_VPID, v->vm->asid);
+	vmcs_write_in_use(v, VMCS_GUEST_PREEMPTION_TIMER, preemption_ticks());
 	vmcs_write(v, VMCS_VMCS_LINK_POINTER, UINT64_MAX);
+}
+
+/*
+ * EFER by lists of MSRs, where the controls for it are missing: LMA and LME go with "IA-32e mode
+ * guest", but the guest's SCE shall not outlast an exit.  PAT needs nothing: such a CPU has no EPT
+ * either, and shadow page tables use the host's memory types.
+ */
+static void
+write_msr_lists(struct vcpu *v)
+{
+	static struct vmx_msr exit_efer;
+	struct vmx_vcpu *x = v->backend;
+
+	if (vmcs_field_in_use(VMCS_GUEST_EFER))
+		return;
+	exit_efer = (struct vmx_msr){.index = MSR_EFER, .value = rdmsr(MSR_EFER)};
+	x->entry_efer = exit_efer;
+	vmcs_write(v, VMCS_EXIT_MSR_LOAD_ADDRESS, image_pa(&exit_efer));
+	vmcs_write(v, VMCS_EXIT_MSR_LOAD_COUNT, 1);
+	vmcs_write(v, VMCS_ENTRY_MSR_LOAD_ADDRESS, kva_pa(&x->entry_efer));
+	vmcs_write(v, VMCS_ENTRY_MSR_LOAD_COUNT, 1);
 }
 
 /* Host state that is the same on every CPU. */
@@ -172,15 +210,15 @@ write_host(struct vcpu *v)
 	vmcs_write(v, VMCS_HOST_SYSENTER_CS, 0);
 	vmcs_write(v, VMCS_HOST_SYSENTER_ESP, 0);
 	vmcs_write(v, VMCS_HOST_SYSENTER_EIP, 0);
-	vmcs_write(v, VMCS_HOST_PAT, rdmsr(MSR_PAT));
-	vmcs_write(v, VMCS_HOST_EFER, rdmsr(MSR_EFER));
+	vmcs_write_in_use(v, VMCS_HOST_PAT, rdmsr(MSR_PAT));
+	vmcs_write_in_use(v, VMCS_HOST_EFER, rdmsr(MSR_EFER));
 	vmcs_write(v, VMCS_HOST_RIP, (uint64_t)vmx_exit_point);
 }
 
 int
 vmcs_init(struct vcpu *v)
 {
-	struct vmx_vcpu *x = arena_alloc(&v->arena, sizeof(*x), sizeof(uint64_t));
+	struct vmx_vcpu *x = arena_alloc(&v->arena, sizeof(*x), _Alignof(struct vmx_vcpu));
 	void *vmcs = x ? host_page() : NULL;
 
 	if (!vmcs)
@@ -192,6 +230,7 @@ vmcs_init(struct vcpu *v)
 	vmptrld(x);
 	prove_fields();
 	write_controls(v);
+	write_msr_lists(v);
 	write_host(v);
 	vmclear(x);
 	return 0;
@@ -258,15 +297,16 @@ vmcs_copy(struct vcpu *to, struct vcpu *from)
 
 	vcpu_current(from);
 	for (unsigned int i = 0; i < ARRAY_SIZE(fields); i++)
-		if (is_guest_state(fields[i].field) && field_in_use(fields[i].field))
+		if (is_guest_state(fields[i].field) && vmcs_field_in_use(fields[i].field))
 			values[i] = vmcs_read(from, fields[i].field);
 	vcpu_current(to);
 	for (unsigned int i = 0; i < ARRAY_SIZE(fields); i++)
-		if (is_guest_state(fields[i].field) && field_in_use(fields[i].field))
+		if (is_guest_state(fields[i].field) && vmcs_field_in_use(fields[i].field))
 			vmcs_write(to, fields[i].field, values[i]);
 	x->cpu_controls = f->cpu_controls;
 	x->entry_controls = f->entry_controls;
 	x->cr0_shadow = f->cr0_shadow;
+	x->pat = f->pat;
 	if (to->shadow) {
 		to->shadow->guest = from->shadow->guest;
 		vmx_shadow_load(to);
@@ -279,7 +319,7 @@ vmcs_dump(struct vcpu *v, hv_print_t print)
 	unsigned int column = 0;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(fields); i++)
-		if (field_in_use(fields[i].field))
+		if (vmcs_field_in_use(fields[i].field))
 			print("  %-26s %016lx%s", fields[i].name, vmcs_read(v, fields[i].field),
 			      ++column % 2 ? "" : "\n");
 	print(column % 2 ? "\n" : "%s", "");

@@ -10,7 +10,9 @@
 #include "lib/printf.h"
 #include "lib/string.h"
 
-/* The Intel back end: VMX with EPT.  SDM vol. 3, from "Introduction to Virtual Machine Extensions".
+/*
+ * The Intel back end: VMX, with EPT where the CPU has it.  SDM vol. 3, from "Introduction to
+ * Virtual Machine Extensions".
  */
 
 enum {
@@ -72,7 +74,7 @@ vmx_probe(struct hv_caps *caps)
 	}
 	vmx_report(caps);
 	vmcs_init_bitmap();
-	return vmx_prove_controls(caps->refusal, HV_CAPS_TEXT);
+	return vmx_prove_controls(caps);
 }
 
 static void *vmxon_regions[CPUS_MAX];
@@ -126,6 +128,30 @@ vmx_cpu_off(void)
 	vmxon_regions[this_cpu()->index] = NULL;
 }
 
+/* PAT is the one MSR in the VMCS that the guest does not reach directly. */
+static int
+vmx_get_msr(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+	const struct vmx_vcpu *x = v->backend;
+
+	if (msr != MSR_PAT)
+		return -E_NOT_FOUND;
+	*value = vmcs_field_in_use(VMCS_GUEST_PAT) ? vmcs_read(v, VMCS_GUEST_PAT) : x->pat;
+	return 0;
+}
+
+static int
+vmx_set_msr(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	struct vmx_vcpu *x = v->backend;
+
+	if (msr != MSR_PAT)
+		return -E_NOT_FOUND;
+	x->pat = value;
+	vmcs_write_in_use(v, VMCS_GUEST_PAT, value);
+	return 0;
+}
+
 static int
 vmx_vcpu_init(struct vcpu *v)
 {
@@ -138,7 +164,7 @@ vmx_vcpu_init(struct vcpu *v)
 	vmcs_write(v, VMCS_CR4_MASK, ~cr4_allowed());
 	if (v->shadow)
 		vmx_shadow_controls(v);
-	vmcs_write(v, VMCS_GUEST_PAT, (uint64_t)PAT_RESET_LOW << 32 | PAT_RESET_LOW);
+	vmx_set_msr(v, MSR_PAT, (uint64_t)PAT_RESET_LOW << 32 | PAT_RESET_LOW);
 	vmcs_write(v, VMCS_GUEST_DEBUGCTL, 0);
 	vmcs_write(v, VMCS_GUEST_SYSENTER_CS, 0);
 	vmcs_write(v, VMCS_GUEST_SYSENTER_ESP, 0);
@@ -209,25 +235,6 @@ static void
 vmx_set_dr7(struct vcpu *v, uint64_t value)
 {
 	vmcs_write(v, VMCS_GUEST_DR7, value);
-}
-
-/* PAT is the one MSR in the VMCS that the guest does not reach directly. */
-static int
-vmx_get_msr(struct vcpu *v, uint32_t msr, uint64_t *value)
-{
-	if (msr != MSR_PAT)
-		return -E_NOT_FOUND;
-	*value = vmcs_read(v, VMCS_GUEST_PAT);
-	return 0;
-}
-
-static int
-vmx_set_msr(struct vcpu *v, uint32_t msr, uint64_t value)
-{
-	if (msr != MSR_PAT)
-		return -E_NOT_FOUND;
-	vmcs_write(v, VMCS_GUEST_PAT, value);
-	return 0;
 }
 
 static void
@@ -305,12 +312,13 @@ flush_ept(struct vcpu *v)
 	struct {
 		uint64_t eptp, reserved;
 	} descriptor = {type == INVEPT_SINGLE ? vmx_eptp(v->vm) : 0, 0};
-	uint8_t failed;
+	uint8_t failed = false;
 
-	__asm__ volatile("invept %1, %2; setna %0"
-	                 : "=qm"(failed)
-	                 : "m"(descriptor), "r"(type)
-	                 : "cc", "memory");
+	if (vmx_controls.cpu2 & CPU2_ENABLE_EPT)
+		__asm__ volatile("invept %1, %2; setna %0"
+		                 : "=qm"(failed)
+		                 : "m"(descriptor), "r"(type)
+		                 : "cc", "memory");
 	if (failed)
 		panic("INVEPT of type %lu failed, EPT pointer 0x%lx", type, descriptor.eptp);
 	v->stale &= (uint8_t)~TLB_NESTED;

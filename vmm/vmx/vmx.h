@@ -26,19 +26,30 @@ _Static_assert(__builtin_offsetof(struct vcpu, host_rsp) == VCPU_HOST_RSP,
 #include "inc/vmxbits.def"
 #undef VMX_BIT
 
+/* An entry of a list of MSRs that an entry or exit loads.  SDM vol. 3, "VM-Entry Controls for
+ * MSRs". */
+struct vmx_msr {
+	uint32_t index, reserved;
+	uint64_t value;
+} __attribute__((aligned(16)));
+
 struct vmx_vcpu {
 	uint64_t vmcs; /* hpa */
 	bool launched;
 	bool clear; /* no VMPTRLD since the last VMCLEAR: no processor has a part of it */
 	uint32_t cpu_controls, entry_controls; /* as written, to save VMREADs */
 	uint64_t cr0_shadow;
+	/* Without the controls that load them at an entry: */
+	uint64_t pat;              /* the guest's, which no entry loads */
+	struct vmx_msr entry_efer; /* the list of MSRs that an entry loads */
 };
 
 _Static_assert(__builtin_offsetof(struct vcpu, backend) == VCPU_BACKEND &&
                        __builtin_offsetof(struct vmx_vcpu, launched) == VMX_LAUNCHED,
                "entry.S reads launched");
 
-/* The controls this CPU runs guests with, proven by vmx_prove_controls(). */
+/* The controls this CPU runs guests with, proven by vmx_prove_controls().  Without EPT, cpu2 has
+ * neither that bit nor "Unrestricted guest", and there may be no secondary controls at all. */
 struct vmx_controls {
 	uint32_t pin, cpu, cpu2, exit, entry;
 	uint64_t ept_vpid_cap;
@@ -49,11 +60,11 @@ extern const struct hv_ops hv_vmx;
 extern const struct pt_format ept_format;
 
 /*
- * Fills vmx_controls from the capability MSRs; -E_NO_HV with one line in why
- * naming the first bit that is missing.  SDM vol. 3, appendix "VMX Capability
- * Reporting Facility".
+ * Fills vmx_controls from the capability MSRs, and caps->nested; -E_NO_HV with one line in
+ * caps->refusal naming the first bit that is missing, which without EPT is its own.  SDM vol. 3,
+ * appendix "VMX Capability Reporting Facility".
  */
-int vmx_prove_controls(char *why, uint64_t size);
+int vmx_prove_controls(struct hv_caps *caps);
 /* Does this CPU report the same as the one that they were proven on? */
 bool vmx_controls_proven(void);
 /* Copies the capability MSRs that exist for `caps`. */
@@ -87,6 +98,8 @@ uint64_t vmcs_block_pa(const struct vcpu *v);
 void vmcs_free(struct vcpu *v);
 void vmcs_copy(struct vcpu *to, struct vcpu *from);
 void vmcs_dump(struct vcpu *v, hv_print_t print);
+/* Does this CPU have the field?  Those that come with a control exist where that is in use. */
+bool vmcs_field_in_use(enum vmcs_field field);
 
 /* regs.c: guest state in the VMCS */
 enum { VMCS_SEGMENT_STEP = 2 }; /* the fields of segment s lie at fixed steps from ES's */
@@ -128,6 +141,14 @@ vmcs_write(struct vcpu *v, enum vmcs_field field, uint64_t value)
 {
 	v->vmwrites++;
 	__asm__ volatile("vmwrite %0, %1" : : "rm"(value), "r"((uint64_t)field) : "cc");
+}
+
+/* Where the field may be missing. */
+static inline void
+vmcs_write_in_use(struct vcpu *v, enum vmcs_field field, uint64_t value)
+{
+	if (vmcs_field_in_use(field))
+		vmcs_write(v, field, value);
 }
 
 #endif
