@@ -44,6 +44,8 @@
 	X(mem, "[MIB]", "the CMOS sizes, and a pattern test of fresh memory (1)")              \
 	X(intstack, "", "check interrupts that push onto memory never touched")                \
 	X(user, "", "check ring 3: what it may and may not do")                                \
+	X(procs, "[ROUNDS]", "processes: switches, copy-on-write, maps and unmaps (100)")      \
+	X(pgfault, "[N]", "N page faults of the guest's own, in one address space (1000)")     \
 	X(cpus, "", "the CPUs and their APIC ids")                                             \
 	X(smp, "", "check that several CPUs work together")                                    \
 	X(selftest, "", "all the checks")                                                      \

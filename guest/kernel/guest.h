@@ -73,8 +73,12 @@ uint64_t mem_fresh_left(void);
 uint64_t mem_pa(const void *p);
 /* Maps page n of WINDOW to pa with PTE_ flags; flags 0 unmaps.  Returns its address. */
 uint8_t *window_map(unsigned int n, uint64_t pa, uint64_t flags);
+/* The same without INVLPG. */
+uint8_t *window_set(unsigned int n, uint64_t pa, uint64_t flags);
 /* Maps the first 2 MiB where they are, too, for a CPU that starts there, or no more; CR3. */
 uint64_t mem_map_low(bool on);
+/* Copies the kernel's half of its root into the root of another address space. */
+void mem_share_kernel(uint64_t *other);
 /* RAM for tests, ordinary memory of TEST_PAGES pages. */
 enum { TEST_PAGES = 4 };
 extern uint8_t test_pages[TEST_PAGES * 4096];

@@ -112,6 +112,12 @@ mem_map_low(bool on)
 	return read_cr3();
 }
 
+void
+mem_share_kernel(uint64_t *other)
+{
+	memcpy(other + ENTRIES / 2, root + ENTRIES / 2, ENTRIES / 2 * sizeof(*other));
+}
+
 uint64_t
 mem_fresh_left(void)
 {
@@ -141,11 +147,17 @@ mem_fresh_alone(void)
 }
 
 uint8_t *
+window_set(unsigned int n, uint64_t pa, uint64_t flags)
+{
+	window1[n] = flags ? pa | flags : 0;
+	return (uint8_t *)WINDOW + (uint64_t)n * PAGE_SIZE;
+}
+
+uint8_t *
 window_map(unsigned int n, uint64_t pa, uint64_t flags)
 {
-	uint64_t va = WINDOW + (uint64_t)n * PAGE_SIZE;
+	uint8_t *page = window_set(n, pa, flags);
 
-	window1[n] = flags ? pa | flags : 0;
-	invlpg(va);
-	return (uint8_t *)va;
+	invlpg((uint64_t)page);
+	return page;
 }

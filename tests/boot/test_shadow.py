@@ -42,6 +42,33 @@ def test_several_cpus(bed):
     assert "audit: clean" in m.output
 
 
+def test_workloads(machine, full):
+    """What processes read, and where they fault, depends neither on paging nor on the processor."""
+    rounds, seen = (100 if full else 10), {}
+    for name, bed in BEDS.items():
+        m = machine(**bed, timeout=120, run="; ".join(
+            f"vm guest --paging={paging} -c 'procs {rounds}; pgfault 101'"
+            for paging in ("nested", "shadow")))
+        assert m.finish() == 0 and "FAIL" not in m.output
+        lines = re.findall(r"^(?:PASS )?(?:procs|pgfault): .*", m.output, re.M)
+        half = len(lines) // 2
+        seen[name, "nested"], seen[name, "shadow"] = lines[:half], lines[half:]
+    lines = seen.pop(("bochs-vmx", "nested"))
+    assert re.match(rf"procs: {rounds} rounds, \d{{3,}} faults, checksum [0-9a-f]{{8}}$", lines[1])
+    assert re.match(r"pgfault: 101 faults, checksum [0-9a-f]{8}$", lines[-3])
+    for key, others in seen.items():
+        assert others == lines, key
+
+
+def test_workloads_limits(machine):
+    m = machine(**BEDS["qemu-svm"], run="vm guest -m 3M -c 'procs; procs 0; pgfault 0'")
+    m.finish()
+    assert re.search(r"^procs: 1920 KiB wanted, only \d+ KiB of RAM were never touched", m.output,
+                     re.M)
+    for name in "procs", "pgfault":
+        assert f"{name}: '0' is not a number from 0x1 to" in m.output
+
+
 def nested_paging_is_on(bed, fields):
     if bed.name == "bochs-vmx":
         bits = fields["CPU2_CONTROLS"] & (EPT | UNRESTRICTED_GUEST)
