@@ -46,8 +46,8 @@
 	X(vm_destroy)    /* (vm id) */                                                             \
 	X(vm_map)        /* (vm id, gpa, va, size): own memory becomes guest RAM */                \
 	X(vm_clone)      /* (vm id, uint32_t *id, sibling) -> envid, 0 in the child, which has */  \
-	/* a copy of the VM, whose id both find in *id; sibling: a child of the */                 \
-	/* caller's parent */                                                                      \
+	/* a copy of the VM, whose id both find in *id, and of the threads that drive */           \
+	/* vCPUs; E_AGAIN: one of these runs.  sibling: a child of the caller's parent */          \
 	X(vcpu_create)   /* (vm id, va) -> vCPU index; maps struct vm_run at va; by the VM's */    \
 	                 /* creator or a thread of it, which then end together */                  \
 	FREE(vcpu_run)   /* (vm id, vcpu): runs until the monitor is needed; see inc/vm.h */       \

@@ -88,11 +88,33 @@ env_reap(struct env *e)
 	queue_push(&free_envs, e);
 }
 
-void
-env_abandon(struct env *e)
+/* Calls fn for each follower, and then for the leader. */
+static void
+for_each_follower(struct env *leader, void (*fn)(struct env *e))
+{
+	for (struct env *e = envs; leader->followers && e < envs + ENV_MAX; e++)
+		if (e->status != ENV_FREE && e != leader && e->leader == leader->id)
+			fn(e);
+	fn(leader);
+}
+
+static void
+abandon(struct env *e)
 {
 	aspace_put(e->as);
 	env_reap(e);
+}
+
+void
+env_abandon(struct env *e)
+{
+	for_each_follower(e, abandon);
+}
+
+void
+env_start(struct env *e)
+{
+	for_each_follower(e, sched_start);
 }
 
 /*
@@ -195,8 +217,23 @@ env_fork(struct env *parent, struct env **out)
 	int err = env_copy(parent, out);
 
 	if (!err)
-		sched_start(*out);
+		env_start(*out);
 	return err;
+}
+
+int
+env_copy_thread(const struct env *thread, struct env *child, struct env **out)
+{
+	struct env *e;
+	int err = env_alloc(child->id, child->as, &e);
+
+	if (err)
+		return err;
+	e->saved = thread->saved;
+	memcpy(e->name, thread->name, sizeof e->name);
+	env_follow(e, child);
+	*out = e;
+	return 0;
 }
 
 int
@@ -268,16 +305,6 @@ leave_status(struct env *e, int status)
 	if ((parent->wait == WAIT_CHILD && parent->wait_for == e->id) ||
 	    parent->wait == WAIT_CONSOLE)
 		sched_wake(parent);
-}
-
-/* Calls fn for each follower, and then for the leader. */
-static void
-for_each_follower(struct env *leader, void (*fn)(struct env *e))
-{
-	for (struct env *e = envs; leader->followers && e < envs + ENV_MAX; e++)
-		if (e->status != ENV_FREE && e != leader && e->leader == leader->id)
-			fn(e);
-	fn(leader);
 }
 
 void

@@ -80,8 +80,15 @@ void env_init(void);
 int env_spawn(const char *path, int argc, const char *const *argv, uint32_t parent,
               struct env **out);
 int env_fork(struct env *parent, struct env **out);
-/* The same in two steps: the child does not run until sched_start(), or is given up. */
+/* The same in two steps: the child does not run until env_start(), or is given up. */
 int env_copy(struct env *parent, struct env **out);
+/*
+ * The same for a thread of the parent's, which no CPU runs: its copy is a follower of the child,
+ * and starts, or is given up, with it.  A system call that the thread waits in comes back at once
+ * for the copy, or begins again.
+ */
+int env_copy_thread(const struct env *thread, struct env *child, struct env **out);
+void env_start(struct env *e);
 void env_abandon(struct env *e);
 /*
  * An Env that shares the parent's address space, where it begins at rip with rsp and arg.  VMs

@@ -2,7 +2,6 @@
 
 #include "inc/error.h"
 #include "kern/env.h"
-#include "kern/sched.h"
 #include "lib/string.h"
 
 /*
@@ -12,18 +11,32 @@
  * on in both from where they stood; the clone's accounts begin with it.
  */
 
+/* An access to device memory that the guest does not have yet, and the instruction it is of. */
+static void
+copy_mmio(struct vcpu *to, const struct vcpu *from)
+{
+	to->mmio = from->mmio;
+	memcpy(to->insns, from->insns, sizeof(to->insns));
+	if (from->mmio.insn)
+		to->mmio.insn = &to->insns[from->mmio.insn - from->insns];
+	to->acct.exit->rip = from->acct.exit->rip;
+	to->acct.exit->len = from->acct.exit->len;
+}
+
 /* What neither vcpu_new() makes anew nor the control block holds. */
 static void
 copy_state(struct vcpu *to, const struct vcpu *from)
 {
 	memcpy(to->gpr, from->gpr, sizeof(to->gpr));
 	to->halted = from->halted;
+	to->dead_halt = from->dead_halt;
 	to->stopped = from->stopped;
 	to->event = from->event;
 	to->held_irq = from->held_irq;
 	to->irq_wanted = from->irq_wanted;
 	to->window_open = from->window_open;
 	to->in = from->in;
+	copy_mmio(to, from);
 	to->cr2 = from->cr2;
 	to->cr8 = from->cr8;
 	to->xcr0 = from->xcr0;
@@ -43,7 +56,7 @@ copy_state(struct vcpu *to, const struct vcpu *from)
 
 /*
  * In vm, driven by e, whose address space is a copy of that of from's monitor: a vCPU that goes on
- * where `from` stands.  -E_NO_MEM; -E_AGAIN: it is in the middle of an access to device memory.
+ * where `from` stands.
  */
 static int
 clone_vcpu(struct vm *vm, struct env *e, struct vcpu *from)
@@ -53,9 +66,6 @@ clone_vcpu(struct vm *vm, struct env *e, struct vcpu *from)
 	struct vcpu *to;
 	int err;
 
-	/* The exit's record and the decoded instruction are not copied. */
-	if (from->in.pending == PENDING_MMIO || from->mmio.again)
-		return -E_AGAIN;
 	vcpu_unload(from);
 	/* The copy of the address space shares the run page; a vCPU has its own. */
 	if ((err = aspace_unmap(e->as, from->run_va, sizeof(struct vm_run))) < 0 ||
@@ -71,9 +81,26 @@ clone_vcpu(struct vm *vm, struct env *e, struct vcpu *from)
 	return 0;
 }
 
+/* The vCPUs, each driven by a copy of the thread that drives its origin; e's copy is the child. */
+static int
+clone_vcpus(struct vm *vm, const struct vm *from, const struct env *e, struct env *child)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; err == 0 && i < from->vcpu_count; i++) {
+		struct env *driver = child;
+
+		if (from->vcpus[i]->env != e)
+			err = env_copy_thread(from->vcpus[i]->env, child, &driver);
+		if (err == 0)
+			err = clone_vcpu(vm, driver, from->vcpus[i]);
+	}
+	return err;
+}
+
 /* The clone, of a monitor that has been copied. */
 static int
-clone_vm(const struct vm *from, struct env *child, struct vm **out)
+clone_vm(const struct vm *from, const struct env *e, struct env *child, struct vm **out)
 {
 	struct vm_config config = {
 	        .ram = from->ram,
@@ -89,8 +116,8 @@ clone_vm(const struct vm *from, struct env *child, struct vm **out)
 		return err;
 	for (unsigned int i = 0; err == 0 && i < from->slot_count; i++)
 		err = vm_add_slot(vm, &from->slots[i]);
-	for (unsigned int i = 0; err == 0 && i < from->vcpu_count; i++)
-		err = clone_vcpu(vm, child, from->vcpus[i]);
+	if (err == 0)
+		err = clone_vcpus(vm, from, e, child);
 	if (err < 0)
 		vm_free(vm);
 	*out = vm;
@@ -107,7 +134,7 @@ fork_with_vm(struct env *e, const struct vm *from, bool sibling)
 
 	if ((err = env_copy(e, &child)) < 0)
 		return err;
-	if ((err = clone_vm(from, child, &vm)) < 0) {
+	if ((err = clone_vm(from, e, child, &vm)) < 0) {
 		env_abandon(child);
 		return err;
 	}
@@ -115,7 +142,7 @@ fork_with_vm(struct env *e, const struct vm *from, bool sibling)
 		child->parent = e->parent;
 		child->orphan = e->orphan;
 	}
-	sched_start(child);
+	env_start(child);
 	return child->id;
 }
 
@@ -128,8 +155,8 @@ vm_clone(struct env *e, uint64_t id, uint64_t new_id_va, bool sibling)
 
 	if (!from)
 		return -E_BAD_VM;
-	if (from->vcpu_count > 1)
-		return -E_LIMIT;
+	if (vm_others_run(from, e))
+		return -E_AGAIN;
 	/* Before the copy, so that both find it. */
 	result = copy_out(e->as, new_id_va, &new_id, sizeof(new_id));
 	if (result == 0)

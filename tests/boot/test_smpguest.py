@@ -59,8 +59,6 @@ def test_life(bed, cpus, machine):
     assert vms(command(m, "sleep 0.2; vms"))[3]["EXITS"] == exits
     rows = vms(command(m, "vm resume 2; vm resume 3; sleep 0.2; vms"))
     assert [rows[n]["STATE"] for n in (2, 3)] == ["halted", "running"]
-    assert command(m, "vm clone 2") == \
-        "vm 2: cannot be cloned: it has 2 vCPUs, and only one is copied"
     m.sendline("vm attach 2")
     m.sendline("smp")
     m.expect(r"PASS smp: \d+ CPUIDs of the others")
@@ -79,6 +77,41 @@ def test_life(bed, cpus, machine):
     command(m, "vm stop 3")
     command(m, "vm stop 2")
     assert "audit: clean" in command(m, "wait; audit")
+    assert vms(command(m, "vms")) == {}
+
+
+@pytest.mark.parametrize("bed, cpus", [("bochs-vmx", 1), ("bochs-svm", 2), ("qemu-svm", 1)])
+def test_clones(bed, cpus, machine):
+    """Copied at work, a guest goes on with all its CPUs in both; so does a paused copy's copy."""
+    m = shell(machine(**BEDS[bed], cpus=cpus))
+    command(m, "vm guest --cpus 2 -q &")
+    m.sendline("vm attach 2")
+    m.sendline("smp; smp; cpus")
+    m.expect("PASS smp: 2 CPUs")
+    m.send(ESCAPE)
+    m.expect("vm> ")
+    m.sendline("detach")
+    m.expect(r"\n\$ ")
+    assert command(m, "vm clone 2") == "[vm 3] clone of vm 2, in the background"
+    assert command(m, "vm pause 3; vm clone 3") == "[vm 4] clone of vm 3, in the background"
+    rows = vms(command(m, "vms"))
+    assert [rows[n]["VCPUS"] for n in (2, 3, 4)] == ["2"] * 3
+    assert [rows[n]["STATE"] for n in (3, 4)] == ["paused"] * 2
+    assert "audit: clean" in command(m, "vm resume 3; vm resume 4; audit")
+    for vm in (2, 3, 4):
+        m.sendline(f"vm attach {vm}")
+        m.expect("CPU 1, APIC id 1")
+        m.expect("guest> ")
+        m.sendline("smp; mem")
+        m.expect("PASS smp: .* CPUIDs of the others")
+        m.expect("PASS mem: 1 MiB")
+        m.expect("guest> ")
+        m.send(ESCAPE)
+        m.expect("vm> ")
+        m.sendline("detach")
+        m.expect(r"\n\$ ")
+    assert "audit: clean" in command(m, "vm stop 2; vm stop 3; vm stop 4; audit")
+    assert "FAIL" not in m.output
     assert vms(command(m, "vms")) == {}
 
 

@@ -228,11 +228,6 @@ vm_clone(uint32_t vm)
 		printf("vm %u: not started from this shell\n", vm);
 		return STATUS_ERROR;
 	}
-	if (info.vcpus > 1) {
-		printf("vm %u: cannot be cloned: it has %u vCPUs, and only one is copied\n", vm,
-		       info.vcpus);
-		return STATUS_ERROR;
-	}
 	job = job_new_vm();
 	if (!job)
 		return STATUS_CANNOT_RUN;

@@ -2,7 +2,13 @@
 
 /* Clones of VMs: what they share, what is theirs, and what making one costs. */
 
-enum { COUNTER = 0x2000, BIG_RAM = 64 << 20, BIG_PAGES = BIG_RAM / PAGE_SIZE, TRIES = 3 };
+enum {
+	COUNTER = 0x2000,
+	DEVICE = 0x20000,
+	BIG_RAM = 64 << 20,
+	BIG_PAGES = BIG_RAM / PAGE_SIZE,
+	TRIES = 3
+};
 
 static volatile uint32_t *
 counter(void)
@@ -73,6 +79,48 @@ test_vm_clone(void)
 	CHECK_RESULT(*counter(), 10);
 	run_to_port(vm);
 	CHECK_RESULT(*counter(), 11);
+}
+
+/* What was read from device memory goes to both guests, and what they make of it back there. */
+static void
+finish_access(uint32_t vm, uint32_t value)
+{
+	RUN->mmio.value = value;
+	CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
+	CHECK_RESULT(RUN->exit, VM_EXIT_MMIO);
+	CHECK(RUN->mmio.write && RUN->mmio.gpa == DEVICE && RUN->mmio.value == value + 1);
+	run_to_port(vm);
+}
+
+/* A copy that is made in the middle of an instruction's accesses to device memory. */
+void
+test_vm_clone_mmio(void)
+{
+	/* mov $DEVICE >> 4, %ax; mov %ax, %ds; again: incl (0); out %al, PORT; jmp again */
+	static const uint8_t code[] = {0xb8,         DEVICE >> 4 & 0xff,
+	                               DEVICE >> 12, 0x8e,
+	                               0xd8,         0x66,
+	                               0xff,         0x06,
+	                               0x00,         0x00,
+	                               0xe6,         PORT,
+	                               0xeb,         0xf7};
+	uint32_t vm, clone;
+	long child;
+
+	if (!have_vms())
+		return;
+	vm = new_guest(code, sizeof code);
+	CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
+	CHECK_RESULT(RUN->exit, VM_EXIT_MMIO);
+	CHECK(!RUN->mmio.write && RUN->mmio.gpa == DEVICE);
+	child = sys_vm_clone(vm, &clone, false);
+	CHECK(child >= 0);
+	if (child == 0) {
+		finish_access(clone, 41);
+		exit(0);
+	}
+	finish_access(vm, 7);
+	CHECK_RESULT(sys_env_wait(child), 0);
 }
 
 /* Both guests' TSCs go on from where the one stood. */

@@ -6,30 +6,33 @@
 
 enum { STACK = 0x4000, THREADS = 4, ROUNDS = 2000, VCPUS = 2 };
 
-static volatile uint32_t word, answers;
+static volatile uint32_t word, answers, parked;
 static struct mutex mutex;
 static uint64_t counted;
+
+static char *
+stack_of(unsigned int n)
+{
+	return (char *)SCRATCH + (n + 1) * 0x100000;
+}
+
+/* As if called: the return address is missing, and not needed. */
+static void *
+stack_top(unsigned int n)
+{
+	return stack_of(n) + STACK - sizeof(uint64_t);
+}
 
 /* A thread on a stack of its own, the n-th. */
 static long
 thread(unsigned int n, void (*fn)(void *arg), void *arg)
 {
-	char *stack = (char *)SCRATCH + (n + 1) * 0x100000;
 	long id;
 
-	CHECK_RESULT(sys_mem_map(stack, STACK), 0);
-	/* As if called: the return address is missing, and not needed. */
-	id = sys_thread(fn, stack + STACK - sizeof(uint64_t), arg);
+	CHECK_RESULT(sys_mem_map(stack_of(n), STACK), 0);
+	id = sys_thread(fn, stack_top(n), arg);
 	CHECK(id > 0);
 	return id;
-}
-
-static void
-park(void *arg)
-{
-	(void)arg;
-	for (;;)
-		sys_mem_wait(&word, word);
 }
 
 static void
@@ -99,7 +102,10 @@ drive_second(void *arg)
 	CHECK_RESULT(sys_vcpu_wait(vm, 1, VM_TIME_HALTED), 0);
 	answers = 3;
 	sys_mem_wake(&answers, 1);
-	park(NULL);
+	while (word == 1)
+		sys_mem_wait(&word, 1);
+	for (;;) /* a clone's */
+		sys_vcpu_run(vm, 1);
 }
 
 static void
@@ -139,6 +145,84 @@ start_guest(void)
 	while (word != 1)
 		sys_mem_wait(&word, 0);
 	return id;
+}
+
+/* In the clone's monitor, which has both threads, too: its second vCPU stands where the origin's
+ * does, and goes on. */
+static void
+check_clone(uint32_t clone, const struct vm_regs *before)
+{
+	volatile uint32_t *second = (volatile uint32_t *)(RAM + 0x20);
+	uint32_t counted_before = *second;
+	struct vm_regs regs;
+
+	CHECK_RESULT(sys_vcpu_get_regs(clone, 1, &regs), 0);
+	CHECK(!memcmp(&regs, before, sizeof regs));
+	vm = clone;
+	word = 2;
+	sys_mem_wake(&word, 1);
+	while (*second == counted_before)
+		sys_env_yield();
+}
+
+static void
+check_clones(void)
+{
+	const volatile uint32_t *second = (volatile uint32_t *)(RAM + 0x20);
+	uint32_t counted_before = *second, clone;
+	struct vm_regs before, after;
+	long child;
+
+	CHECK_RESULT(sys_vcpu_get_regs(vm, 1, &before), 0);
+	child = sys_vm_clone(vm, &clone, false);
+	CHECK(child >= 0);
+	if (child == 0) {
+		check_clone(clone, &before);
+		exit(0);
+	}
+	CHECK_RESULT(sys_env_wait(child), 0);
+	CHECK_RESULT(sys_vcpu_get_regs(vm, 1, &after), 0);
+	CHECK(!memcmp(&after, &before, sizeof after));
+	CHECK_RESULT(*second, counted_before);
+}
+
+static void
+park(void *arg)
+{
+	(void)arg;
+	for (;;)
+		sys_mem_wait(&parked, 0);
+}
+
+/* There is room for a copy of the first thread, but not of the second. */
+static void
+check_clone_refused(void)
+{
+	enum { PROCESSES = 2048 }; /* more than there can be */
+	static long ids[PROCESSES];
+	unsigned int n = 0;
+	uint64_t before;
+	uint32_t clone;
+	long id = thread(1, park, NULL);
+
+	/* On one stack: they all do the same. */
+	for (; id > 0; id = sys_thread(park, stack_top(1), NULL)) {
+		CHECK(n < PROCESSES);
+		ids[n++] = id;
+	}
+	CHECK_RESULT(id, -E_NO_FREE_ENV);
+	CHECK_RESULT(sys_env_kill(ids[--n]), 0);
+	CHECK_RESULT(sys_env_wait(ids[n]), ENV_WAIT_KILLED);
+	/* The accounts of the last ones are kept. */
+	for (unsigned int i = 0; i < VM_KEPT; i++)
+		CHECK_RESULT(sys_vm_clone(vm, &clone, false), -E_NO_FREE_ENV);
+	before = pages_available();
+	CHECK_RESULT(sys_vm_clone(vm, &clone, false), -E_NO_FREE_ENV);
+	CHECK_RESULT(pages_available(), before);
+	while (n-- > 0) {
+		CHECK_RESULT(sys_env_kill(ids[n]), 0);
+		CHECK_RESULT(sys_env_wait(ids[n]), ENV_WAIT_KILLED);
+	}
 }
 
 static void
@@ -241,7 +325,7 @@ test_vm_threads(void)
 	CHECK_RESULT(sys_vcpu_wait(vm, 1, VM_TIME_HALTED), -E_BAD_VM);
 	CHECK_RESULT(sys_vcpu_wait(vm, 0, VM_TIME_GUEST), -E_INVAL);
 	CHECK_RESULT(sys_vcpu_kick(vm, VCPUS), -E_BAD_VM);
-	CHECK_RESULT(sys_vm_clone(vm, &clone, false), -E_LIMIT);
+	CHECK_RESULT(sys_vm_clone(vm, &clone, false), -E_AGAIN);
 	answers = 1;
 	CHECK_RESULT(sys_vcpu_kick(vm, 1), 0);
 	wait_for_answer(2);
@@ -249,6 +333,8 @@ test_vm_threads(void)
 	CHECK(regs.rip >= CODE && regs.rip < CODE + sizeof code);
 	CHECK_RESULT(sys_vcpu_kick(vm, 1), 0);
 	wait_for_answer(3);
+	check_clones();
+	check_clone_refused();
 	CHECK_RESULT(sys_vm_span(vm, 1, 0, &span), 0);
 	CHECK_RESULT(sys_vm_stats(vm, &stats), 0);
 	CHECK(stats.count[HV_EXIT_UNKNOWN] == 0);

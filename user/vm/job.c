@@ -51,19 +51,33 @@ job_join(struct machine *m)
 		stdout_to(to_log);
 }
 
-/* The copy is a job of its own, in the background; what became of it the kernel tells the shell. */
+/* The copy is a job of its own, in the background. */
 static void
-clone(struct machine *m)
+begin_as_clone(struct machine *m, uint32_t id)
 {
-	uint32_t id;
-
-	if (m->opts.job == JOB_NONE || sys_vm_clone(m->vm, &id, true) != 0)
-		return;
 	m->vm = id;
 	m->opts.job = JOB_BACK;
 	sys_mem_unmap(job_log, LOG_SIZE); /* that is the other's */
 	job_join(m);
 	report_clone(m);
+}
+
+/* What became of it the kernel tells the shell. */
+static void
+clone(struct machine *m)
+{
+	uint32_t id;
+	long child;
+
+	if (m->opts.job == JOB_NONE)
+		return;
+	smp_stop(m);
+	/* Another's thread may just be about to sleep. */
+	while ((child = sys_vm_clone(m->vm, &id, true)) == -E_AGAIN)
+		sys_env_yield();
+	if (child == 0)
+		begin_as_clone(m, id);
+	smp_go(m);
 }
 
 static void
