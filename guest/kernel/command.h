@@ -14,44 +14,45 @@
  * defines the function cmd_NAME.  SELFTEST_TABLE lists those that check
  * something and need no argument, in the order in which `selftest` runs them.
  */
-#define COMMAND_TABLE(X)                                                                       \
-	X(help, "", "this list")                                                               \
-	X(cpuid, "[N]", "ticks of CPUID over N runs (1000)")                                   \
-	X(leaves, "", "the statistics leaves 4fffffffh to 4ffffffch, profile v2")              \
-	X(leaf, "LEAF [SUBLEAF]", "one CPUID leaf")                                            \
-	X(bench, "[ROW] [N]", "ticks of each kind of exit, or of one, over N runs (2000)")     \
-	X(io, "[N]", "ticks of IN and OUT; printing by OUT, rep OUTS, hypercall")              \
-	X(efficiency, "TICKS... RESULT", "work without exits, beside what the host measured")  \
-	X(burn, "[N]", "ticks of N rounds of work without exits; check what is switched (10)") \
-	X(heartbeat, "[KIB]", "check memory and timer until a key comes (256)")                \
-	X(hlt, "[N]", "ticks of N halts that the timer ends (10)")                             \
-	X(touch, "[MIB]", "ticks of the first and the second touch of fresh memory (4)")       \
-	X(msr, "", "check MSRs, those that do not exist too")                                  \
-	X(rdmsr, "MSR", "read an MSR")                                                         \
-	X(wrmsr, "MSR VALUE", "write an MSR")                                                  \
-	X(in, "PORT [SIZE]", "read a port; SIZE 1, 2 or 4 bytes")                              \
-	X(out, "PORT VALUE [SIZE]", "write a port")                                            \
-	X(vmcall, "NUMBER", "a hypercall")                                                     \
-	X(cr, "", "check control registers and EFER")                                          \
-	X(int, "[TICKS]", "check exceptions and interrupts; count TICKS of the timer (5)")     \
-	X(fpu, "", "check that FPU, SSE and AVX registers survive exits")                      \
-	X(dr, "", "check debug registers, breakpoints and single steps")                       \
-	X(xsetbv, "", "check XSETBV with good and bad values")                                 \
-	X(string, "", "check string I/O at its edges")                                         \
-	X(mmio, "", "check each way to access device memory")                                  \
-	X(ud, "", "check what privileged and absent instructions do")                          \
-	X(code, "", "check that code which changes in place does what it says")                \
-	X(mem, "[MIB]", "the CMOS sizes, and a pattern test of fresh memory (1)")              \
-	X(intstack, "", "check interrupts that push onto memory never touched")                \
-	X(user, "", "check ring 3: what it may and may not do")                                \
-	X(procs, "[ROUNDS]", "processes: switches, copy-on-write, maps and unmaps (100)")      \
-	X(pgfault, "[N]", "N page faults of the guest's own, in one address space (1000)")     \
-	X(cpus, "", "the CPUs and their APIC ids")                                             \
-	X(smp, "", "check that several CPUs work together")                                    \
-	X(selftest, "", "all the checks")                                                      \
-	X(echo, "[WORD...]", "print the words")                                                \
-	X(status, "", "commands run and failed, CPUIDs executed")                              \
-	X(reboot, "", "reset through the keyboard controller")                                 \
+#define COMMAND_TABLE(X)                                                                         \
+	X(help, "", "this list")                                                                 \
+	X(cpuid, "[N]", "ticks of CPUID over N runs (1000)")                                     \
+	X(leaves, "", "the statistics leaves 4fffffffh to 4ffffffch, profile v2")                \
+	X(leaf, "LEAF [SUBLEAF]", "one CPUID leaf")                                              \
+	X(bench, "[ROW] [N]", "ticks of each kind of exit, or of one, over N runs (2000)")       \
+	X(io, "[N]", "ticks of IN and OUT; printing by OUT, rep OUTS, hypercall")                \
+	X(efficiency, "TICKS... RESULT", "work without exits, beside what the host measured")    \
+	X(burn, "[N]", "ticks of N rounds of work without exits; check what is switched (10)")   \
+	X(heartbeat, "[KIB]", "check memory and timer until a key comes (256)")                  \
+	X(hlt, "[N]", "ticks of N halts that the timer ends (10)")                               \
+	X(touch, "[MIB]", "ticks of the first and the second touch of fresh memory (4)")         \
+	X(msr, "", "check MSRs, those that do not exist too")                                    \
+	X(rdmsr, "MSR", "read an MSR")                                                           \
+	X(wrmsr, "MSR VALUE", "write an MSR")                                                    \
+	X(in, "PORT [SIZE]", "read a port; SIZE 1, 2 or 4 bytes")                                \
+	X(out, "PORT VALUE [SIZE]", "write a port")                                              \
+	X(vmcall, "NUMBER", "a hypercall")                                                       \
+	X(cr, "", "check control registers and EFER")                                            \
+	X(int, "[TICKS]", "check exceptions and interrupts; count TICKS of the timer (5)")       \
+	X(fpu, "", "check that FPU, SSE and AVX registers survive exits")                        \
+	X(dr, "", "check debug registers, breakpoints and single steps")                         \
+	X(xsetbv, "", "check XSETBV with good and bad values")                                   \
+	X(string, "", "check string I/O at its edges")                                           \
+	X(mmio, "", "check each way to access device memory")                                    \
+	X(ud, "", "check what privileged and absent instructions do")                            \
+	X(code, "", "check that code which changes in place does what it says")                  \
+	X(mem, "[MIB]", "the CMOS sizes, and a pattern test of fresh memory (1)")                \
+	X(intstack, "", "check interrupts that push onto memory never touched")                  \
+	X(user, "", "check ring 3: what it may and may not do")                                  \
+	X(procs, "[ROUNDS]", "processes: switches, copy-on-write, maps and unmaps (100)")        \
+	X(pgfault, "[N]", "N page faults of the guest's own, in one address space (1000)")       \
+	X(pgedit, "[ROUNDS] [SEED]", "random edits of page tables against a plain walker (200)") \
+	X(cpus, "", "the CPUs and their APIC ids")                                               \
+	X(smp, "", "check that several CPUs work together")                                      \
+	X(selftest, "", "all the checks")                                                        \
+	X(echo, "[WORD...]", "print the words")                                                  \
+	X(status, "", "commands run and failed, CPUIDs executed")                                \
+	X(reboot, "", "reset through the keyboard controller")                                   \
 	X(poweroff, "[STATUS]", "power off; without STATUS: that of the first failed command")
 
 #define SELFTEST_TABLE(X) \
