@@ -213,6 +213,7 @@ struct vm_stats {
 	uint64_t time[VM_TIMES];
 	uint64_t wall;              /* since the vCPUs were created */
 	uint64_t vmreads, vmwrites; /* VMX only: by the exit path */
+	uint64_t table_pages;       /* nested and shadow; now, or when it ended */
 };
 
 enum {

@@ -19,6 +19,7 @@ static struct ended {
 	struct acct acct[VM_VCPUS_MAX];
 	uint64_t at; /* TSC */
 	uint64_t vmreads, vmwrites;
+	uint64_t table_pages;
 	struct vm_stats marked;
 } ended[VM_KEPT]; /* a ring */
 static unsigned int ended_last;
@@ -32,6 +33,7 @@ struct accounts {
 	const struct acct *acct[VM_VCPUS_MAX];
 	uint64_t now;
 	uint64_t vmreads, vmwrites;
+	uint64_t table_pages;
 };
 
 /* Accounts of nobody, so that keeping those of a VM takes no more memory than before it began. */
@@ -76,6 +78,7 @@ stats_keep(struct vm *vm)
 		k->vmreads += v->vmreads;
 		k->vmwrites += v->vmwrites;
 	}
+	k->table_pages = vm_table_pages(vm);
 	if (vm->marked)
 		k->marked = *vm->marked;
 	host_page_free(vm->marked);
@@ -93,6 +96,7 @@ accounts_of_vm(struct vm *vm, struct accounts *out)
 		out->vmreads += vm->vcpus[i]->vmreads;
 		out->vmwrites += vm->vcpus[i]->vmwrites;
 	}
+	out->table_pages = vm_table_pages(vm);
 }
 
 /* NULL: none of this number, or VM_ENDED() name, is kept. */
@@ -126,6 +130,7 @@ accounts_of(uint64_t id, struct accounts *out)
 		out->acct[i] = &k->acct[i];
 	out->vmreads = k->vmreads;
 	out->vmwrites = k->vmwrites;
+	out->table_pages = k->table_pages;
 	return 0;
 }
 
@@ -145,6 +150,7 @@ stats_of(uint64_t id, struct vm_stats *out)
 		acct_add_stats(from.acct[i], out, from.now);
 	out->vmreads = from.vmreads;
 	out->vmwrites = from.vmwrites;
+	out->table_pages = from.table_pages;
 	return 0;
 }
 

@@ -10,7 +10,7 @@ TIMES = ["guest", "handler", "monitor", "halted", "paused", "waiting"]
 # Reasons for which the SDM has no exit, up to the last that the leaves know.
 NO_REASON = [35, 38, 42, 65, 69]
 CTRL_PROMPT = "\x1d"
-FIRST_COLUMNS = {"reason", "time", "from", "exit", "number", "vm"}  # of the tables for programs
+FIRST_COLUMNS = {"reason", "time", "from", "exit", "number", "vm", "memory"}  # of the tables for programs
 
 
 def value(text):
@@ -38,8 +38,8 @@ def split_total(rows, column="name"):
     return rows, total
 
 
-def check_sums(exits, times):
-    """The two invariants.  Returns the rows by name."""
+def check_sums(exits, times, memory):
+    """The two invariants, and some tables.  Returns the rows by name."""
     rows, total = split_total(exits)
     assert [row["reason"] for row in rows] == [*range(70), "-"]
     assert [row["reason"] for row in rows if row["name"] == "-"] == NO_REASON
@@ -53,6 +53,7 @@ def check_sums(exits, times):
     assert sum(ticks[name] for name in TIMES) == ticks["wall"]
     assert ticks["handler"] == total["cycles"]
     assert ticks["monitor"] >= total["monitor"]
+    assert [row["memory"] for row in memory] == ["tables"] and memory[0]["pages"] >= 3
     return {row["name"]: row for row in rows}, ticks
 
 
@@ -68,8 +69,8 @@ def test_sums(bed):
                       "exits --hist 10 --tsv; exits --hist io_instruction --tsv; "
                       "exits --by port --tsv; exits --by msr --tsv; exits --by leaf --tsv; "
                       "exits --by page --tsv")
-    exits, times, *rest = tables(output)
-    rows, ticks = check_sums(exits, times)
+    exits, times, memory, *rest = tables(output)
+    rows, ticks = check_sums(exits, times, memory)
     assert all(ticks[name] > 0 for name in ("guest", "handler", "monitor", "halted"))
     assert rows["HLT"]["count"] >= 3 and rows["CPUID"]["count"] > 1000
     assert rows["IO_INSTRUCTION"]["monitor"] > rows["IO_INSTRUCTION"]["cycles"]
@@ -159,7 +160,7 @@ def test_trace(bed, option, room):
     """The recorder holds the last exits, without gaps, each with its own time."""
     output = run(bed, f'vm guest -q {option} -c "cpuid 600"; exits --tsv; trace --tsv; '
                       "trace -n 3 --tsv")
-    exits, _, _, trace, _, last = tables(output)
+    exits, _, _, _, trace, _, last = tables(output)
     total = split_total(exits)[1]["count"]
     assert [row["number"] for row in trace] == list(range(total - room, total))
     assert trace[-3:] == last
@@ -277,7 +278,7 @@ def test_leaves_counts(leaves):
     assert leaves.count(18) == 1
     leaves.m.sendline("poweroff")
     assert leaves.m.finish() == 0
-    rows, total = split_total(tables(leaves.m.output)[-2])
+    rows, total = split_total(tables(leaves.m.output)[-3])
     assert rows[10]["count"] == first + 305, "the leaves and the table tell the same"
 
 

@@ -1,6 +1,6 @@
 #include "user/exits/exits.h"
 
-/* Where the time went. */
+/* Where the time went, and the memory. */
 
 static const char *const names[VM_TIMES] = {
         [VM_TIME_GUEST] = "guest",   [VM_TIME_HANDLER] = "handler", [VM_TIME_MONITOR] = "monitor",
@@ -22,6 +22,7 @@ print_tsv(const struct vm_stats *stats)
 	for (enum vm_time t = 0; t < VM_TIMES; t++)
 		printf("%s\t%lu\n", names[t], stats->time[t]);
 	printf("wall\t%lu\n", stats->wall);
+	printf("\nmemory\tpages\ntables\t%lu\n", stats->table_pages);
 }
 
 void
@@ -37,5 +38,6 @@ times_print(const struct options *o, const struct vm_stats *stats)
 	print_row("wall", stats->wall, stats->wall);
 	if (stats->vmreads)
 		printf("VMREADs: %lu, VMWRITEs: %lu.\n", stats->vmreads, stats->vmwrites);
+	printf("Page tables: %lu KiB.\n", stats->table_pages * 4);
 	printf("Cycles, monitor and ticks are the TSC's; under an emulator, the emulator's.\n");
 }
