@@ -27,28 +27,13 @@ BOOT_KINDS = ["IO_INSTRUCTION", "EPT_VIOLATION", "CPUID", "CR_ACCESS"]
 KERNEL = 0xffffffffc0100000  # guest/kernel/kernel.ld; below are boot sector and loader
 
 
-def tables(output):
-    """Each table that `--tsv` printed: rows as dicts by the names in its first line."""
-    found, columns = [], None
-    for line in output.split("\n"):
-        cells = line.split("\t")
-        if cells[0] in ("reason", "time", "from") and len(cells) > 1:
-            columns = cells
-            found.append([])
-        elif columns and len(cells) == len(columns):
-            found[-1].append(dict(zip(columns, cells)))
-        else:
-            columns = None
-    return found
-
-
 class Bed:
     """What was measured on one."""
 
     def __init__(self, bed, image):
         self.name = BED_NAMES[bed]
         asked = "; ".join(f"exits --hist {kind} --tsv" for kind in HISTOGRAMS)
-        exits, _, *histograms = tables(recording.run(
+        exits, _, _, *histograms = recording.tables(recording.run(
             image, f"{WORK}; exits --tsv; {asked}", bed=bed))
         self.exits = {row["name"]: {name: int(row[name]) for name in ("count", "cycles", "monitor")}
                       for row in exits if row["name"] != "total" and int(row["count"])}

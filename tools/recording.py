@@ -1,4 +1,5 @@
-"""Flight recorders, read from a run: what `trace --all --tsv` prints, and the timeline in it."""
+"""Accounts, read from a run: tables of `exits --tsv`, and flight recorders: what `trace --all --tsv` prints,
+and the timeline in it."""
 
 import dataclasses
 import subprocess
@@ -133,6 +134,21 @@ def parse(output):
     for vm in vms:
         vm.check()
     return sorted(vms, key=lambda vm: vm.id)
+
+
+def tables(output):
+    """Each table that `--tsv` printed: rows as dicts by the names in its first line."""
+    found, columns = [], None
+    for line in output.split("\n"):
+        cells = line.split("\t")
+        if cells[0] in ("reason", "time", "memory", "from") and len(cells) > 1:
+            columns = cells
+            found.append([])
+        elif columns and len(cells) == len(columns):
+            found[-1].append(dict(zip(columns, cells)))
+        else:
+            columns = None
+    return found
 
 
 def run(image, commands, *, bed, cpu=None, timeout=600):

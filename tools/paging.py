@@ -1,0 +1,156 @@
+#!/usr/bin/python3
+"""Compares nested with shadow paging: `make paging-report`.
+
+Runs a guest with the same commands in both ways, on VMX and on SVM, and prints which exits come and
+which go, beside those of Linux on KVM, then what each workload takes and the memory of the tables.
+"""
+
+import argparse
+import collections
+import concurrent.futures
+import dataclasses
+import pathlib
+import re
+import sys
+
+import bench
+import recording
+
+REFERENCE = bench.ROOT / "docs" / "reference-paging.tsv"
+BED_NAMES = {"bochs-vmx": "VMX on Bochs", "bochs-svm": "SVM on Bochs",
+             "qemu-svm": "SVM on QEMU TCG"}
+DEFAULT_BEDS = ["bochs-vmx", "bochs-svm"]
+PAGINGS = ["nested", "shadow"]
+# What the guest is told to do.  The boot is taken off from all but itself.
+WORKLOADS = {"boot": " ", "procs": "procs 30", "pgfault": "pgfault", "mem": "mem 4"}
+TOTAL = "-"  # as a reason
+ANSWER = re.compile(r"^\w+: .*checksum [0-9a-f]{8}$", re.M)
+
+
+class PagingError(Exception):
+    """No report; the text is for the user."""
+
+
+@dataclasses.dataclass
+class Account:
+    """What a workload took."""
+    exits: collections.Counter  # by reason, as text, and name
+    ticks: int  # of the guest and of exit handlers
+    tables: int  # KiB
+
+    @classmethod
+    def parse(cls, output):
+        exits, times, memory = recording.tables(output)
+        ticks = {row["time"]: int(row["ticks"]) for row in times}
+        counts = {(row["reason"], row["name"]): int(row["count"])
+                  for row in exits if row["name"] != "total"}
+        return cls(collections.Counter(counts), ticks["guest"] + ticks["handler"],
+                   int(memory[0]["pages"]) * 4)
+
+    def after(self, boot):
+        return Account(self.exits - boot.exits, self.ticks - boot.ticks, self.tables)
+
+
+def measure(image, bed, paging):
+    """The account of each workload, and the lines with what they have computed."""
+    output = recording.run(image, "; ".join(
+        f"echo @{name}; vm guest -q --paging={paging} -c '{command}'; exits --tsv"
+        for name, command in WORKLOADS.items()), bed=bed)
+    _, *parts = re.split(r"^@(\w+)$", output, flags=re.M)
+    accounts = {name: Account.parse(text) for name, text in zip(parts[::2], parts[1::2])}
+    boot = accounts["boot"]
+    return ({name: account if name == "boot" else account.after(boot)
+             for name, account in accounts.items()}, ANSWER.findall(output))
+
+
+def measure_all(image, beds):
+    """{bed: {paging: {workload: Account}}}, and what all of them have computed."""
+    runs = [(bed, paging) for bed in beds for paging in PAGINGS]
+    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
+        found = list(pool.map(lambda run: measure(image, *run), runs))
+    results = {bed: {} for bed in beds}
+    answers = found[0][1]
+    for (bed, paging), (accounts, said) in zip(runs, found):
+        if said != answers:
+            raise PagingError(f"{bed}, {paging}: the guest computes {said}, not {answers}")
+        results[bed][paging] = accounts
+    return results, answers
+
+
+def ratio(before, after):
+    if before == 0:
+        return "new" if after else "-"
+    if after == 0:
+        return "gone"
+    return bench.number(after / before) if after / before >= 1000 else f"{after / before:.3g}"
+
+
+def compare(before, after):
+    return [f"{before:,}", f"{after:,}", ratio(before, after)]
+
+
+def read_reference():
+    """{reason or TOTAL: (nested, shadow)} of KVM."""
+    _, rows = bench.read_tsv(REFERENCE)
+    return {row["reason"]: (int(row["nested"]), int(row["shadow"])) for row in rows}
+
+
+def session(accounts):
+    """The exits of the boot and of all that came after it."""
+    return sum((account.exits for account in accounts.values()), collections.Counter())
+
+
+def print_exits(pagings):
+    kvm = read_reference()
+    nested, shadow = (session(pagings[name]) for name in PAGINGS)
+    lines = [["reason", "exit", "nested", "shadow", "ratio", "KVM nested", "KVM shadow", "ratio"]]
+    for reason, name in pagings["nested"]["boot"].exits:
+        ours = nested[reason, name], shadow[reason, name]
+        if any(ours) or reason in kvm and reason != TOTAL:
+            lines.append([reason, name, *compare(*ours),
+                          *(compare(*kvm[reason]) if reason in kvm else [""] * 3)])
+    lines.append(["", "total", *compare(nested.total(), shadow.total()), *compare(*kvm[TOTAL])])
+    bench.print_table(lines, words={1})
+
+
+def print_costs(pagings):
+    lines = [["", "exits nested", "shadow", "ratio", "ticks nested", "shadow", "ratio",
+              "KiB nested", "shadow"]]
+    for name in WORKLOADS:
+        nested, shadow = (pagings[paging][name] for paging in PAGINGS)
+        lines.append([name, *compare(nested.exits.total(), shadow.exits.total()),
+                      *compare(nested.ticks, shadow.ticks), str(nested.tables), str(shadow.tables)])
+    bench.print_table(lines, words={0})
+
+
+def print_report(results, answers):
+    for bed, pagings in results.items():
+        print(f"{BED_NAMES[bed]}: a guest's {', '.join(WORKLOADS)}; on KVM, a boot of Linux\n")
+        print_exits(pagings)
+        print()
+        print_costs(pagings)
+        print()
+    print("In each run:", *answers, sep="\n  ")
+    print("Ticks are those of the guest and of exit handlers, without the monitor's; KiB are the "
+          "page tables' at\nthe end, nested and shadow.  KVM: docs/reference-paging.tsv.")
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--image", default="obj/nestling.img", type=pathlib.Path)
+    parser.add_argument("--bed", choices=BED_NAMES, action="append",
+                        help="one or more; bochs-vmx and bochs-svm if not given")
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    try:
+        print_report(*measure_all(args.image, args.bed or DEFAULT_BEDS))
+    except (PagingError, recording.RecordingError) as error:
+        sys.exit(f"paging.py: {error}")
+
+
+if __name__ == "__main__":
+    main()
