@@ -159,16 +159,28 @@ fetch_access(struct vcpu *v, struct hv_exit *x)
 	return i;
 }
 
+/* Bochs has cleared LMA when a write of CR0 exits that switches paging off: docs/TRICKS.md. */
+static void
+settle_lma(struct vmcb *b)
+{
+	b->efer &= ~(uint64_t)EFER_LMA;
+	if ((b->cr0 & CR0_PG) && (b->efer & EFER_LME))
+		b->efer |= EFER_LMA;
+}
+
 static void
 decode_cr(struct vcpu *v, struct hv_exit *x)
 {
-	const struct svm_insn *i = fetch_access(v, x);
+	const struct svm_insn *i;
 
+	x->cr.cr = svm_vmcb(v)->exit_code & 0xf;
+	if (x->cr.cr == 0)
+		settle_lma(svm_vmcb(v));
+	i = fetch_access(v, x);
 	if (!i) {
 		decode_failed(v, x);
 		return;
 	}
-	x->cr.cr = svm_vmcb(v)->exit_code & 0xf;
 	x->cr.reg = i->sys.reg;
 	switch (i->sys.op) {
 	case INSN_MOV_TO_CR:
