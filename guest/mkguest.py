@@ -3,18 +3,18 @@
 
 The boot sector is padded to 512 bytes and closed with 55 AA; with a loader,
 the word before the signature tells how many sectors the loader has.  The
-layout is described in guest/boot/boot.h.
+layout is described in inc/guestboot.h.
 """
 import argparse
 import pathlib
 import re
 import sys
 
-LAYOUT = pathlib.Path(__file__).parent / "boot" / "boot.h"
+LAYOUT = pathlib.Path(__file__).parents[1] / "inc" / "guestboot.h"
 
 
 def layout(name):
-    """A number that boot.h defines."""
+    """A number that guestboot.h defines."""
     return int(re.search(rf"^#define {name}\s+(\w+)", LAYOUT.read_text(), re.M)[1], 0)
 
 

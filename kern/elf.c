@@ -1,24 +1,10 @@
 #include "kern/elf.h"
 
-#include <stdbool.h>
-
 #include "inc/error.h"
 #include "inc/mmu.h"
 #include "inc/x86.h"
-#include "lib/string.h"
 
-/* The checker of ELF files: believes nothing, needs nothing.  kern/elfload.c maps what it passed.
- */
-
-static bool
-header_valid(const struct elf_header *h, uint64_t head_size)
-{
-	return h->magic == ELF_MAGIC && h->class == ELF_CLASS64 && h->data == ELF_DATA_LE &&
-	       h->ident_version == ELF_VERSION && h->version == ELF_VERSION &&
-	       h->type == ELF_TYPE_EXEC && h->machine == ELF_MACHINE_X86_64 &&
-	       h->phentsize == sizeof(struct elf_segment) && h->phoff <= head_size &&
-	       h->phnum <= (head_size - h->phoff) / sizeof(struct elf_segment);
-}
+/* What a program's segments have to be.  kern/elfload.c maps what passed. */
 
 /* Each comparison is written so that it cannot overflow. */
 static bool
@@ -31,12 +17,6 @@ segment_valid(const struct elf_segment *s, uint64_t file_size, uint64_t low, uin
 	if ((s->vaddr ^ s->offset) & (PAGE_SIZE - 1))
 		return false;
 	return !((s->flags & ELF_PF_W) && (s->flags & ELF_PF_X));
-}
-
-static bool
-is_code(const struct elf_segment *s, uint64_t va)
-{
-	return (s->flags & ELF_PF_X) && va >= s->vaddr && va - s->vaddr < s->memsz;
 }
 
 /* Adds a segment behind those before it.  The specification wants them in this order. */
@@ -57,25 +37,19 @@ int
 elf_check(const void *head, uint64_t head_size, uint64_t file_size, uint64_t low, uint64_t high,
           struct elf_plan *plan)
 {
-	struct elf_header h;
-	struct elf_segment s;
 	bool entry_valid = false;
+	struct elf_segment s;
 
-	if (head_size < sizeof h)
+	if (elf_header_fault(head, head_size))
 		return -E_BAD_ELF;
-	memcpy(&h, head, sizeof h);
-	if (!header_valid(&h, head_size))
-		return -E_BAD_ELF;
-	plan->entry = h.entry;
+	plan->entry = elf_entry(head);
 	plan->count = 0;
-	for (unsigned int i = 0; i < h.phnum; i++) {
-		/* Headers may lie at odd offsets. */
-		memcpy(&s, (const char *)head + h.phoff + i * sizeof s, sizeof s);
-		if (s.type != ELF_PT_LOAD || !s.memsz)
+	for (unsigned int i = 0; i < elf_segments(head); i++) {
+		if (!elf_segment(head, i, &s))
 			continue;
 		if (!segment_valid(&s, file_size, low, high) || !plan_add(plan, &s))
 			return -E_BAD_ELF;
-		entry_valid = entry_valid || is_code(&s, h.entry);
+		entry_valid = entry_valid || elf_is_code(&s, plan->entry);
 	}
 	return entry_valid ? 0 : -E_BAD_ELF;
 }

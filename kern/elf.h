@@ -3,20 +3,12 @@
 
 #include <stdint.h>
 
-#include "inc/elf.h"
-
-/* What the loader may rely on once elf_check() has passed a file. */
-enum { ELF_LOADS_MAX = 8 };
-struct elf_plan {
-	uint64_t entry;
-	unsigned int count;
-	struct elf_segment load[ELF_LOADS_MAX]; /* rising addresses, no page in two of them */
-};
+#include "lib/elf.h"
 
 /*
  * Checks an executable: head holds its first bytes, in which all program headers must lie.  Pure.
  * Segments lie in [low, high), in the file, are congruent to it modulo the page size, do not
- * share pages and are not both writable and executable.  -E_BAD_ELF.
+ * share pages, rise in the plan and are not both writable and executable.  -E_BAD_ELF.
  */
 int elf_check(const void *head, uint64_t head_size, uint64_t file_size, uint64_t low, uint64_t high,
               struct elf_plan *plan);

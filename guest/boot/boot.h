@@ -1,13 +1,11 @@
 #ifndef NESTLING_GUEST_BOOT_BOOT_H
 #define NESTLING_GUEST_BOOT_BOOT_H
 
+#include "inc/guestboot.h"
+
 /*
- * What the guest's boot sector, loader and kernel agree on, for C and assembly.
- *
- * The disk (guest/mkguest.py):
- *   sector 0       boot sector; the word at LOADER_SECTORS_AT counts the loader's sectors
- *   then           loader
- *   then           kernel, an ELF file
+ * What the guest's boot sector, loader and kernel agree on, for C and assembly; the disk and the
+ * kernel's entry are in inc/guestboot.h.
  *
  * Memory until the kernel has page tables of its own:
  *   06000  from where other CPUs start, later
@@ -16,61 +14,39 @@
  *   20000  the loader's page tables
  *   100000 kernel, mapped at KERNEL_BASE + 100000
  */
-#define SMP_START          0x6000
-#define BOOT_SECTOR        0x7c00
-#define LOADER_SECTORS_AT  508
-#define LOADER_BASE        0x8000
-#define LOADER_SECTORS_MAX 64
-#define LOADER_TABLES      0x20000
-#define KERNEL_BASE        0xffffffffc0000000
-#define KERNEL_PHYS        0x100000
-#define KERNEL_PHYS_END    0x200000 /* the image and its bss end below */
+#define SMP_START        0x6000
+#define LOADER_BASE      0x8000
+#define KERNEL_PHYS_END  0x200000 /* the image and its bss end below */
 
-#define SECTOR_SIZE        512
+#define COM1             0x3f8
+#define COM1_LSR         (COM1 + 5)
+#define LSR_DR           0x01
+#define LSR_THRE         0x20
+#define UART_FIFO        16 /* bytes that may be written once THRE is set */
 
-#define SEL_CODE32         0x08
-#define SEL_DATA           0x10
-#define SEL_CODE64         0x18
+#define IDE_DATA         0x1f0
+#define IDE_COUNT        0x1f2
+#define IDE_LBA0         0x1f3
+#define IDE_LBA1         0x1f4
+#define IDE_LBA2         0x1f5
+#define IDE_DRIVE        0x1f6
+#define IDE_STATUS       0x1f7
+#define IDE_COMMAND      0x1f7
+#define IDE_BSY          0x80
+#define IDE_DF           0x20
+#define IDE_DRQ          0x08
+#define IDE_ERR          0x01
+#define IDE_READ_SECTORS 0x20
+#define IDE_IDENTIFY     0xec
+#define IDE_MASTER_LBA   0xe0
+#define IDE_POLLS        0x200000 /* reads of the status until a disk counts as dead */
 
-#define COM1               0x3f8
-#define COM1_LSR           (COM1 + 5)
-#define LSR_DR             0x01
-#define LSR_THRE           0x20
-#define UART_FIFO          16 /* bytes that may be written once THRE is set */
+#define POWER_PORT       0xf4 /* a byte written here ends the machine with that status */
 
-#define IDE_DATA           0x1f0
-#define IDE_COUNT          0x1f2
-#define IDE_LBA0           0x1f3
-#define IDE_LBA1           0x1f4
-#define IDE_LBA2           0x1f5
-#define IDE_DRIVE          0x1f6
-#define IDE_STATUS         0x1f7
-#define IDE_COMMAND        0x1f7
-#define IDE_BSY            0x80
-#define IDE_DF             0x20
-#define IDE_DRQ            0x08
-#define IDE_ERR            0x01
-#define IDE_READ_SECTORS   0x20
-#define IDE_IDENTIFY       0xec
-#define IDE_MASTER_LBA     0xe0
-#define IDE_POLLS          0x200000 /* reads of the status until a disk counts as dead */
-
-#define POWER_PORT         0xf4 /* a byte written here ends the machine with that status */
-
-#define CMOS_INDEX         0x70
-#define CMOS_DATA          0x71
-#define CMOS_BASE_KIB      0x15 /* below 1 MiB, in KiB; low byte, high byte follows */
-#define CMOS_EXT_KIB       0x30 /* from 1 MiB on, in KiB, at most 63 MiB or so */
-#define CMOS_EXT_64KIB     0x34 /* from 16 MiB on, in units of 64 KiB */
-
-#ifndef __ASSEMBLER__
-#include <stdint.h>
-
-/* What the loader tells the kernel; its physical address comes in rdi. */
-struct boot_info {
-	uint64_t ram;    /* bytes, from address 0 on */
-	uint64_t cpuids; /* CPUID instructions executed so far, for whoever counts them */
-};
-#endif
+#define CMOS_INDEX       0x70
+#define CMOS_DATA        0x71
+#define CMOS_BASE_KIB    0x15 /* below 1 MiB, in KiB; low byte, high byte follows */
+#define CMOS_EXT_KIB     0x30 /* from 1 MiB on, in KiB, at most 63 MiB or so */
+#define CMOS_EXT_64KIB   0x34 /* from 16 MiB on, in units of 64 KiB */
 
 #endif

@@ -1,7 +1,7 @@
 #include "guest/boot/loader.h"
 #include "inc/cpuid.h"
-#include "inc/mmu.h"
 #include "inc/x86.h"
+#include "lib/guestkernel.h"
 
 /*
  * The guest's loader: reads the kernel from the disk, builds page tables that
@@ -10,11 +10,8 @@
  */
 
 enum {
-	MIN_MAPPED = 16 << 20, /* at least this much is mapped, whatever the RAM */
 	CPUID_EXT_MAX = 0x80000000,
 	CPUID_EXT_FEATURES = 0x80000001,
-	TABLE_BYTES = 4096,
-	TABLE_ENTRIES = 512,
 };
 
 static uint64_t cpuids;
@@ -60,32 +57,6 @@ check_cpu(void)
 		fail("this CPU has no long mode (CPUID 80000001h EDX bit 29)");
 }
 
-static uint64_t *
-table(unsigned int n)
-{
-	return (uint64_t *)(LOADER_TABLES + n * TABLE_BYTES);
-}
-
-/*
- * Tables: 0 root, 1 and 2 the third level for addresses from 0 and from
- * KERNEL_BASE, 3 to 6 the second level, one for each GiB.
- */
-static uint32_t
-build_tables(uint64_t ram)
-{
-	uint64_t end = ram > MIN_MAPPED ? ram : MIN_MAPPED;
-
-	memset(table(0), 0, 7 * TABLE_BYTES);
-	table(0)[0] = (uintptr_t)table(1) | PTE_P | PTE_W;
-	table(0)[TABLE_ENTRIES - 1] = (uintptr_t)table(2) | PTE_P | PTE_W;
-	table(2)[TABLE_ENTRIES - 1] = (uintptr_t)table(3) | PTE_P | PTE_W;
-	for (unsigned int gib = 0; gib < 4; gib++)
-		table(1)[gib] = (uintptr_t)table(3 + gib) | PTE_P | PTE_W;
-	for (uint32_t i = 0; i < 4 * TABLE_ENTRIES && (uint64_t)i * LARGE_PAGE_SIZE < end; i++)
-		table(3)[i] = (uint64_t)i * LARGE_PAGE_SIZE | PTE_P | PTE_W | PTE_PS;
-	return (uintptr_t)table(0);
-}
-
 void
 loader_main(uint32_t kernel_lba)
 {
@@ -96,5 +67,6 @@ loader_main(uint32_t kernel_lba)
 	info.ram = ram_size();
 	info.cpuids = cpuids;
 	entry = load_kernel(kernel_lba, info.ram);
-	enter_kernel(entry, build_tables(info.ram), &info);
+	guest_boot_tables((uint64_t *)BOOT_TABLES, BOOT_TABLES, info.ram);
+	enter_kernel(entry, BOOT_TABLES, &info);
 }

@@ -13,14 +13,12 @@
 _Noreturn void loader_main(uint32_t kernel_lba);
 _Noreturn void enter_kernel(uint64_t entry, uint32_t cr3, const struct boot_info *info);
 
-/* What the compiler may call, too (mem.c). */
-void *memset(void *dst, int c, size_t n);
-
 /* COM1, polled (serial.c).  put_* may be given a dead UART: they give up after a while. */
 void put_text(const char *s);
 void put_number(uint32_t v);
 /* Prints "guest loader: MESSAGE" (closes an unfinished line) and powers off with status 1. */
 _Noreturn void fail(const char *message);
+_Noreturn void fail_kernel(const char *fault); /* "kernel FAULT" */
 /* The same when something is too small: "MESSAGE: needs N UNIT, HOLDER M". */
 _Noreturn void fail_size(const char *message, uint32_t needs, const char *unit, uint32_t has);
 _Noreturn void power_off(uint8_t status);

@@ -36,13 +36,26 @@ power_off(uint8_t status)
 		__asm__ volatile("cli; hlt");
 }
 
-void
-fail(const char *message)
+static _Noreturn void
+fail_with(const char *head, const char *message)
 {
 	put_text("guest loader: ");
+	put_text(head);
 	put_text(message);
 	put_text("\r\n");
 	power_off(1);
+}
+
+void
+fail(const char *message)
+{
+	fail_with("", message);
+}
+
+void
+fail_kernel(const char *fault)
+{
+	fail_with("kernel ", fault);
 }
 
 void

@@ -1,10 +1,17 @@
 """`vm --kernel`: a guest that is entered with paging on; and the CPU that runs no other, without EPT."""
 
+import re
+
+import pytest
+
 from test_clone import available
+from test_dump import PROMPT_KEY
+from test_vm import BEDS, EMULATOR_FAULTS, table
 from test_vms import command
 
 WITHOUT_EPT = {"emulator": "bochs", "cpu": "core2_penryn_t9600"}
 MISSING = '"Enable EPT" is missing (IA32_VMX_PROCBASED_CTLS2 bit 1)'
+EPT_VIOLATION = 48
 
 # What a CPU without EPT does not run, and the one line that says so.
 REFUSED = {
@@ -13,19 +20,102 @@ REFUSED = {
     "vm guest --paging=shadow": "use vm --kernel guest",
     "vm guest --paging=nested": "vm: --paging=nested: not on this CPU: VMX: the secondary "
                                 f"processor-based control {MISSING}",
+    "vm --kernel guest --paging=nested": "vm: --paging=nested: not on this CPU",
+    "vm --kernel guest --cpus=2": "vm: --cpus=2: all CPUs but the first start in real mode, in "
+                                  "which this CPU, without nested paging, runs no guest; "
+                                  "use --cpus=1",
 }
+
+# Images without a kernel that could be entered.
+BAD_KERNELS = {
+    "vm --kernel nosuch": "vm: nosuch: no such disk image",
+    "vm --kernel t/empty": "vm: t/empty: the disk image is empty",
+    "vm --kernel t/loop": "vm: t/loop: no kernel; expected an ELF file, or a disk with one behind "
+                          "its loader",
+    "vm --kernel t/nosig": "vm: t/nosig: kernel is not an ELF file",
+    "vm --kernel t/truncated": "vm: t/truncated: kernel truncated: needs ",
+    "vm --kernel t/cutelf": "vm: t/cutelf: kernel truncated: needs ",
+    "vm --kernel guest -m 1M": "vm: -m: too little memory for the kernel of guest: it needs ",
+}
+
+# t/pg-off switches paging off.
+STOPPED = ("stopped: the guest switched paging off (CR0.PG); on this CPU, which has no nested "
+           "paging, a guest must keep it on, in protected or 64-bit mode")
+GOES_ON = "PASS pg-off: paging is off"
+
+
+def without_ept(machine, **options):
+    """At the shell's prompt; the guest of the default boot is refused, too."""
+    m = machine(**WITHOUT_EPT, **options)
+    m.expect(r"\n\$ ")
+    return m
 
 
 def test_without_ept(machine):
-    m = machine(**WITHOUT_EPT)
-    m.expect(r"\n\$ ")  # the default boot is refused, too
+    m = without_ept(machine)
     assert "VMs     on VMX without nested paging: shadow paging, and guests begin by vm --kernel" \
         in m.output
     before = available(m)
-    for line, message in REFUSED.items():
+    for line, message in (REFUSED | BAD_KERNELS).items():
         said = command(m, line)
         assert message in said and len(said.splitlines()) == 1
     said = command(m, "caps")
     assert "This CPU can run VMs with shadow paging only" in said and MISSING in said
+    assert STOPPED in command(m, "vm --kernel t/pg-off")
+    # A user program is no kernel, but does no harm where one belongs.
+    assert "stopped: triple fault" in command(m, "vm --kernel sh")
     assert available(m) == before
     assert "audit: clean" in command(m, "audit")
+
+
+def test_selftest_without_ept(machine):
+    m = without_ept(machine, timeout=120)
+    said = command(m, "vm --kernel guest -c selftest")
+    assert "FAIL" not in said
+    assert int(re.search(r"selftest: (\d+) passed", said)[1]) > 190
+    assert EPT_VIOLATION not in table(said)[0]
+    # Several at a time, a copy among them, and one that begins anew.
+    m.sendline("vm --kernel guest")
+    m.expect("guest> ")
+    m.sendline("mem")
+    m.expect("PASS mem: 1 MiB")
+    m.sendline("reboot")
+    m.expect("Nestling guest: ")
+    m.expect("guest> ")
+    m.send(PROMPT_KEY)
+    m.expect("vm> ")
+    m.sendline("detach")
+    m.expect(r"\n\$ ")
+    assert command(m, "vm clone 2") == "[vm 3] clone of vm 2, in the background"
+    assert "audit: clean" in command(m, "audit")
+    assert "PASS user" in command(m, "vm --kernel guest -q --check -c user")
+    for vm in 2, 3:
+        command(m, f"vm stop {vm}")
+    assert "audit: clean" in command(m, "audit")
+
+
+def test_guests_syscall_is_not_the_hosts(machine):
+    """EFER, which this CPU switches by a list of MSRs, is the host's again after each exit."""
+    m = without_ept(machine)
+    m.sendline("vm --kernel t/sce")
+    m.expect("PASS sce: SYSCALL leads where LSTAR says")
+    m.send(PROMPT_KEY)
+    m.expect("vm> ")
+    m.sendline("detach")
+    m.expect(r"\n\$ ")
+    assert "1 passed, 0 failed" in command(m, "usertests instructions")
+
+
+@pytest.mark.parametrize("name", BEDS)
+def test_both_kinds_of_paging(machine, name):
+    """Real mode is not missed, and neither is paging, which may go off later."""
+    m = machine(**BEDS[name], timeout=100, run="; ".join(
+        f"vm --kernel {image} --paging={paging}" for paging in ("nested", "shadow")
+        for image in ("guest -c 'mem; cr; int; user; string'", "t/pg-off")) + "; audit")
+    m.finish()
+    assert set(re.findall(r"^FAIL .*", m.output, re.M)) <= EMULATOR_FAULTS.get(name, set())
+    assert m.output.count("PASS user: ") > 2
+    assert m.output.count(GOES_ON) == 2
+    assert "audit: clean" in m.output
+    shadow = m.output.split("shadow paging; ")[1].split("t/pg-off")[0]
+    assert EPT_VIOLATION not in table(shadow)[0]

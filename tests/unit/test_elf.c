@@ -1,4 +1,4 @@
-// SOURCES: kern/elf.c
+// SOURCES: kern/elf.c lib/elf.c
 #include <stdlib.h>
 #include <string.h>
 

@@ -65,10 +65,26 @@ add_devices(struct machine *m, const struct ide_disk *disk)
 	return control_attach(m);
 }
 
+static bool
+is_bootable(const struct options *o, const struct ide_disk *disk)
+{
+	const uint8_t *signature = disk->data + SIGNATURE_AT;
+
+	if (o->kernel)
+		return kernel_check(o, disk);
+	if (signature[0] == 0x55 && signature[1] == 0xaa)
+		return true;
+	printf(VM_NAME
+	       ": %s: not bootable: expected the signature 55 aa at byte %d, found %02x %02x\n",
+	       o->image, SIGNATURE_AT, signature[0], signature[1]);
+	return false;
+}
+
 /* Maps the disk image as memory of our own at `data`; says so when it cannot be booted. */
 static bool
-open_image(const char *name, uint8_t *data, struct ide_disk *disk)
+open_image(const struct options *o, uint8_t *data, struct ide_disk *disk)
 {
+	const char *name = o->image;
 	long size = sys_file_map(name, data);
 
 	if (size == -E_NOT_FOUND) {
@@ -80,13 +96,9 @@ open_image(const char *name, uint8_t *data, struct ide_disk *disk)
 	} else if (size < SECTOR) {
 		printf(VM_NAME ": %s: %ld bytes are less than a boot sector, %d bytes\n", name,
 		       size, SECTOR);
-	} else if (data[SIGNATURE_AT] != 0x55 || data[SIGNATURE_AT + 1] != 0xaa) {
-		printf(VM_NAME ": %s: not bootable: expected the signature 55 aa at byte %d, found "
-		               "%02x %02x\n",
-		       name, SIGNATURE_AT, data[SIGNATURE_AT], data[SIGNATURE_AT + 1]);
 	} else {
 		*disk = (struct ide_disk){.data = data, .size = size};
-		return true;
+		return is_bootable(o, disk);
 	}
 	return false;
 }
@@ -150,10 +162,16 @@ cpu_suffices(struct options *o)
 		return true;
 	if (o->paging == VM_PAGING_NESTED)
 		printf(VM_NAME ": --paging=nested: not on this CPU: %s\n", caps.refusal);
-	else
+	else if (!o->kernel)
 		printf(VM_NAME ": %s: a disk boots in real mode, in which this CPU, without nested "
 		               "paging, runs no guest; use " VM_NAME " --kernel %s\n",
 		       o->image, o->image);
+	else if (o->cpus > 1)
+		printf(VM_NAME ": --cpus=%u: all CPUs but the first start in real mode, in which "
+		               "this CPU, without nested paging, runs no guest; use --cpus=1\n",
+		       o->cpus);
+	else
+		return true;
 	return false;
 }
 
@@ -200,7 +218,7 @@ machine_create(struct machine *m, const struct options *o)
 		say_no_memory(o);
 		return STATUS_ERROR;
 	}
-	if (!open_image(o->image, m->ram + o->ram, &disk) || (o->fault && !fault_known(o->fault)) ||
+	if (!open_image(o, m->ram + o->ram, &disk) || (o->fault && !fault_known(o->fault)) ||
 	    !cpu_suffices(&m->opts))
 		return STATUS_ERROR;
 	err = create_vm(m);
@@ -236,9 +254,12 @@ machine_reset(struct machine *m)
 	if (m->smp.count > 1)
 		lapics_reset(&m->lapics);
 	control_reset(m);
-	boot_prepare(m);
 	m->run->irq_ready = 0;
 	m->state = RUN_ON;
+	if (m->opts.kernel)
+		kernel_prepare(m);
+	else
+		boot_prepare(m);
 }
 
 void

@@ -36,6 +36,7 @@ struct options {
 	uint32_t paging;      /* enum vm_paging; VM_PAGINGS: the best that the CPU has */
 	uint32_t trace;       /* exits that the flight recorder keeps; 0: the kernel's default */
 	bool populate;        /* take all of ram before the guest starts */
+	bool kernel;          /* of the image, entered without its boot sector and loader */
 	bool quiet;
 	const char *fault;  /* to plant before a run of the vCPU; NULL: none */
 	uint64_t break_run; /* before which, counted from 1 */
@@ -156,6 +157,11 @@ bool boot_is_bios_call(uint64_t gpa);
 void boot_report_bios_call(struct machine *m, const struct vm_run *run);
 /* vCPU `index` begins where a start-up IPI says. */
 void boot_start_other(struct machine *m, unsigned int index, uint8_t vector);
+
+/* kernel.c: the kernel of the image, entered with paging on.  Is it in order?  Says so if not. */
+bool kernel_check(const struct options *o, const struct ide_disk *disk);
+/* As boot_prepare(); if it is not in order any more, the machine is off. */
+void kernel_prepare(struct machine *m);
 
 /* fault.c: entries that are broken on purpose.  The names of the faults; */
 int fault_list(void);

@@ -11,12 +11,15 @@ enum { LEAVES_DEFAULT = 2, LEAVES_MAX = 3 };
 static bool
 usage(void)
 {
-	printf("usage: " VM_NAME " IMAGE [-m MEM] [--cpus=N] [-p] [-c COMMANDS] [-q]\n"
+	printf("usage: " VM_NAME " IMAGE [-m MEM] [--cpus=N] [-p] [--kernel] [-c COMMANDS] [-q]\n"
 	       "  IMAGE        the disk that the guest boots from, such as `guest`\n"
 	       "  -m MEM       its memory, with K, M or G; 64M if not given\n"
 	       "  --cpus=N     vCPUs, 1 to 8; with more than one, each has a local APIC; 1 if not "
 	       "given\n"
 	       "  -p           take all of it at the start, not page by page when it is used\n"
+	       "  --kernel     enter the kernel of IMAGE, or IMAGE if it is an ELF file, in 64-bit "
+	       "mode\n"
+	       "               with paging on, without boot sector and loader\n"
 	       "  --leaves=V   profile of the statistics leaves: v1, v2 or v3; v2 if not given\n"
 	       "  --paging=P   nested (EPT or NPT) or shadow; nested if not given, where the CPU "
 	       "has it\n"
@@ -134,6 +137,14 @@ parse_job(struct options *o, char *text)
 }
 
 static bool
+parse_kernel(struct options *o, char *none)
+{
+	(void)none;
+	o->kernel = true;
+	return true;
+}
+
+static bool
 parse_check(struct options *o, char *none)
 {
 	(void)none;
@@ -163,7 +174,7 @@ parse_long(struct options *o, int argc, char **argv, int *i)
 	        {"--cpus", true, parse_cpus},     {"--leaves", true, parse_leaves},
 	        {"--trace", true, parse_trace},   {"--break", true, parse_break},
 	        {"--check", false, parse_check},  {"--job", true, parse_job},
-	        {"--paging", true, parse_paging},
+	        {"--paging", true, parse_paging}, {"--kernel", false, parse_kernel},
 	};
 
 	for (size_t n = 0; n < ARRAY_SIZE(options); n++) {

@@ -17,16 +17,18 @@ find_info(uint32_t vm, struct vm_info *info)
 static void
 report_vm(struct machine *m, const char *what)
 {
-	char vcpus[16] = "";
+	char vcpus[16] = "", tables[64] = "shadow paging";
 	struct vm_info info;
 
 	if (m->smp.count > 1)
 		snprintf(vcpus, sizeof vcpus, "%u vCPUs, ", m->smp.count);
-	if (!m->opts.quiet && find_info(m->vm, &info))
-		printf(VM_NAME
-		       " %u: %s%s, %lu KiB of RAM, %sroot of the nested page table at hpa %#lx; "
-		       "Ctrl-] opens a prompt\n",
-		       m->vm, what, m->opts.image, m->opts.ram >> 10, vcpus, info.root);
+	if (m->opts.quiet || !find_info(m->vm, &info))
+		return;
+	if (m->opts.paging == VM_PAGING_NESTED)
+		snprintf(tables, sizeof tables, "root of the nested page table at hpa %#lx",
+		         info.root);
+	printf(VM_NAME " %u: %s%s, %lu KiB of RAM, %s%s; Ctrl-] opens a prompt\n", m->vm, what,
+	       m->opts.image, m->opts.ram >> 10, vcpus, tables);
 }
 
 void
