@@ -62,12 +62,12 @@
 	X(vm_info)      /* (index, struct vm_info *): E_NOT_FOUND past the last */                 \
 	X(vm_fault)     /* (index, struct vm_fault *): E_NOT_FOUND past the last */                \
 	X(vcpu_break)   /* (vm id, vcpu, index of a fault, or VM_FAULT_CHECK) */                   \
-	X(vm_stats)     /* (vm id, struct vm_stats *): any live VM, or VM_KEPT that ended last, */ \
-	                /* these also as VM_ENDED(n) */                                            \
-	X(vm_mark)      /* (vm id, struct vm_stats *, struct vm_stats *): vm_stats of now, and */  \
-	                /* of the last vm_mark of this VM; zeros at the first */                   \
-	X(vm_histogram) /* (vm id, kind, uint64_t[VM_BUCKETS]): VMs as for vm_stats */             \
-	X(vm_keys)      /* (vm id, kind, struct vm_keys *): VMs as for vm_stats */                 \
+	X(vm_stats)     /* (vm id, vcpu or VM_ALL_VCPUS, struct vm_stats *): any live VM, or */    \
+	                /* VM_KEPT that ended last, also as VM_ENDED(n); E_INVAL: no such vCPU */  \
+	X(vm_mark)      /* (vm id, struct vm_stats *, struct vm_stats *): vm_stats of now, of */   \
+	                /* all vCPUs, and of the last vm_mark of this VM; zeros at the first */    \
+	X(vm_histogram) /* (vm id, vcpu, kind, uint64_t[VM_BUCKETS]): both as for vm_stats */      \
+	X(vm_keys)      /* (vm id, vcpu, kind, struct vm_keys *): likewise */                      \
 	X(vm_trace)     /* (vm id, vcpu, number, struct vm_trace *): that exit, or the oldest */   \
 	                /* that is kept; E_NOT_FOUND: none yet */                                  \
 	X(vm_span)      /* (vm id, vcpu, number, struct vm_span *): likewise */

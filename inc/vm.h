@@ -197,13 +197,18 @@ enum vm_time {
 	VM_TIMES
 };
 
+/* For the calls that tell what accounts say: not of one vCPU, but of all, added up. */
+#define VM_ALL_VCPUS UINT32_MAX
+
 /*
- * Counters of one VM, summed over its vCPUs.  Cycles are TSC ticks; those of a kind are
+ * Counters of a vCPU, or of all of a VM's, summed.  Cycles are TSC ticks; those of a kind are
  * VM_TIME_HANDLER's.  The counts add up to total, the cycles to total_cycles, the times to wall.
  */
 struct vm_stats {
 	uint32_t id;
-	uint32_t live; /* 0: it has ended */
+	uint32_t live;  /* 0: it has ended */
+	uint32_t vcpus; /* that it has */
+	uint32_t vcpu;  /* whose counters these are, or VM_ALL_VCPUS */
 	char name[VM_NAME_MAX];
 	uint64_t count[HV_EXIT_KINDS];
 	uint64_t cycles[HV_EXIT_KINDS];

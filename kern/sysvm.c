@@ -112,7 +112,7 @@ sys_vm_info(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 int64_t
 sys_vm_stats(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 {
-	return vm_stats(e, arg[0], arg[1]);
+	return vm_stats(e, arg[0], arg[1], arg[2]);
 }
 
 int64_t
@@ -124,13 +124,13 @@ sys_vm_mark(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 int64_t
 sys_vm_histogram(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 {
-	return vm_histogram(e, arg[0], arg[1], arg[2]);
+	return vm_histogram(e, arg[0], arg[1], arg[2], arg[3]);
 }
 
 int64_t
 sys_vm_keys(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 {
-	return vm_keys(e, arg[0], arg[1], arg[2]);
+	return vm_keys(e, arg[0], arg[1], arg[2], arg[3]);
 }
 
 int64_t

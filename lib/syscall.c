@@ -296,9 +296,9 @@ sys_vcpu_break(uint32_t vm, uint32_t vcpu, uint32_t fault)
 }
 
 long
-sys_vm_stats(uint32_t vm, struct vm_stats *stats)
+sys_vm_stats(uint32_t vm, uint32_t vcpu, struct vm_stats *stats)
 {
-	return CALL2(vm_stats, vm, stats);
+	return CALL3(vm_stats, vm, vcpu, stats);
 }
 
 long
@@ -308,15 +308,15 @@ sys_vm_mark(uint32_t vm, struct vm_stats *now, struct vm_stats *before)
 }
 
 long
-sys_vm_histogram(uint32_t vm, enum hv_exit_kind kind, uint64_t buckets[VM_BUCKETS])
+sys_vm_histogram(uint32_t vm, uint32_t vcpu, enum hv_exit_kind kind, uint64_t buckets[VM_BUCKETS])
 {
-	return CALL3(vm_histogram, vm, kind, buckets);
+	return CALL(vm_histogram, vm, vcpu, kind, buckets);
 }
 
 long
-sys_vm_keys(uint32_t vm, enum hv_exit_kind kind, struct vm_keys *keys)
+sys_vm_keys(uint32_t vm, uint32_t vcpu, enum hv_exit_kind kind, struct vm_keys *keys)
 {
-	return CALL3(vm_keys, vm, kind, keys);
+	return CALL(vm_keys, vm, vcpu, kind, keys);
 }
 
 long

@@ -65,10 +65,11 @@ long sys_vm_requests(uint32_t vm, bool wait);
 long sys_vm_info(unsigned int index, struct vm_info *info);
 long sys_vm_fault(unsigned int index, struct vm_fault *fault);
 long sys_vcpu_break(uint32_t vm, uint32_t vcpu, uint32_t fault);
-long sys_vm_stats(uint32_t vm, struct vm_stats *stats);
+long sys_vm_stats(uint32_t vm, uint32_t vcpu, struct vm_stats *stats);
 long sys_vm_mark(uint32_t vm, struct vm_stats *now, struct vm_stats *before);
-long sys_vm_histogram(uint32_t vm, enum hv_exit_kind kind, uint64_t buckets[VM_BUCKETS]);
-long sys_vm_keys(uint32_t vm, enum hv_exit_kind kind, struct vm_keys *keys);
+long sys_vm_histogram(uint32_t vm, uint32_t vcpu, enum hv_exit_kind kind,
+                      uint64_t buckets[VM_BUCKETS]);
+long sys_vm_keys(uint32_t vm, uint32_t vcpu, enum hv_exit_kind kind, struct vm_keys *keys);
 long sys_vm_trace(uint32_t vm, uint32_t vcpu, uint64_t number, struct vm_trace *trace);
 long sys_vm_span(uint32_t vm, uint32_t vcpu, uint64_t number, struct vm_span *span);
 

@@ -20,12 +20,12 @@ WINDOW_MS = 2
 QUIET = 4  # a millisecond: windows with no more exits are one row, whatever the kinds
 
 
-def windows(vm):
-    """A counter of kinds for each window, from the VM's first recorded exit on."""
-    ticks = max(1, vm.hz * WINDOW_MS // 1000)
-    first = vm.exits[0].tsc
-    found = [collections.Counter() for _ in range((vm.exits[-1].tsc - first) // ticks + 1)]
-    for one in vm.exits:
+def windows(exits, hz):
+    """A counter of kinds for each window, from the first exit on."""
+    ticks = max(1, hz * WINDOW_MS // 1000)
+    first = exits[0].tsc
+    found = [collections.Counter() for _ in range((exits[-1].tsc - first) // ticks + 1)]
+    for one in exits:
         found[(one.tsc - first) // ticks][one.exit] += 1
     return found
 
@@ -51,10 +51,13 @@ def rows(found):
     return joined
 
 
-def report(vm):
-    found = rows(windows(vm))
-    yield f"VM {vm.id}, {vm.name}: {vm.total} exits" + (
-        f", of which the first {vm.lost} are not recorded" if vm.lost else "")
+def report(vcpus):
+    """Of one VM's vCPUs, together."""
+    exits = sorted((one for vcpu in vcpus for one in vcpu.exits), key=lambda one: one.tsc)
+    found = rows(windows(exits, vcpus[0].hz))
+    total, lost = sum(vcpu.total for vcpu in vcpus), sum(vcpu.lost for vcpu in vcpus)
+    yield f"VM {vcpus[0].vm}, {vcpus[0].name}: {total} exits" + (
+        f", of which the first {lost} are not recorded" if lost else "")
     yield f"{'ms':>9}  {'exits':>6}  {'per ms':>6}  most of them"
     rates = [counter.total() / WINDOW_MS / (last - first + 1) for first, last, counter in found]
     for (first, last, counter), rate in zip(found, rates):
@@ -76,12 +79,13 @@ def parse_args():
 def main():
     args = parse_args()
     try:
-        vm = recording.record(args.image, args.run, bed=args.bed, cpu=args.cpu)[-1]
+        vcpus = recording.record(args.image, args.run, bed=args.bed, cpu=args.cpu)
     except recording.RecordingError as error:
         sys.exit(f"rate.py: {error}")
-    if not vm.exits:
-        sys.exit(f"rate.py: VM {vm.id} made no exit")
-    print("\n".join(report(vm)))
+    newest = [vcpu for vcpu in vcpus if vcpu.vm == vcpus[-1].vm]
+    if not any(vcpu.exits for vcpu in newest):
+        sys.exit(f"rate.py: VM {newest[0].vm} made no exit")
+    print("\n".join(report(newest)))
 
 
 if __name__ == "__main__":

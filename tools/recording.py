@@ -9,7 +9,7 @@ from bench import BEDS, ROOT
 
 STATES = ["guest", "handler", "monitor", "halted", "paused", "waiting"]
 AWAY = "away"  # one of the last four, but nobody knows which: see user/trace.c
-VM_COLUMNS = ["vm", "name", "hz", "exits", "wall", *STATES]
+VCPU_COLUMNS = ["vm", "vcpus", "vcpu", "name", "hz", "exits", "wall", *STATES]
 EXIT_COLUMNS = ["number", "tsc", "exit", "raw", "rip", "qualification", "key", "action", "cycles",
                 "away", "spent"]
 
@@ -51,16 +51,23 @@ class Slice:
 
 
 @dataclasses.dataclass
-class Vm:
-    """A VM's recorder, and its accounts, which know of all exits."""
-    id: int
-    name: str
+class Vcpu:
+    """A vCPU's recorder, and its accounts, which know of all exits."""
+    vm: int
+    siblings: int  # the VM's vCPUs, this one included
+    index: int
+    name: str  # the VM's
     hz: int
     total: int  # exits
     wall: int
     times: dict  # {state: ticks}
     exits: list  # that are recorded, without gaps
     start: list | None = None  # slices before the first exit, if they are recorded
+
+    @property
+    def title(self):
+        """Whose it is, for messages."""
+        return f"VM {self.vm}" + (f" vCPU {self.index}" if self.siblings > 1 else "")
 
     @property
     def lost(self):
@@ -87,11 +94,11 @@ class Vm:
             return
         numbers = [one.number for one in self.exits]
         if numbers != list(range(self.lost, self.total)):
-            raise RecordingError(f"VM {self.id}: there are {self.total} exits, but the rows are "
+            raise RecordingError(f"{self.title}: there are {self.total} exits, but the rows are "
                                  f"not the last {len(self.exits)} of them")
         for one in self.exits:
             if sum(ticks for _, ticks in one.spent) != one.away:
-                raise RecordingError(f"VM {self.id}: exit {one.number} was away for {one.away} "
+                raise RecordingError(f"{self.title}: exit {one.number} was away for {one.away} "
                                      "ticks, but its parts are not")
         if self.start is None:
             return
@@ -99,7 +106,7 @@ class Vm:
         for part in self.slices():
             sums[part.state] += part.end - part.begin
         if not sums[AWAY] and any(sums[state] != self.times[state] for state in STATES):
-            raise RecordingError(f"VM {self.id}: the exits give {sums}, the accounts {self.times}")
+            raise RecordingError(f"{self.title}: the exits give {sums}, the accounts {self.times}")
 
 
 def parse_spent(text):
@@ -118,22 +125,23 @@ def parse_start(cells):
 
 
 def parse(output):
-    """The VMs in a console's text, each checked, by their numbers."""
-    vms, lines = [], iter(output.replace("\r", "").split("\n"))
+    """The vCPUs in a console's text, each checked, by the VMs' numbers."""
+    vcpus, lines = [], iter(output.replace("\r", "").split("\n"))
     for line in lines:
         cells = line.split("\t")
-        if cells == VM_COLUMNS:
-            number, name, *numbers = next(lines, "").split("\t")
+        if cells == VCPU_COLUMNS:
+            vm, siblings, index, name, *numbers = next(lines, "").split("\t")
             hz, total, wall, *times = map(int, numbers)
-            vms.append(Vm(int(number), name, hz, total, wall, dict(zip(STATES, times)), []))
-        elif vms and len(cells) == len(EXIT_COLUMNS) and cells != EXIT_COLUMNS:
+            vcpus.append(Vcpu(int(vm), int(siblings), int(index), name, hz, total, wall,
+                              dict(zip(STATES, times)), []))
+        elif vcpus and len(cells) == len(EXIT_COLUMNS) and cells != EXIT_COLUMNS:
             if cells[0] == "-":
-                vms[-1].start = parse_start(cells)
+                vcpus[-1].start = parse_start(cells)
             else:
-                vms[-1].exits.append(Exit.parse(cells))
-    for vm in vms:
-        vm.check()
-    return sorted(vms, key=lambda vm: vm.id)
+                vcpus[-1].exits.append(Exit.parse(cells))
+    for vcpu in vcpus:
+        vcpu.check()
+    return sorted(vcpus, key=lambda vcpu: (vcpu.vm, vcpu.index))
 
 
 def tables(output):
@@ -168,8 +176,8 @@ def run(image, commands, *, bed, cpu=None, timeout=600):
 
 
 def record(image, commands, **options):
-    """Runs shell commands; the VMs that ended last."""
-    vms = parse(run(image, f"{commands}; trace --all --tsv", **options))
-    if not vms:
+    """Runs shell commands; the vCPUs of the VMs that ended last."""
+    vcpus = parse(run(image, f"{commands}; trace --all --tsv", **options))
+    if not vcpus:
         raise RecordingError(f"`{commands}` ran no VM; try `vm guest -q --trace=16384 -c io`")
-    return vms
+    return vcpus

@@ -5,7 +5,7 @@
 
 A process is a VM, a thread a vCPU.  Its slices are: guest; each exit, named by its kind,
 as long as its handler ran; monitor; halted; paused; waiting for the CPU.  Where no two vCPUs ever
-ran at the same time, a process `host` shows which VM had the CPU.
+ran at the same time, a process `host` shows which of them had the CPU.
 
 Time is the host's time-stamp counter: a tick is shown as one nanosecond, whatever the
 counter's frequency.  Under Bochs, and QEMU with -icount, a tick is an instruction.
@@ -20,6 +20,7 @@ import recording
 
 DEFAULT_RUN = 'vm guest -q --trace=16384 -c "io 10; hlt 3"'
 HOST_PID = 65536  # not a VM's number
+HOST = (HOST_PID, HOST_PID)
 UNIT = "1 ns shown is 1 tick of the time-stamp counter; under an emulator, 1 instruction"
 RUNNING = ("guest", "handler", "monitor")
 
@@ -29,12 +30,19 @@ def microseconds(ticks):
     return ticks / 1000
 
 
-def name_event(what, pid, name):
-    return {"ph": "M", "name": f"{what}_name", "pid": pid, "tid": pid, "args": {"name": name}}
+def track_of(vcpu):
+    """(process, thread) of a vCPU: a process's first thread has its number, and no two the same."""
+    return vcpu.vm, vcpu.vm + 2 * HOST_PID * vcpu.index
 
 
-def slice_event(name, category, pid, begin, end, args):
-    return {"ph": "X", "name": name, "cat": category, "pid": pid, "tid": pid,
+def name_event(what, track, name):
+    pid, tid = track
+    return {"ph": "M", "name": f"{what}_name", "pid": pid, "tid": tid, "args": {"name": name}}
+
+
+def slice_event(name, category, track, begin, end, args):
+    pid, tid = track
+    return {"ph": "X", "name": name, "cat": category, "pid": pid, "tid": tid,
             "ts": microseconds(begin), "dur": microseconds(end - begin), "args": args}
 
 
@@ -49,74 +57,78 @@ def part_args(part):
     return {"before exit" if part.state == "guest" else "after exit": part.exit.number}
 
 
-def vm_events(vm, origin):
+def vcpu_events(vcpu, origin):
     """One track: the vCPU's time, slice after slice."""
-    yield name_event("process", vm.id, f"VM {vm.id}: {vm.name}")
-    yield name_event("thread", vm.id, "vCPU 0")
-    slices = vm.slices()
-    if vm.lost and slices:
-        yield {"ph": "i", "s": "t", "name": f"{vm.lost} exits lost before this", "cat": "lost",
-               "pid": vm.id, "tid": vm.id, "ts": microseconds(slices[0].begin - origin),
-               "args": {"lost": vm.lost}}
+    track = track_of(vcpu)
+    yield name_event("process", track, f"VM {vcpu.vm}: {vcpu.name}")
+    yield name_event("thread", track, f"vCPU {vcpu.index}")
+    slices = vcpu.slices()
+    if vcpu.lost and slices:
+        yield {"ph": "i", "s": "t", "name": f"{vcpu.lost} exits lost before this", "cat": "lost",
+               "pid": track[0], "tid": track[1], "ts": microseconds(slices[0].begin - origin),
+               "args": {"lost": vcpu.lost}}
     for part in slices:
         handler = part.state == "handler"
-        yield slice_event(part.exit.exit if handler else part.state, part.state, vm.id,
+        yield slice_event(part.exit.exit if handler else part.state, part.state, track,
                           part.begin - origin, part.end - origin,
                           exit_args(part.exit) if handler else part_args(part))
 
 
-def on_cpu(vms):
-    """[(VM, from, to)] in the order of time; None if two ran at the same time."""
-    spans = sorted((part.begin, part.end, vm.id) for vm in vms for part in vm.slices()
-                   if part.state in RUNNING)
+def on_cpu(vcpus):
+    """[(vCPU, from, to)] in the order of time; None if two ran at the same time."""
+    spans = sorted(((part.begin, part.end, vcpu) for vcpu in vcpus for part in vcpu.slices()
+                    if part.state in RUNNING), key=lambda span: span[:2])
     found = []
-    for begin, end, vm in spans:
+    for begin, end, vcpu in spans:
         if found and begin < found[-1][2]:
             return None
-        if found and found[-1][0] == vm and found[-1][2] == begin:
-            found[-1] = (vm, found[-1][1], end)
+        if found and found[-1][0] is vcpu and found[-1][2] == begin:
+            found[-1] = (vcpu, found[-1][1], end)
         else:
-            found.append((vm, begin, end))
+            found.append((vcpu, begin, end))
     return found
 
 
-def host_events(vms, origin):
-    switches = on_cpu(vms)
+def host_events(vcpus, origin):
+    switches = on_cpu(vcpus)
     if not switches:
         return
-    yield name_event("process", HOST_PID, "host")
-    yield name_event("thread", HOST_PID, "CPU 0")
-    for vm, begin, end in switches:
-        yield slice_event(f"VM {vm}", "cpu", HOST_PID, begin - origin, end - origin, {"vm": vm})
+    yield name_event("process", HOST, "host")
+    yield name_event("thread", HOST, "CPU 0")
+    for vcpu, begin, end in switches:
+        yield slice_event(vcpu.title, "cpu", HOST, begin - origin, end - origin,
+                          {"vm": vcpu.vm, "vcpu": vcpu.index})
 
 
-def trace_of(vms, commands):
+def trace_of(vcpus, commands):
     """The whole file, as an object."""
-    begins = [vm.slices()[0].begin for vm in vms if vm.exits]
+    begins = [vcpu.slices()[0].begin for vcpu in vcpus if vcpu.exits]
     origin = min(begins, default=0)
-    events = [event for vm in vms for event in vm_events(vm, origin)]
+    events = [event for vcpu in vcpus for event in vcpu_events(vcpu, origin)]
     return {
         "displayTimeUnit": "ns",
         "otherData": {
             "unit": UNIT,
-            "ticks per second": vms[0].hz,
+            "ticks per second": vcpus[0].hz,
             "first tick": origin,
             "workload": commands,
-            "VMs": [{"vm": vm.id, "name": vm.name, "exits": vm.total, "lost": vm.lost,
-                     "wall": vm.wall, **vm.times} for vm in vms],
+            "vCPUs": [{"vm": vcpu.vm, "vcpu": vcpu.index, "name": vcpu.name, "exits": vcpu.total,
+                       "lost": vcpu.lost, "wall": vcpu.wall, **vcpu.times} for vcpu in vcpus],
         },
-        "traceEvents": [*events, *host_events(vms, origin)],
+        "traceEvents": [*events, *host_events(vcpus, origin)],
     }
 
 
-def summary(vms):
-    for vm in vms:
-        shares = ", ".join(f"{state} {vm.times[state] / vm.wall:.1%}" for state in recording.STATES)
-        yield f"VM {vm.id}, {vm.name}: {vm.total} exits in {vm.wall} ticks: {shares}"
-        if vm.lost:
-            yield (f"VM {vm.id}: the first {vm.lost} exits are LOST, the recorder had room for "
-                   f"{len(vm.exits)}: start it with `vm --trace=16384`, or let it do less")
-    if [vm.id for vm in vms] != list(range(1, len(vms) + 1)):
+def summary(vcpus):
+    for vcpu in vcpus:
+        shares = ", ".join(f"{state} {vcpu.times[state] / vcpu.wall:.1%}"
+                           for state in recording.STATES)
+        yield f"{vcpu.title}, {vcpu.name}: {vcpu.total} exits in {vcpu.wall} ticks: {shares}"
+        if vcpu.lost:
+            yield (f"{vcpu.title}: the first {vcpu.lost} exits are LOST, the recorder had room for "
+                   f"{len(vcpu.exits)}: start it with `vm --trace=16384`, or let it do less")
+    vms = sorted({vcpu.vm for vcpu in vcpus})
+    if vms != list(range(1, len(vms) + 1)):
         yield f"Only these VMs are in the trace: the kernel keeps the last {len(vms)} that ended"
 
 
@@ -134,11 +146,11 @@ def parse_args():
 def main():
     args = parse_args()
     try:
-        vms = recording.record(args.image, args.run, bed=args.bed, cpu=args.cpu)
+        vcpus = recording.record(args.image, args.run, bed=args.bed, cpu=args.cpu)
     except recording.RecordingError as error:
         sys.exit(f"trace.py: {error}")
-    args.output.write_text(json.dumps(trace_of(vms, args.run), indent=None) + "\n")
-    print("\n".join(summary(vms)))
+    args.output.write_text(json.dumps(trace_of(vcpus, args.run), indent=None) + "\n")
+    print("\n".join(summary(vcpus)))
     print(f"{args.output}: open it in https://ui.perfetto.dev or chrome://tracing.\n{UNIT}.")
 
 

@@ -54,7 +54,7 @@ beats_of(unsigned int i)
 
 	if (!crowd[i].vm)
 		crowd[i].vm = vm_of(crowd[i].monitor, i);
-	if (!crowd[i].vm || sys_vm_stats(crowd[i].vm, &stats) < 0)
+	if (!crowd[i].vm || sys_vm_stats(crowd[i].vm, VM_ALL_VCPUS, &stats) < 0)
 		return 0;
 	return stats.count[HV_EXIT_CPUID];
 }

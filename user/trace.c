@@ -10,7 +10,7 @@
 struct options {
 	uint32_t vm;
 	bool all, tsv;
-	uint64_t vcpu;
+	uint64_t vcpu;  /* or VM_ALL_VCPUS */
 	uint64_t count; /* of exits, at most */
 };
 
@@ -25,7 +25,7 @@ usage(void)
 	printf("usage: trace [VM | --all] [--vcpu N] [-n COUNT] [--tsv]\n"
 	       "  VM        its number; if not given, the newest, or the one that ended last\n"
 	       "  --all     all VMs that live, and the last %d that ended\n"
-	       "  --vcpu N  of its vCPUs that one; 0 if not given\n"
+	       "  --vcpu N  of its vCPUs that one; if not given, one after the other\n"
 	       "  -n COUNT  no more than the last COUNT exits\n"
 	       "  --tsv     columns separated by tabs, for programs, with where the time away "
 	       "went\n",
@@ -51,20 +51,23 @@ static void
 print_head(const struct vm_stats *stats, bool tsv)
 {
 	struct sys_info info;
+	char whose[16] = "";
 
 	if (!tsv) {
-		printf("VM %u, %s%s: exits\n", stats->id, stats->name,
-		       stats->live ? "" : " (it has ended)");
+		if (stats->vcpus > 1)
+			snprintf(whose, sizeof whose, " of vCPU %u", stats->vcpu);
+		printf("VM %u, %s%s: exits%s\n", stats->id, stats->name,
+		       stats->live ? "" : " (it has ended)", whose);
 		printf("%8s %14s %-18s %10s %18s %18s %12s %-7s %8s %10s\n", "number", "tsc",
 		       "exit", "raw", "rip", "qualification", "key", "action", "cycles", "away");
 		return;
 	}
 	sys_sys_info(&info);
-	printf("vm\tname\thz\texits\twall");
+	printf("vm\tvcpus\tvcpu\tname\thz\texits\twall");
 	for (enum vm_time t = 0; t < VM_TIMES; t++)
 		printf("\t%s", state_names[t]);
-	printf("\n%u\t%s\t%lu\t%lu\t%lu", stats->id, stats->name, info.tsc_hz, stats->total,
-	       stats->wall);
+	printf("\n%u\t%u\t%u\t%s\t%lu\t%lu\t%lu", stats->id, stats->vcpus, stats->vcpu, stats->name,
+	       info.tsc_hz, stats->total, stats->wall);
 	for (enum vm_time t = 0; t < VM_TIMES; t++)
 		printf("\t%lu", stats->time[t]);
 	printf("\nnumber\ttsc\texit\traw\trip\tqualification\tkey\taction\tcycles\taway\tspent\n");
@@ -139,35 +142,17 @@ print_start(struct cursor *c)
 	printf("\n");
 }
 
-/* How many of the VM's exits are the vCPU's: the least number that none of them has. */
-static uint64_t
-exits_of(const struct vm_stats *stats, uint32_t vcpu)
-{
-	uint64_t low = 0, high = stats->total;
-	struct vm_trace trace;
-
-	while (low < high) {
-		uint64_t middle = low + (high - low) / 2;
-
-		if (sys_vm_trace(stats->id, vcpu, middle, &trace) == 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 /* The VM may go on meanwhile. */
 static void
-show_vm(const struct options *o, const struct vm_stats *stats)
+show_vcpu(const struct options *o, const struct vm_stats *stats)
 {
-	uint64_t total = exits_of(stats, o->vcpu);
+	uint64_t total = stats->total;
 	uint64_t from = total > o->count ? total - o->count : 0;
-	struct cursor cursor = {.vm = stats->id, .vcpu = o->vcpu};
+	struct cursor cursor = {.vm = stats->id, .vcpu = stats->vcpu};
 	struct vm_trace trace;
 
 	print_head(stats, o->tsv);
-	while (from < total && sys_vm_trace(stats->id, o->vcpu, from, &trace) == 0) {
+	while (from < total && sys_vm_trace(stats->id, stats->vcpu, from, &trace) == 0) {
 		if (o->tsv && trace.number == 0)
 			print_start(&cursor);
 		print(&trace, o->tsv);
@@ -177,18 +162,32 @@ show_vm(const struct options *o, const struct vm_stats *stats)
 	}
 }
 
+/* Those of its vCPUs that are asked for; negative: none is. */
+static long
+show_vm(const struct options *o, uint32_t vm)
+{
+	uint32_t vcpu = o->vcpu == VM_ALL_VCPUS ? 0 : o->vcpu;
+	struct vm_stats stats;
+	long err;
+
+	while ((err = sys_vm_stats(vm, vcpu, &stats)) == 0) {
+		vm = stats.id; /* whatever ends meanwhile */
+		show_vcpu(o, &stats);
+		if (o->vcpu != VM_ALL_VCPUS || ++vcpu == stats.vcpus)
+			break;
+	}
+	return err;
+}
+
 static int
 show_all(const struct options *o)
 {
-	struct vm_stats stats;
 	struct vm_info info;
 
 	for (unsigned int n = VM_KEPT; n-- > 0;)
-		if (sys_vm_stats(VM_ENDED(n), &stats) == 0)
-			show_vm(o, &stats);
+		show_vm(o, VM_ENDED(n));
 	for (unsigned int i = 0; sys_vm_info(i, &info) == 0; i++)
-		if (sys_vm_stats(info.id, &stats) == 0)
-			show_vm(o, &stats);
+		show_vm(o, info.id);
 	return 0;
 }
 
@@ -197,13 +196,14 @@ show_one(const struct options *o)
 {
 	uint32_t vm = o->vm ? o->vm : vm_newest();
 	struct vm_stats stats;
-	long err = sys_vm_stats(vm, &stats);
+	long err = show_vm(o, vm);
 
-	if (err == 0) {
-		show_vm(o, &stats);
+	if (err == 0)
 		return 0;
-	}
-	if (vm)
+	if (err == -E_INVAL && sys_vm_stats(vm, VM_ALL_VCPUS, &stats) == 0)
+		printf("trace: VM %u has no vCPU %lu: it has %u, numbered from 0\n", stats.id,
+		       o->vcpu, stats.vcpus);
+	else if (vm)
 		printf("trace: VM %u: %s; `vms` lists the VMs\n", vm, error_text(err));
 	else
 		printf("trace: no VM has run; start one, such as `vm guest`\n");
@@ -213,7 +213,7 @@ show_one(const struct options *o)
 int
 main(int argc, char **argv)
 {
-	struct options o = {.count = UINT64_MAX};
+	struct options o = {.vcpu = VM_ALL_VCPUS, .count = UINT64_MAX};
 	uint64_t vm;
 
 	for (int i = 1; i < argc; i++) {

@@ -307,10 +307,11 @@ int64_t vm_post(struct env *e, uint64_t id, uint64_t requests);
 /* -E_AGAIN: there is none yet, and the caller wants to wait. */
 int64_t vm_requests(struct env *e, uint64_t id, bool wait);
 int64_t vm_info(struct env *e, uint64_t index, uint64_t info_va);
-int64_t vm_stats(struct env *e, uint64_t id, uint64_t stats_va);
+/* vcpu: a number, or VM_ALL_VCPUS. */
+int64_t vm_stats(struct env *e, uint64_t id, uint64_t vcpu, uint64_t stats_va);
 int64_t vm_mark(struct env *e, uint64_t id, uint64_t now_va, uint64_t before_va);
-int64_t vm_histogram(struct env *e, uint64_t id, uint64_t kind, uint64_t buckets_va);
-int64_t vm_keys(struct env *e, uint64_t id, uint64_t kind, uint64_t keys_va);
+int64_t vm_histogram(struct env *e, uint64_t id, uint64_t vcpu, uint64_t kind, uint64_t buckets_va);
+int64_t vm_keys(struct env *e, uint64_t id, uint64_t vcpu, uint64_t kind, uint64_t keys_va);
 int64_t vm_trace(struct env *e, uint64_t id, uint64_t vcpu, uint64_t number, uint64_t trace_va);
 int64_t vm_span(struct env *e, uint64_t id, uint64_t vcpu, uint64_t number, uint64_t span_va);
 int64_t hv_get_caps(struct env *e, uint64_t caps_va);

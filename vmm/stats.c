@@ -18,21 +18,21 @@ static struct ended {
 	unsigned int vcpus;
 	struct acct acct[VM_VCPUS_MAX];
 	uint64_t at; /* TSC */
-	uint64_t vmreads, vmwrites;
+	uint64_t vmreads[VM_VCPUS_MAX], vmwrites[VM_VCPUS_MAX];
 	uint64_t table_pages;
 	struct vm_stats marked;
 } ended[VM_KEPT]; /* a ring */
 static unsigned int ended_last;
 
-/* The accounts of a VM, wherever they are. */
+/* The accounts of a VM, wherever they are; asked for are those of the vCPUs [first, end). */
 struct accounts {
 	uint32_t id;
 	bool live;
 	const char *name;
-	unsigned int vcpus;
-	const struct acct *acct[VM_VCPUS_MAX];
+	unsigned int vcpus, first, end;
 	uint64_t now;
-	uint64_t vmreads, vmwrites;
+	const struct acct *acct[VM_VCPUS_MAX];
+	uint64_t vmreads[VM_VCPUS_MAX], vmwrites[VM_VCPUS_MAX];
 	uint64_t table_pages;
 };
 
@@ -75,8 +75,8 @@ stats_keep(struct vm *vm)
 
 		k->acct[i] = v->acct;
 		memset(&v->acct, 0, sizeof(v->acct));
-		k->vmreads += v->vmreads;
-		k->vmwrites += v->vmwrites;
+		k->vmreads[i] = v->vmreads;
+		k->vmwrites[i] = v->vmwrites;
 	}
 	k->table_pages = vm_table_pages(vm);
 	if (vm->marked)
@@ -93,8 +93,8 @@ accounts_of_vm(struct vm *vm, struct accounts *out)
 	out->vcpus = vm->vcpu_count;
 	for (unsigned int i = 0; i < vm->vcpu_count; i++) {
 		out->acct[i] = &vm->vcpus[i]->acct;
-		out->vmreads += vm->vcpus[i]->vmreads;
-		out->vmwrites += vm->vcpus[i]->vmwrites;
+		out->vmreads[i] = vm->vcpus[i]->vmreads;
+		out->vmwrites[i] = vm->vcpus[i]->vmwrites;
 	}
 	out->table_pages = vm_table_pages(vm);
 }
@@ -112,53 +112,83 @@ ended_of(uint64_t id)
 	return NULL;
 }
 
-static int
-accounts_of(uint64_t id, struct accounts *out)
+static void
+accounts_of_ended(const struct ended *k, struct accounts *out)
 {
-	struct vm *vm = vm_by_id(id);
-	const struct ended *k;
-
-	if (vm) {
-		accounts_of_vm(vm, out);
-		return 0;
-	}
-	if (!(k = ended_of(id)))
-		return -E_BAD_VM;
 	*out = (struct accounts){.id = k->id, .name = k->name, .now = k->at};
 	out->vcpus = k->vcpus;
 	for (unsigned int i = 0; i < k->vcpus; i++)
 		out->acct[i] = &k->acct[i];
-	out->vmreads = k->vmreads;
-	out->vmwrites = k->vmwrites;
+	memcpy(out->vmreads, k->vmreads, sizeof(out->vmreads));
+	memcpy(out->vmwrites, k->vmwrites, sizeof(out->vmwrites));
 	out->table_pages = k->table_pages;
+}
+
+/* -E_BAD_VM; -E_INVAL: it has no such vCPU. */
+static int
+accounts_of(uint64_t id, uint64_t vcpu, struct accounts *out)
+{
+	struct vm *vm = vm_by_id(id);
+	const struct ended *k;
+
+	if (vm)
+		accounts_of_vm(vm, out);
+	else if ((k = ended_of(id)) != NULL)
+		accounts_of_ended(k, out);
+	else
+		return -E_BAD_VM;
+	out->end = out->vcpus;
+	if (vcpu == VM_ALL_VCPUS)
+		return 0;
+	if (vcpu >= out->vcpus)
+		return -E_INVAL;
+	out->first = (unsigned int)vcpu;
+	out->end = out->first + 1;
+	return 0;
+}
+
+/* Those of one vCPU, as of `now`. */
+static int
+account_of(uint64_t id, uint64_t vcpu, const struct acct **out, uint64_t *now)
+{
+	struct accounts from;
+	int err = vcpu == VM_ALL_VCPUS ? -E_INVAL : accounts_of(id, vcpu, &from);
+
+	if (err < 0)
+		return err;
+	*out = from.acct[from.first];
+	*now = from.now;
 	return 0;
 }
 
 static int
-stats_of(uint64_t id, struct vm_stats *out)
+stats_of(uint64_t id, uint64_t vcpu, struct vm_stats *out)
 {
 	struct accounts from;
-	int err = accounts_of(id, &from);
+	int err = accounts_of(id, vcpu, &from);
 
 	if (err < 0)
 		return err;
 	memset(out, 0, sizeof(*out));
 	out->id = from.id;
 	out->live = from.live;
+	out->vcpus = from.vcpus;
+	out->vcpu = (uint32_t)vcpu;
 	strlcpy(out->name, from.name, sizeof(out->name));
-	for (unsigned int i = 0; i < from.vcpus; i++)
+	for (unsigned int i = from.first; i < from.end; i++) {
 		acct_add_stats(from.acct[i], out, from.now);
-	out->vmreads = from.vmreads;
-	out->vmwrites = from.vmwrites;
+		out->vmreads += from.vmreads[i];
+		out->vmwrites += from.vmwrites[i];
+	}
 	out->table_pages = from.table_pages;
 	return 0;
 }
 
 int64_t
-vm_stats(struct env *e, uint64_t id, uint64_t stats_va)
+vm_stats(struct env *e, uint64_t id, uint64_t vcpu, uint64_t stats_va)
 {
 	struct vm_stats stats;
-	int err = stats_of(id, &stats);
+	int err = stats_of(id, vcpu, &stats);
 
 	return err < 0 ? err : copy_out(e->as, stats_va, &stats, sizeof(stats));
 }
@@ -168,7 +198,7 @@ vm_mark(struct env *e, uint64_t id, uint64_t now_va, uint64_t before_va)
 {
 	struct vm *vm = vm_by_id(id);
 	struct vm_stats stats, *marked;
-	int err = stats_of(id, &stats);
+	int err = stats_of(id, VM_ALL_VCPUS, &stats);
 
 	if (err < 0)
 		return err;
@@ -186,33 +216,33 @@ vm_mark(struct env *e, uint64_t id, uint64_t now_va, uint64_t before_va)
 }
 
 int64_t
-vm_histogram(struct env *e, uint64_t id, uint64_t kind, uint64_t buckets_va)
+vm_histogram(struct env *e, uint64_t id, uint64_t vcpu, uint64_t kind, uint64_t buckets_va)
 {
 	uint64_t buckets[VM_BUCKETS] = {0};
 	struct accounts from;
-	int err = accounts_of(id, &from);
+	int err = accounts_of(id, vcpu, &from);
 
 	if (kind >= HV_EXIT_KINDS)
 		return -E_INVAL;
 	if (err < 0)
 		return err;
-	for (unsigned int i = 0; i < from.vcpus; i++)
+	for (unsigned int i = from.first; i < from.end; i++)
 		acct_add_histogram(from.acct[i], kind, buckets);
 	return copy_out(e->as, buckets_va, buckets, sizeof(buckets));
 }
 
 int64_t
-vm_keys(struct env *e, uint64_t id, uint64_t kind, uint64_t keys_va)
+vm_keys(struct env *e, uint64_t id, uint64_t vcpu, uint64_t kind, uint64_t keys_va)
 {
 	struct vm_keys keys = {0};
 	struct accounts from;
-	int err = accounts_of(id, &from);
+	int err = accounts_of(id, vcpu, &from);
 
 	if (kind >= HV_EXIT_KINDS)
 		return -E_INVAL;
 	if (err < 0)
 		return err;
-	for (unsigned int i = 0; i < from.vcpus; i++)
+	for (unsigned int i = from.first; i < from.end; i++)
 		acct_add_keys(from.acct[i], kind, &keys);
 	return copy_out(e->as, keys_va, &keys, sizeof(keys));
 }
@@ -220,31 +250,25 @@ vm_keys(struct env *e, uint64_t id, uint64_t kind, uint64_t keys_va)
 int64_t
 vm_trace(struct env *e, uint64_t id, uint64_t vcpu, uint64_t number, uint64_t trace_va)
 {
+	const struct acct *acct;
 	struct vm_trace trace;
-	struct accounts from;
-	int err = accounts_of(id, &from);
+	uint64_t now;
+	int err = account_of(id, vcpu, &acct, &now);
 
-	if (err < 0)
-		return err;
-	if (vcpu >= from.vcpus)
-		return -E_INVAL;
-	if (!acct_trace(from.acct[vcpu], number, &trace, from.now))
-		return -E_NOT_FOUND;
-	return copy_out(e->as, trace_va, &trace, sizeof(trace));
+	if (err == 0 && !acct_trace(acct, number, &trace, now))
+		err = -E_NOT_FOUND;
+	return err < 0 ? err : copy_out(e->as, trace_va, &trace, sizeof(trace));
 }
 
 int64_t
 vm_span(struct env *e, uint64_t id, uint64_t vcpu, uint64_t number, uint64_t span_va)
 {
+	const struct acct *acct;
 	struct vm_span span;
-	struct accounts from;
-	int err = accounts_of(id, &from);
+	uint64_t now;
+	int err = account_of(id, vcpu, &acct, &now);
 
-	if (err < 0)
-		return err;
-	if (vcpu >= from.vcpus)
-		return -E_INVAL;
-	if (!acct_span(from.acct[vcpu], number, &span, from.now))
-		return -E_NOT_FOUND;
-	return copy_out(e->as, span_va, &span, sizeof(span));
+	if (err == 0 && !acct_span(acct, number, &span, now))
+		err = -E_NOT_FOUND;
+	return err < 0 ? err : copy_out(e->as, span_va, &span, sizeof(span));
 }

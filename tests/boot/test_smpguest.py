@@ -5,6 +5,7 @@ import re
 import pytest
 
 from conftest import assert_clean, audited
+from test_acct import check_sums, tables
 from test_vms import BEDS, ESCAPE, command, shell, vms
 
 # Where time is instructions.
@@ -15,6 +16,7 @@ HOSTILE = {
     "t/ap-nowhere": "vCPU 1: guest executed guest-physical address 0xff000, where there is no memory",
     "t/ap-halt": "stopped: HLT with interrupts off: nothing can wake the guest",
 }
+SUMMED = ("count", "cycles", "monitor")
 WORK = re.compile(r"^ +smp: work of (\d+) ticks on one CPU takes (\d+) on 2 at once$", re.M)
 
 
@@ -23,8 +25,7 @@ WORK = re.compile(r"^ +smp: work of (\d+) ticks on one CPU takes (\d+) on 2 at o
 def test_guest_uses_all_cpus(bed, cpus, machine):
     """It starts them, they work at once and interrupt each other; accounts and leaves know all."""
     m = machine(**BEDS[bed], cpus=cpus,
-                run=audited("vm --cpus 2 guest -c 'cpus; smp; reboot'; exits --tsv;"
-                            "trace -n 3; trace --vcpu 1 -n 3"))
+                run=audited("vm --cpus 2 guest -c 'cpus; smp; reboot'; exits --tsv; trace -n 3"))
     m.expect("2 CPUs")
     m.expect("2 CPUs")  # after the reset
     m.expect("guest> ")
@@ -43,6 +44,38 @@ def test_guest_uses_all_cpus(bed, cpus, machine):
         for one, both in WORK.findall(m.output):
             ratio = int(both) / int(one)
             assert ratio < 1.1 if cpus == 2 else 1.9 < ratio < 2.2
+
+
+@pytest.mark.parametrize("bed", ["bochs-vmx", "qemu-svm"])
+def test_accounts_of_each(bed, machine):
+    """Whatever is counted of the vCPUs adds up to what is counted of the VM, and each is whole."""
+    def views(vcpu=""):
+        return "".join(f"exits {vcpu} {view} --tsv;" for view in ("", "--hist 10", "--by leaf"))
+    m = machine(**BEDS[bed], run="vm guest --cpus 2 -q -c 'smp; cpuid'; exits; exits --vcpu 1;" +
+                views() + views("--vcpu 0") + views("--vcpu 1") +
+                "exits --vcpu 2; trace --vcpu 2; trace --vcpu 1 -n 2; exits --vcpu 8;"
+                "exits --vcpu 0 --since-last; exits 99 --vcpu 0; trace 99")
+    m.finish()
+    found = tables(m.output)
+    both, one, two = found[:5], found[5:10], found[10:15]
+    for exits, times, memory, *_ in (both, one, two):
+        check_sums(exits, times, memory)
+    for whole, *parts in zip(both[0], one[0], two[0]):
+        for column in SUMMED:
+            assert whole[column] == sum(part[column] for part in parts)
+    for whole, *parts in zip(both[1], one[1], two[1]):
+        assert whole["ticks"] == sum(part["ticks"] for part in parts)
+    for key, at in (("from", 3), ("leaf", 4)):
+        counts = [{row[key]: row["count"] for row in table[at]} for table in (both, one, two)]
+        assert counts[1] != counts[2]
+        assert counts[0] == {name: counts[1].get(name, 0) + counts[2].get(name, 0)
+                             for name in counts[0]}
+    assert "VM 1, guest (it has ended): exits of vCPU 1\n" in m.output
+    assert m.output.count("exits: VM 1 has no vCPU 2: it has 2, numbered from 0") == 1
+    assert m.output.count("trace: VM 1 has no vCPU 2: it has 2, numbered from 0") == 1
+    assert len(re.findall(r"^ +\d+ +\d+ \S+ +0x", m.output, re.M)) == 2  # of trace
+    assert m.output.count("usage: exits") == 2
+    assert "exits: VM 99: no such VM" in m.output and "trace: VM 99: no such VM" in m.output
 
 
 @pytest.mark.parametrize("bed, cpus", [("bochs-vmx", 1), ("bochs-svm", 2), ("qemu-svm", 1)])

@@ -14,6 +14,7 @@ import trace
 ONE = 'vm guest -q --trace=1024 -c "hlt 2"'
 TWO = ("together \"vm guest -q --trace=4096 -c 'bench yield 20; hlt 2'\" "
        "\"vm guest -q --trace=4096 -c 'cpuid 20; hlt 1'\"")
+SMP = 'vm guest -q --cpus=2 --trace=4096 -c cpus'
 LOST = 'vm t/counts -q --trace=100'
 RECORDED = 128  # 100, in whole pages of 64
 
@@ -66,14 +67,14 @@ def tracks(data):
     return found
 
 
-def check_vm(slices, vm):
-    """The track of a VM whose exits are all recorded."""
+def check_vcpu(slices, vcpu):
+    """The track of a vCPU whose exits are all recorded."""
     assert all(a[3] == b[2] for a, b in zip(slices, slices[1:])), "time has no gaps"
-    assert slices[-1][3] - slices[0][2] == vm["wall"]
-    assert sum(category == "handler" for _, category, *_ in slices) == vm["exits"]
+    assert slices[-1][3] - slices[0][2] == vcpu["wall"]
+    assert sum(category == "handler" for _, category, *_ in slices) == vcpu["exits"]
     for state in recording.STATES:
         spent = sum(end - begin for _, category, begin, end in slices if category == state)
-        assert spent == vm[state], state
+        assert spent == vcpu[state], state
 
 
 def run(tmp_path, bed, commands):
@@ -91,36 +92,53 @@ def run(tmp_path, bed, commands):
 def test_trace_of_one_vm(tmp_path, bed):
     data, said = run(tmp_path, bed, ONE)
     found = tracks(data)
-    (vm,) = data["otherData"]["VMs"]
-    check_vm(found[1, 1], vm)
+    (vcpu,) = data["otherData"]["vCPUs"]
+    check_vcpu(found[1, 1], vcpu)
     names = {name for name, *_ in found[1, 1]}
     assert {"guest", "monitor", "halted", "waiting", "HLT", "CPUID", "IO_INSTRUCTION",
             "EPT_VIOLATION"} <= names
-    assert vm["lost"] == 0 and "LOST" not in said
+    assert vcpu["lost"] == 0 and "LOST" not in said
     assert "instruction" in data["otherData"]["unit"] and data["otherData"]["unit"] in said
-    assert {name for name, *_ in found[trace.HOST_PID, trace.HOST_PID]} == {"VM 1"}
+    assert {name for name, *_ in found[trace.HOST]} == {"VM 1"}
 
 
 def test_trace_of_two_vms(tmp_path):
     """Whoever has the CPU, the other one waits or is halted."""
     data, _ = run(tmp_path, "qemu-svm", TWO)
     found = tracks(data)
-    for vm in data["otherData"]["VMs"]:
-        check_vm(found[vm["vm"], vm["vm"]], vm)
-    on_cpu = [name for name, *_ in found[trace.HOST_PID, trace.HOST_PID]]
+    for vcpu in data["otherData"]["vCPUs"]:
+        check_vcpu(found[vcpu["vm"], vcpu["vm"]], vcpu)
+    on_cpu = [name for name, *_ in found[trace.HOST]]
     assert set(on_cpu) == {"VM 1", "VM 2"}
     switches = sum(a != b for a, b in zip(on_cpu, on_cpu[1:]))
     assert switches >= 4
     assert len(found) == 3
 
 
+def test_trace_of_two_vcpus(tmp_path):
+    """A track for each, both whole; on one CPU they take turns."""
+    data, said = run(tmp_path, "qemu-svm", SMP)
+    found = tracks(data)
+    vcpus = data["otherData"]["vCPUs"]
+    assert [(vcpu["vm"], vcpu["vcpu"]) for vcpu in vcpus] == [(1, 0), (1, 1)]
+    of_vm = [slices for (pid, _), slices in found.items() if pid == 1]
+    assert len(of_vm) == 2
+    for slices, vcpu in zip(of_vm, vcpus):
+        check_vcpu(slices, vcpu)
+        assert f"VM 1 vCPU {vcpu['vcpu']}, guest: {vcpu['exits']} exits" in said
+    names = {event["args"]["name"] for event in data["traceEvents"]
+             if event["ph"] == "M" and event["name"] == "thread_name"}
+    assert names == {"vCPU 0", "vCPU 1", "CPU 0"}
+    assert {name for name, *_ in found[trace.HOST]} == {"VM 1 vCPU 0", "VM 1 vCPU 1"}
+
+
 def test_lost_exits_are_told(tmp_path):
     data, said = run(tmp_path, "qemu-svm", LOST)
-    (vm,) = data["otherData"]["VMs"]
-    assert vm["lost"] == vm["exits"] - RECORDED > 0
-    assert f"the first {vm['lost']} exits are LOST" in said
+    (vcpu,) = data["otherData"]["vCPUs"]
+    assert vcpu["lost"] == vcpu["exits"] - RECORDED > 0
+    assert f"the first {vcpu['lost']} exits are LOST" in said
     lost = [event for event in data["traceEvents"] if event["ph"] == "i"]
-    assert [event["args"]["lost"] for event in lost] == [vm["lost"]]
+    assert [event["args"]["lost"] for event in lost] == [vcpu["lost"]]
     slices = tracks(data)[1, 1]
     assert sum(category == "handler" for _, category, *_ in slices) == RECORDED
     assert lost[0]["ts"] * 1000 == slices[0][2]
@@ -135,11 +153,11 @@ def test_no_vm_is_told(tmp_path):
     assert not (tmp_path / "trace.json").exists()
 
 
-VM_LINE = "\t".join(recording.VM_COLUMNS)
+VCPU_LINE = "\t".join(recording.VCPU_COLUMNS)
 EXIT_LINE = "\t".join(recording.EXIT_COLUMNS)
 GOOD = f"""\
-{VM_LINE}
-1	guest	1000	2	100	20	10	70	0	0	0
+{VCPU_LINE}
+1	1	0	guest	1000	2	100	20	10	70	0	0	0
 {EXIT_LINE}
 -	5000	-	0	0	0	-	-	0	40	monitor:40
 0	5050	CPUID	0x72	0x7c00	0	0	skip	5	0	-
@@ -154,16 +172,16 @@ BAD = {
 
 
 def test_a_good_recording():
-    (vm,) = recording.parse(GOOD)
-    assert [(s.state, s.begin, s.end) for s in vm.slices()] == [
+    (vcpu,) = recording.parse(GOOD)
+    assert [(s.state, s.begin, s.end) for s in vcpu.slices()] == [
         ("monitor", 5000, 5040), ("guest", 5040, 5050), ("handler", 5050, 5055),
         ("guest", 5055, 5065), ("handler", 5065, 5070), ("monitor", 5070, 5100)]
 
 
 def test_a_recording_that_does_not_know_where_time_went():
-    (vm,) = recording.parse(LOST_SPANS)
-    assert [s.state for s in vm.slices()][-1] == "away"
-    assert vm.slices()[-1].end - vm.slices()[0].begin == vm.wall
+    (vcpu,) = recording.parse(LOST_SPANS)
+    assert [s.state for s in vcpu.slices()][-1] == "away"
+    assert vcpu.slices()[-1].end - vcpu.slices()[0].begin == vcpu.wall
 
 
 @pytest.mark.parametrize("what", BAD)

@@ -3,7 +3,12 @@
 int
 say_error(const struct options *o, long err)
 {
-	if (o->vm)
+	static struct vm_stats stats;
+
+	if (err == -E_INVAL && sys_vm_stats(o->vm, VM_ALL_VCPUS, &stats) == 0)
+		printf("exits: VM %u has no vCPU %u: it has %u, numbered from 0\n", stats.id,
+		       o->vcpu, stats.vcpus);
+	else if (o->vm)
 		printf("exits: VM %u: %s; `vms` lists the VMs\n", o->vm, error_text(err));
 	else
 		printf("exits: no VM has run; start one, such as `vm guest`\n");
@@ -13,18 +18,24 @@ say_error(const struct options *o, long err)
 static void
 print(const struct options *o, const struct vm_stats *stats, const char *what)
 {
+	char whose[16] = "";
+
+	if (o->vcpu != VM_ALL_VCPUS)
+		snprintf(whose, sizeof whose, " of vCPU %u", o->vcpu);
 	if (!o->tsv)
-		printf("VM %u, %s%s: exits%s\n", stats->id, stats->name,
-		       stats->live ? "" : " (it has ended)", what);
+		printf("VM %u, %s%s: exits%s%s\n", stats->id, stats->name,
+		       stats->live ? "" : " (it has ended)", whose, what);
 	table_print(o, stats);
 	times_print(o, stats);
 }
 
+/* A look at all vCPUs is what the next --since-last goes by. */
 static int
 show_table(const struct options *o)
 {
 	static struct vm_stats now, before;
-	long err = sys_vm_mark(o->vm, &now, &before);
+	long err = o->vcpu == VM_ALL_VCPUS ? sys_vm_mark(o->vm, &now, &before)
+	                                   : sys_vm_stats(o->vm, o->vcpu, &now);
 
 	if (err < 0)
 		return say_error(o, err);
@@ -40,7 +51,7 @@ show_live(const struct options *o)
 	static struct vm_stats now, before, shown;
 
 	do {
-		long err = sys_vm_stats(o->vm, &now);
+		long err = sys_vm_stats(o->vm, o->vcpu, &now);
 
 		if (err < 0)
 			return say_error(o, err);

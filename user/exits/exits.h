@@ -11,7 +11,8 @@ enum { STATUS_OK, STATUS_ERROR, STATUS_USAGE };
 enum view { VIEW_TABLE, VIEW_HISTOGRAM, VIEW_KEYS, VIEW_LIVE };
 
 struct options {
-	uint32_t vm; /* 0: the newest, or the one that ended last */
+	uint32_t vm;   /* 0: the newest, or the one that ended last */
+	uint32_t vcpu; /* or VM_ALL_VCPUS */
 	enum view view;
 	bool top;                  /* dearest kinds first */
 	bool since_last;           /* what came since the last look */
@@ -38,7 +39,7 @@ int histogram_print(const struct options *o);
 const struct key_view *key_view_find(const char *name);
 int keys_print(const struct options *o);
 
-/* exits.c: says what is wrong with that VM; an exit status. */
+/* exits.c: says what is wrong with that VM or vCPU; an exit status. */
 int say_error(const struct options *o, long err);
 
 static inline uint64_t

@@ -20,7 +20,7 @@ histogram_print(const struct options *o)
 {
 	uint64_t buckets[VM_BUCKETS], total = 0, most = 0;
 	unsigned int first = VM_BUCKETS, last = 0;
-	long err = sys_vm_histogram(o->vm, o->kind, buckets);
+	long err = sys_vm_histogram(o->vm, o->vcpu, o->kind, buckets);
 
 	if (err < 0)
 		return say_error(o, err);

@@ -68,7 +68,7 @@ static long
 take(const struct options *o, enum hv_exit_kind kind, struct vm_key *others, struct vm_key *total)
 {
 	static struct vm_keys keys;
-	long err = sys_vm_keys(o->vm, kind, &keys);
+	long err = sys_vm_keys(o->vm, o->vcpu, kind, &keys);
 
 	if (err < 0)
 		return err;

@@ -5,13 +5,15 @@
 static bool
 usage(void)
 {
-	printf("usage: exits [VM] [--top] [--since-last] [--tsv]\n"
-	       "       exits [VM] --hist KIND [--tsv]\n"
-	       "       exits [VM] --by port|msr|leaf|page [--tsv]\n"
-	       "       exits [VM] --live [--top]\n"
+	printf("usage: exits [VM] [--vcpu N] [--top] [--tsv]\n"
+	       "       exits [VM] --since-last [--top] [--tsv]\n"
+	       "       exits [VM] [--vcpu N] --hist KIND [--tsv]\n"
+	       "       exits [VM] [--vcpu N] --by port|msr|leaf|page [--tsv]\n"
+	       "       exits [VM] [--vcpu N] --live [--top]\n"
 	       "  VM            its number, as `vms` shows it; if not given, the newest one, or "
 	       "if\n"
 	       "                there is none, the one that ended last\n"
+	       "  --vcpu N      of its vCPUs that one only, not all added up\n"
 	       "  --top         the dearest exits first, not in the order of their reasons\n"
 	       "  --since-last  only what came since `exits` was last asked about this VM\n"
 	       "  --hist KIND   the costs of one kind, a name as in the table or a reason\n"
@@ -83,6 +85,17 @@ parse_vm(struct options *o, const char *text)
 }
 
 static bool
+parse_vcpu(struct options *o, const char *text)
+{
+	uint64_t vcpu;
+
+	if (!text || !parse_number(text, VM_VCPUS_MAX - 1, &vcpu))
+		return usage();
+	o->vcpu = vcpu;
+	return true;
+}
+
+static bool
 parse_flag(struct options *o, const char *text)
 {
 	const struct {
@@ -105,7 +118,7 @@ options_parse(struct options *o, int argc, char **argv)
 {
 	bool ok = true;
 
-	*o = (struct options){.view = VIEW_TABLE};
+	*o = (struct options){.view = VIEW_TABLE, .vcpu = VM_ALL_VCPUS};
 	for (int i = 1; ok && i < argc; i++) {
 		const char *next = i + 1 < argc ? argv[i + 1] : NULL;
 		enum view before = o->view;
@@ -114,6 +127,8 @@ options_parse(struct options *o, int argc, char **argv)
 			ok = parse_kind(o, next), i++;
 		else if (!strcmp(argv[i], "--by"))
 			ok = parse_by(o, next), i++;
+		else if (!strcmp(argv[i], "--vcpu"))
+			ok = parse_vcpu(o, next), i++;
 		else if (!strcmp(argv[i], "--live"))
 			o->view = VIEW_LIVE;
 		else if (argv[i][0] == '-')
@@ -124,6 +139,8 @@ options_parse(struct options *o, int argc, char **argv)
 			return usage();
 	}
 	if (ok && (o->since_last || o->top) && (o->view == VIEW_HISTOGRAM || o->view == VIEW_KEYS))
+		return usage();
+	if (ok && o->since_last && o->vcpu != VM_ALL_VCPUS)
 		return usage();
 	if (ok && o->view == VIEW_LIVE && (o->since_last || o->tsv))
 		return usage();

@@ -58,11 +58,11 @@ run_loops(uint32_t vm, uint32_t loops)
 	struct sys_info from, to;
 
 	*(volatile uint32_t *)(UVM_RAM + COUNTER) = loops;
-	CHECK_RESULT(sys_vm_stats(vm, &before), 0);
+	CHECK_RESULT(sys_vm_stats(vm, VM_ALL_VCPUS, &before), 0);
 	sys_sys_info(&from);
 	CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
 	sys_sys_info(&to);
-	CHECK_RESULT(sys_vm_stats(vm, &after), 0);
+	CHECK_RESULT(sys_vm_stats(vm, VM_ALL_VCPUS, &after), 0);
 	CHECK_RESULT(RUN->exit, VM_EXIT_IO);
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		CHECK_RESULT(after.count[kinds[i]] - before.count[kinds[i]], loops);

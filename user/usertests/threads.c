@@ -241,7 +241,7 @@ look_beside(void *arg)
 	for (int i = 0; i < LOOKS; i++) {
 		uint64_t sum = 0;
 
-		if (sys_vm_stats((uint32_t)*word, &stats) < 0)
+		if (sys_vm_stats((uint32_t)*word, VM_ALL_VCPUS, &stats) < 0)
 			right = false;
 		for (enum vm_time t = 0; t < VM_TIMES; t++) {
 			sum += stats.time[t];

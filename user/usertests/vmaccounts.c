@@ -35,7 +35,7 @@ test_vm_times(void)
 	RUN->deadline = rdtsc() + span;
 	CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
 	CHECK_RESULT(RUN->exit, VM_EXIT_EVENT);
-	CHECK_RESULT(sys_vm_stats(vm, &stats), 0);
+	CHECK_RESULT(sys_vm_stats(vm, VM_ALL_VCPUS, &stats), 0);
 	for (unsigned int i = 0; i < info.cpus; i++) {
 		CHECK_RESULT(sys_env_kill(child[i]), 0);
 		CHECK_RESULT(sys_env_wait(child[i]), ENV_WAIT_KILLED);
@@ -68,7 +68,8 @@ test_vm_accounts(void)
 	CHECK_RESULT(sys_vm_trace(vm, 0, 0, &trace), -E_NOT_FOUND);
 	CHECK_RESULT(sys_vm_span(vm, 0, 0, &span), 0);
 	CHECK(span.state == VM_TIME_MONITOR && span.exits == 0);
-	CHECK_RESULT(sys_vm_span(vm, 0, 1, &span), -E_NOT_FOUND);
+	/* There are as many as it has waited for a CPU already. */
+	CHECK_RESULT(sys_vm_span(vm, 0, 1000, &span), -E_NOT_FOUND);
 	CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
 	CHECK_RESULT(sys_vm_mark(vm, &now, &before), 0);
 	CHECK(now.live && now.id == vm && before.total == 0 && now.total > 0);
@@ -77,39 +78,45 @@ test_vm_accounts(void)
 	CHECK(now.total > before.total);
 	CHECK_RESULT(sys_vm_trace(vm, 0, now.total - 1, &trace), 0);
 	CHECK(trace.kind == HV_EXIT_IO_INSTRUCTION && trace.rip == CODE && trace.key == PORT);
-	CHECK_RESULT(sys_vm_keys(vm, HV_EXIT_IO_INSTRUCTION, &keys), 0);
+	CHECK_RESULT(sys_vm_keys(vm, VM_ALL_VCPUS, HV_EXIT_IO_INSTRUCTION, &keys), 0);
 	CHECK(keys.rows == 1 && keys.row[0].key == PORT && keys.row[0].count == 2);
-	CHECK_RESULT(sys_vm_histogram(vm, HV_EXIT_IO_INSTRUCTION, buckets), 0);
+	CHECK_RESULT(sys_vm_histogram(vm, VM_ALL_VCPUS, HV_EXIT_IO_INSTRUCTION, buckets), 0);
 
 	CHECK_RESULT(sys_vm_trace(vm, 0, now.total, &trace), -E_NOT_FOUND);
 	CHECK_RESULT(sys_vm_trace(vm, VM_VCPUS_MAX, 0, &trace), -E_INVAL);
 	CHECK_RESULT(sys_vm_trace(vm, 0, 0, kernel), -E_FAULT);
 	CHECK_RESULT(sys_vm_span(vm, VM_VCPUS_MAX, 0, &span), -E_INVAL);
 	CHECK_RESULT(sys_vm_span(vm, 0, 0, kernel), -E_FAULT);
-	CHECK_RESULT(sys_vm_keys(vm, HV_EXIT_KINDS, &keys), -E_INVAL);
-	CHECK_RESULT(sys_vm_keys(vm, HV_EXIT_CPUID, kernel), -E_FAULT);
-	CHECK_RESULT(sys_vm_histogram(vm, HV_EXIT_KINDS, buckets), -E_INVAL);
-	CHECK_RESULT(sys_vm_histogram(vm, HV_EXIT_CPUID, kernel), -E_FAULT);
+	CHECK_RESULT(sys_vm_keys(vm, VM_ALL_VCPUS, HV_EXIT_KINDS, &keys), -E_INVAL);
+	CHECK_RESULT(sys_vm_keys(vm, VM_ALL_VCPUS, HV_EXIT_CPUID, kernel), -E_FAULT);
+	CHECK_RESULT(sys_vm_histogram(vm, VM_ALL_VCPUS, HV_EXIT_KINDS, buckets), -E_INVAL);
+	CHECK_RESULT(sys_vm_histogram(vm, VM_ALL_VCPUS, HV_EXIT_CPUID, kernel), -E_FAULT);
 	CHECK_RESULT(sys_vm_mark(vm, kernel, &before), -E_FAULT);
 	CHECK_RESULT(sys_vm_mark(vm, &now, kernel), -E_FAULT);
-	CHECK_RESULT(sys_vm_stats(vm + 1, &now), -E_BAD_VM);
+	CHECK_RESULT(sys_vm_stats(vm + 1, VM_ALL_VCPUS, &now), -E_BAD_VM);
+	CHECK_RESULT(sys_vm_stats(vm, 1, &now), -E_INVAL);
+	CHECK_RESULT(sys_vm_keys(vm, 1, HV_EXIT_CPUID, &keys), -E_INVAL);
+	CHECK_RESULT(sys_vm_histogram(vm, 1, HV_EXIT_CPUID, buckets), -E_INVAL);
+	CHECK_RESULT(sys_vm_trace(vm, VM_ALL_VCPUS, 0, &trace), -E_INVAL);
+	CHECK_RESULT(sys_vm_stats(vm, 0, &now), 0);
+	CHECK(now.vcpus == 1 && now.vcpu == 0);
 	CHECK_RESULT(sys_vm_trace(vm + 1, 0, 0, &trace), -E_BAD_VM);
 	CHECK_RESULT(sys_vm_span(vm + 1, 0, 0, &span), -E_BAD_VM);
 	CHECK_RESULT(sys_vm_destroy(vm), 0);
-	CHECK_RESULT(sys_vm_stats(0, &now), 0);
+	CHECK_RESULT(sys_vm_stats(0, VM_ALL_VCPUS, &now), 0);
 	CHECK(!now.live && now.id == vm);
 	CHECK_RESULT(sys_vm_trace(vm, 0, 0, &trace), 0);
 
 	/* The accounts of the VMs that ended last are kept, those of others are not. */
 	for (unsigned int n = 1; n <= VM_KEPT; n++) {
-		CHECK_RESULT(sys_vm_stats(VM_ENDED(n - 1), &now), 0);
+		CHECK_RESULT(sys_vm_stats(VM_ENDED(n - 1), VM_ALL_VCPUS, &now), 0);
 		CHECK(now.id == vm && now.total > 0);
 		next = new_vm();
 		CHECK_RESULT(sys_vcpu_create(next, RUN + n), 0);
 		CHECK_RESULT(sys_vm_destroy(next), 0);
 	}
-	CHECK_RESULT(sys_vm_stats(vm, &now), -E_BAD_VM);
-	CHECK_RESULT(sys_vm_stats(VM_ENDED(VM_KEPT), &now), -E_BAD_VM);
-	CHECK_RESULT(sys_vm_stats(0, &now), 0);
+	CHECK_RESULT(sys_vm_stats(vm, VM_ALL_VCPUS, &now), -E_BAD_VM);
+	CHECK_RESULT(sys_vm_stats(VM_ENDED(VM_KEPT), VM_ALL_VCPUS, &now), -E_BAD_VM);
+	CHECK_RESULT(sys_vm_stats(0, VM_ALL_VCPUS, &now), 0);
 	CHECK(!now.live && now.id == next && now.total == 0);
 }

@@ -29,7 +29,7 @@ exits_of(uint32_t vm)
 {
 	struct vm_stats stats;
 
-	CHECK_RESULT(sys_vm_stats(vm, &stats), 0);
+	CHECK_RESULT(sys_vm_stats(vm, VM_ALL_VCPUS, &stats), 0);
 	return stats.total;
 }
 

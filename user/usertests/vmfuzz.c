@@ -251,10 +251,10 @@ do_questions(void)
 	sys_vm_requests(id, false);
 	sys_vcpu_set_back(id, one_in(8), odd_number());
 	sys_vm_info(below(3), out);
-	sys_vm_stats(id, out);
+	sys_vm_stats(id, one_in(2) ? VM_ALL_VCPUS : which, out);
 	sys_vm_mark(id, out, one_in(8) ? (void *)odd_number() : answer[1]);
-	sys_vm_histogram(id, which, out);
-	sys_vm_keys(id, which, out);
+	sys_vm_histogram(id, one_in(8) ? which : VM_ALL_VCPUS, which, out);
+	sys_vm_keys(id, one_in(8) ? which : VM_ALL_VCPUS, which, out);
 	sys_vm_trace(id, one_in(8), which, out);
 	sys_vm_span(id, one_in(8), which, out);
 }

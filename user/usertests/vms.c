@@ -111,13 +111,13 @@ test_vm_arguments(void)
 	CHECK(sys_vm_create((void *)KERNBASE) < 0);
 	CHECK(sys_vm_destroy(1234) < 0);
 	CHECK(sys_vcpu_run(1234, 0) < 0);
-	CHECK(sys_vm_stats(1234, (void *)SCRATCH) < 0);
+	CHECK(sys_vm_stats(1234, VM_ALL_VCPUS, (void *)SCRATCH) < 0);
 	if (!have_vms())
 		return;
 	vm = new_vm();
 	CHECK_RESULT(sys_vm_create(&config), -E_EXISTS);
 	CHECK_RESULT(sys_vm_info(0, (void *)KERNBASE), -E_FAULT);
-	CHECK_RESULT(sys_vm_stats(vm, (void *)KERNBASE), -E_FAULT);
+	CHECK_RESULT(sys_vm_stats(vm, VM_ALL_VCPUS, (void *)KERNBASE), -E_FAULT);
 	check_vm_map(vm);
 	check_vcpu(vm);
 	CHECK_RESULT(sys_vm_destroy(vm), 0);

@@ -336,7 +336,7 @@ test_vm_threads(void)
 	check_clones();
 	check_clone_refused();
 	CHECK_RESULT(sys_vm_span(vm, 1, 0, &span), 0);
-	CHECK_RESULT(sys_vm_stats(vm, &stats), 0);
+	CHECK_RESULT(sys_vm_stats(vm, VM_ALL_VCPUS, &stats), 0);
 	CHECK(stats.count[HV_EXIT_UNKNOWN] == 0);
 	CHECK_RESULT(sys_vm_destroy(vm), 0);
 	CHECK_RESULT(run_child(keep_usual_accounts), 0);

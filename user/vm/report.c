@@ -150,6 +150,6 @@ report_end(struct machine *m)
 		return;
 	printf(VM_NAME " %u: ended with status %d\n", m->vm, m->status);
 	report_unclaimed(&m->ports);
-	if (sys_vm_stats(m->vm, &stats) == 0)
+	if (sys_vm_stats(m->vm, VM_ALL_VCPUS, &stats) == 0)
 		exit_table_print(&stats);
 }
