@@ -1,4 +1,4 @@
-#include "guest/kernel/procs.h"
+#include "guest/kernel/process.h"
 
 #include "guest/kernel/aspace.h"
 #include "guest/kernel/command.h"

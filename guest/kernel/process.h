@@ -1,13 +1,13 @@
-#ifndef NESTLING_GUEST_KERNEL_PROCS_H
-#define NESTLING_GUEST_KERNEL_PROCS_H
+#ifndef NESTLING_GUEST_KERNEL_PROCESS_H
+#define NESTLING_GUEST_KERNEL_PROCESS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 /*
- * The processes of the workload `procs` (process.c).  Each has an address space and beside it a
- * model: what its pages hold and how an access to each must go.  Whatever is read, each fault and
- * each accessed or dirty bit is compared with the model.
+ * The processes of the workload `procs`.  Each has an address space and beside it a model: what its
+ * pages hold and how an access to each must go.  Whatever is read, each fault and each accessed or
+ * dirty bit is compared with the model.
  */
 
 enum {
