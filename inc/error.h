@@ -21,6 +21,7 @@
 	X(E_ENTRY, "VM entry failed")                         \
 	X(E_CONSOLE, "the console is another process's")      \
 	X(E_LIMIT, "limit reached")                           \
+	X(E_NO_SHADOW, "the VM has no shadow tables")         \
 	X(E_NO_SYS, "no such system call")
 
 enum {

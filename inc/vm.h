@@ -88,6 +88,7 @@ enum {
 enum vm_paging {
 	VM_PAGING_NESTED, /* the processor, in two steps: the guest's tables, then EPT or NPT */
 	VM_PAGING_SHADOW, /* tables of the hypervisor's, made from the guest's */
+	VM_PAGING_SHADOW_NOCACHE, /* the same, made anew whenever the guest loads CR3 */
 	VM_PAGINGS
 };
 

@@ -90,6 +90,8 @@ struct audit_walk {
 	uint64_t leaves;
 };
 void audit_walk(struct audit_walk *w);
+/* Takes the table at pa for this pass; false, and a finding in the first pass, if it is none. */
+bool audit_table(struct audit_walk *w, uint64_t pa);
 void audit_walked(const struct audit_walk *w); /* adds the second walk to the report's table */
 /* As pt_lookup(), in tables that the first pass has found sound. */
 pte_t audit_lookup(const struct pt *pt, uint64_t va, int *level);

@@ -14,9 +14,8 @@ is_table(const struct pt_format *fmt, pte_t e, int level)
 	return level > 1 && (e & fmt->present) && !(e & fmt->large);
 }
 
-/* Takes the table at pa for this pass; false, and a finding in the first pass, if it is none. */
-static bool
-take_table(struct audit_walk *w, uint64_t pa)
+bool
+audit_table(struct audit_walk *w, uint64_t pa)
 {
 	struct audit_frame *f = audit_frame(pa);
 	uint16_t mine = w->pass == AUDIT_COUNT ? AUDITED_TABLE : AUDITED_CHECKED;
@@ -78,7 +77,7 @@ audit_walk(struct audit_walk *w)
 	int level = PT_LEVELS;
 
 	w->site.address = va;
-	if (!take_table(w, w->pt->root))
+	if (!audit_table(w, w->pt->root))
 		return;
 	table[level] = kva(w->pt->root);
 	while (left) {
@@ -86,7 +85,7 @@ audit_walk(struct audit_walk *w)
 
 		w->site.address = va;
 		if (is_table(fmt, e, level)) {
-			if (take_table(w, e & PTE_ADDR)) {
+			if (audit_table(w, e & PTE_ADDR)) {
 				table[--level] = kva(e & PTE_ADDR);
 				continue;
 			}

@@ -16,11 +16,18 @@ site_of(const struct vm *vm)
 	return (struct audit_site){AUDIT_VM_TABLE, vm->id, 0};
 }
 
+/* Whose entries are walked, and which of their bits is the right to write. */
+struct reach {
+	const struct vm *vm;
+	uint64_t write;
+};
+
 /* First pass: which VMs reach which frames, and which may write. */
 static void
 count_leaf(struct audit_walk *w, int level, pte_t e)
 {
-	const struct vm *vm = w->arg;
+	const struct reach *reach = w->arg;
+	const struct vm *vm = reach->vm;
 	uint64_t pa = e & PTE_ADDR & ~(pt_span(level) - 1);
 
 	for (uint64_t off = 0; level <= 2 && off < pt_span(level); off += PAGE_SIZE) {
@@ -31,7 +38,7 @@ count_leaf(struct audit_walk *w, int level, pte_t e)
 		if (f->vm && f->vm != vm->asid)
 			f->flags |= AUDITED_VMS;
 		f->vm = vm->asid;
-		if (e & vm->npt.fmt->write)
+		if (e & reach->write)
 			f->flags |= AUDITED_WRITE;
 	}
 }
@@ -57,7 +64,7 @@ frame_rule_broken(uint64_t pa)
 
 /* Does the monitor have the same memory there?  AUDIT_NONE: it has. */
 static enum audit_rule
-monitor_rule_broken(const struct vm *vm, uint64_t gpa, uint64_t pa, int level, pte_t e)
+monitor_rule_broken(const struct vm *vm, uint64_t gpa, uint64_t pa, int level, bool writable)
 {
 	const struct vm_slot *slot = vm_slot_find(vm, gpa);
 	uint64_t hva;
@@ -71,7 +78,7 @@ monitor_rule_broken(const struct vm *vm, uint64_t gpa, uint64_t pa, int level, p
 	if (!(host & PTE_P) || host_level < level ||
 	    (host & PTE_ADDR) + (hva & (pt_span(host_level) - 1)) != pa)
 		return AUDIT_GUEST_OTHER;
-	return (e & vm->npt.fmt->write) && !(host & PTE_W) ? AUDIT_GUEST_WRITE : AUDIT_NONE;
+	return writable && !(host & PTE_W) ? AUDIT_GUEST_WRITE : AUDIT_NONE;
 }
 
 /* Of a large entry the first page that should not be there is named. */
@@ -90,12 +97,12 @@ check_frames(const struct audit_walk *w, int level, uint64_t pa)
 static void
 check_leaf(struct audit_walk *w, int level, pte_t e)
 {
-	const struct vm *vm = w->arg;
+	const struct reach *reach = w->arg;
 	uint64_t pa = e & PTE_ADDR & ~(pt_span(level) - 1);
 	enum audit_rule broken;
 
 	check_frames(w, level, pa);
-	broken = monitor_rule_broken(vm, w->site.address, pa, level, e);
+	broken = monitor_rule_broken(reach->vm, w->site.address, pa, level, e & reach->write);
 	if (broken != AUDIT_NONE)
 		audit_violation(broken, &w->site, pa);
 }
@@ -103,13 +110,14 @@ check_leaf(struct audit_walk *w, int level, pte_t e)
 static void
 audit_vm(const struct vm *vm, enum audit_pass pass)
 {
+	const struct reach reach = {vm, vm->npt.fmt->write};
 	struct audit_walk w = {
 	        .pt = &vm->npt,
 	        .pass = pass,
 	        .roots = PT_ENTRIES,
 	        .site = site_of(vm),
 	        .leaf = pass == AUDIT_COUNT ? count_leaf : check_leaf,
-	        .arg = vm,
+	        .arg = &reach,
 	};
 
 	audit_walk(&w);
@@ -124,43 +132,66 @@ audit_vm(const struct vm *vm, enum audit_pass pass)
 	audit_walked(&w);
 }
 
-/*
- * A shadow's address is the guest's virtual one, and its tables may say something else by now, as
- * with any TLB.  So here the frame is looked at alone: what is copied when it is written may not
- * be writable.
- */
+/* An entry of a shadow table: a page of the guest's, or one of the same vCPU's tables. */
 static void
-check_shadow(struct audit_walk *w, int level, pte_t e)
+audit_shadow_entry(struct audit_walk *w, const struct shadow *s, const struct shadow_table *t,
+                   unsigned int i)
 {
-	uint64_t pa = e & PTE_ADDR & ~(pt_span(level) - 1);
-	const struct audit_frame *f = audit_frame(pa);
-	const struct audit_frame *head = audit_frame(ROUND_DOWN(pa, LARGE_PAGE_SIZE));
+	const struct shadow_table *child = shadow_child(s, t, i);
+	pte_t e = t->entry[i];
 
-	check_frames(w, level, pa);
-	if ((e & PTE_W) && f && head &&
-	    ((f->flags & AUDITED_COW) || (head->flags & AUDITED_LARGE_COW)))
-		audit_violation(AUDIT_GUEST_WRITE, &w->site, pa);
+	w->site.address = child ? t->gpa : shadow_leaf_gpa(t, i);
+	if (child) {
+		if (!child->entry || kva_pa(child->entry) != (e & PTE_ADDR))
+			audit_violation(AUDIT_TABLE, &w->site, e & PTE_ADDR);
+		return;
+	}
+	w->leaves++;
+	w->leaf(w, t->role & SHADOW_LEVEL, e);
 }
 
+/* What is not in use must be empty, for the processor walks it too. */
 static void
-audit_shadow(const struct vm *vm, const struct shadow *s, enum audit_pass pass)
+audit_shadow_table(void *arg, const struct shadow *s, struct shadow_table *t)
 {
+	struct audit_walk *w = arg;
+
+	w->site.address = t->gpa;
+	if (!audit_table(w, kva_pa(t->entry)))
+		return;
+	if (w->pass == AUDIT_COUNT)
+		audit_hold(t->from);
+	for (unsigned int i = 0; i < PT_ENTRIES; i++) {
+		if (t->used[i / 64] & BIT(i % 64))
+			audit_shadow_entry(w, s, t, i);
+		else if (t->entry[i])
+			audit_violation(AUDIT_SHADOW_ENTRY, &w->site, t->entry[i] & PTE_ADDR);
+	}
+}
+
+/* A leaf's address is guest-physical: what the guest's tables say may differ, as with any TLB. */
+static void
+audit_shadow(const struct vm *vm, struct shadow *s, enum audit_pass pass)
+{
+	const struct reach reach = {vm, PTE_W};
 	struct audit_walk w = {
-	        .pt = &s->pt,
 	        .pass = pass,
-	        .roots = PT_ENTRIES,
 	        .site = site_of(vm),
-	        .leaf = pass == AUDIT_COUNT ? count_leaf : check_shadow,
-	        .arg = vm,
+	        .leaf = pass == AUDIT_COUNT ? count_leaf : check_leaf,
+	        .arg = &reach,
 	};
 
-	audit_walk(&w);
+	shadow_visit(s, audit_shadow_table, &w);
+	for (unsigned int i = 0; shadow_next(&s->pae, &i); i++)
+		audit_shadow_entry(&w, s, &s->pae, i);
 	w.site.address = 0;
 	if (pass == AUDIT_COUNT) {
+		for (unsigned int i = 0; i < SHADOW_NOTE_PAGES; i++)
+			audit_hold(s->notes[i]);
 		audit_promise(shadow_promise_left(s));
 		return;
 	}
-	audit_equal(AUDIT_TABLE_PAGES, &w.site, w.tables, s->pt.tables);
+	audit_equal(AUDIT_TABLE_PAGES, &w.site, w.tables, s->tables);
 	audit_walked(&w);
 }
 

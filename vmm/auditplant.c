@@ -3,11 +3,12 @@
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "kern/env.h"
+#include "vmm/shadow.h"
 #include "vmm/vmm.h"
 
 /*
- * Violations of the rules for nested page tables, planted in the caller's VM.  Its guest cannot
- * run meanwhile: the caller drives it.
+ * Violations of the rules for nested page tables and shadow tables, planted in the caller's VM. Its
+ * guest cannot run meanwhile: the caller drives it.
  */
 
 struct leaf {
@@ -26,9 +27,31 @@ take_leaf(void *arg, uint64_t gpa, int level, pte_t *entry)
 }
 
 static bool
-find_leaf(struct vm *vm, struct leaf *out)
+is_page(const struct shadow_table *t)
 {
-	return pt_visit(&vm->npt, 0, VM_GPA_LIMIT, take_leaf, out);
+	return (t->role & SHADOW_LEVEL) == 1;
+}
+
+static void
+take_shadow_leaf(void *arg, const struct shadow *s, struct shadow_table *t)
+{
+	struct leaf *leaf = arg;
+	unsigned int i = 0;
+
+	(void)s;
+	if (!leaf->entry && is_page(t) && shadow_next(t, &i))
+		*leaf = (struct leaf){shadow_leaf_gpa(t, i), &t->entry[i]};
+}
+
+/* Where there are shadow tables, one of theirs. */
+static bool
+find_leaf(const struct vcpu *v, struct leaf *out)
+{
+	*out = (struct leaf){0};
+	if (!v->shadow)
+		return pt_visit(&v->vm->npt, 0, VM_GPA_LIMIT, take_leaf, out);
+	shadow_visit(v->shadow, take_shadow_leaf, out);
+	return out->entry;
 }
 
 static void
@@ -58,39 +81,53 @@ free_frame(void)
 	return page_pa(p);
 }
 
-/* The frame of another VM that this one shares, now writable here: find a leaf that both have. */
+/* The same gpa in another VM: our guests are alike, and what they do not write they share. */
 struct other {
-	struct vm *vm;
+	uint64_t gpa;
 	pte_t *entry;
 };
 
-static int
-same_in_other(void *arg, uint64_t gpa, int level, pte_t *entry)
+static void
+same_in_shadow(void *arg, const struct shadow *s, struct shadow_table *t)
 {
 	struct other *other = arg;
-	int there;
-	pte_t e = *pt_lookup(&other->vm->npt, gpa, &there);
 
-	if (level != 1 || there != 1 || (e & PTE_ADDR) != (*entry & PTE_ADDR))
-		return 0;
-	other->entry = entry;
-	return 1;
+	(void)s;
+	for (unsigned int i = 0; is_page(t) && shadow_next(t, &i); i++)
+		if (shadow_leaf_gpa(t, i) == other->gpa)
+			other->entry = &t->entry[i];
 }
 
-static int
-plant_shared(struct vm *vm)
+static pte_t *
+entry_in(struct vm *vm, uint64_t gpa)
 {
-	struct other other = {0};
+	struct other other = {gpa, NULL};
+	int level;
 
-	for (unsigned int i = 0; i < VM_MAX && !other.entry; i++) {
-		other.vm = vm_at(i);
-		if (other.vm && other.vm != vm)
-			pt_visit(&vm->npt, 0, VM_GPA_LIMIT, same_in_other, &other);
+	if (vm->vcpus[0]->shadow) {
+		shadow_visit(vm->vcpus[0]->shadow, same_in_shadow, &other);
+		return other.entry;
 	}
-	if (!other.entry)
-		return -E_NOT_FOUND;
-	audit_poke(other.entry, sizeof(pte_t), *other.entry | vm->npt.fmt->write);
-	return 0;
+	other.entry = pt_lookup(&vm->npt, gpa, &level);
+	return level == 1 ? other.entry : NULL;
+}
+
+/* The frame of another VM that this one shares, now writable there. */
+static int
+plant_shared(const struct vm *vm, const struct leaf *leaf)
+{
+	for (unsigned int i = 0; i < VM_MAX; i++) {
+		struct vm *other = vm_at(i);
+		pte_t *entry = other && other != vm && other->vcpu_count
+		                       ? entry_in(other, leaf->gpa)
+		                       : NULL;
+
+		if (!entry || (*entry & PTE_ADDR) != (*leaf->entry & PTE_ADDR))
+			continue;
+		audit_poke(entry, sizeof(pte_t), *entry | vm->npt.fmt->write);
+		return 0;
+	}
+	return -E_NOT_FOUND;
 }
 
 /* Beyond what a guest can reach, the root leads back to itself. */
@@ -102,6 +139,18 @@ plant_table(const struct vm *vm)
 	audit_poke(&root[PT_ENTRIES - 1], sizeof(*root), vm->npt.root | vm->npt.fmt->table);
 }
 
+/* An entry that is not in use, in the table around one that is. */
+static int
+plant_shadow_entry(const struct vcpu *v, const struct leaf *leaf)
+{
+	pte_t *table = (pte_t *)ROUND_DOWN((uintptr_t)leaf->entry, PAGE_SIZE);
+
+	if (!v->shadow)
+		return -E_NO_SHADOW;
+	audit_poke(&table[PT_ENTRIES - 1], sizeof(*table), *leaf->entry);
+	return 0;
+}
+
 int
 hv_audit_plant(struct env *e, enum audit_rule rule)
 {
@@ -110,7 +159,7 @@ hv_audit_plant(struct env *e, enum audit_rule rule)
 
 	if (!vm)
 		return -E_BAD_VM;
-	if (!find_leaf(vm, &leaf))
+	if (!find_leaf(e->vcpu, &leaf))
 		return -E_NOT_FOUND;
 	switch (rule) {
 	case AUDIT_GUEST_KERNEL:
@@ -134,7 +183,7 @@ hv_audit_plant(struct env *e, enum audit_rule rule)
 		           *host_entry(vm, &leaf) & ~(pte_t)PTE_W);
 		return 0;
 	case AUDIT_GUEST_SHARED:
-		return plant_shared(vm);
+		return plant_shared(vm, &leaf);
 	case AUDIT_GUEST_MAPPED:
 		audit_poke(&vm->mapped, sizeof(vm->mapped), vm->mapped + PAGE_SIZE);
 		return 0;
@@ -142,6 +191,8 @@ hv_audit_plant(struct env *e, enum audit_rule rule)
 		audit_poke(&vm->tables_promised, sizeof(vm->tables_promised),
 		           vm->tables_promised + 1);
 		return 0;
+	case AUDIT_SHADOW_ENTRY:
+		return plant_shadow_entry(e->vcpu, &leaf);
 	case AUDIT_TABLE:
 		plant_table(vm);
 		return 0;

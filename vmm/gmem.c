@@ -252,15 +252,21 @@ walk_mark(struct vcpu *v, struct walk *w, bool write)
 	return true;
 }
 
+/* Address bits 39:32 are bits 20:13. */
+uint64_t
+gmem_4m_base(uint32_t entry)
+{
+	return (entry & 0xffc00000) | BITS((uint64_t)entry, 20, 13) << 32;
+}
+
 static uint64_t
 walk_result(const struct walk *w, uint64_t gva)
 {
 	uint64_t span = BIT(walk_shift(w, w->leaf));
 	uint64_t base = w->entry[w->leaf] & PTE_ADDR & ~(span - 1);
 
-	/* 4 MiB pages carry address bits 39:32 in bits 20:13. */
 	if (w->mode == &walk_legacy && w->leaf == 2)
-		base = (w->entry[2] & 0xffc00000) | BITS(w->entry[2], 20, 13) << 32;
+		base = gmem_4m_base((uint32_t)w->entry[2]);
 	return base | (gva & (span - 1));
 }
 
@@ -325,8 +331,18 @@ gmem_page(struct vcpu *v, uint64_t gva, uint32_t access, bool user, struct gmem_
 	if (translate(v, &w, gva, access, user, &page->gpa, f) < 0)
 		return -E_FAULT;
 	if (!w.mode) {
-		*page = (struct gmem_page){page->gpa, BIT(32), true, true, false, true};
+		*page = (struct gmem_page){.gpa = page->gpa,
+		                           .span = BIT(32),
+		                           .writable = true,
+		                           .user = true,
+		                           .dirty = true,
+		                           .leaf = PT_LEVELS};
 		return 0;
+	}
+	page->leaf = (unsigned int)w.leaf;
+	for (int level = w.leaf; level <= w.mode->levels; level++) {
+		page->entry[level] = w.entry[level];
+		page->table[level] = ROUND_DOWN(w.entry_gpa[level], PAGE_SIZE);
 	}
 	page->span = BIT(walk_shift(&w, w.leaf));
 	page->writable = w.allowed & PTE_W;

@@ -72,7 +72,7 @@ vm_table_pages(const struct vm *vm)
 
 	for (unsigned int i = 0; i < vm->vcpu_count; i++)
 		if (vm->vcpus[i]->shadow)
-			n += vm->vcpus[i]->shadow->pt.tables;
+			n += vm->vcpus[i]->shadow->pages;
 	return n;
 }
 
@@ -231,9 +231,9 @@ npt_narrow(struct aspace_watcher *w, uint64_t hva, uint64_t size)
 			continue;
 		pt_visit(&vm->npt, s->gpa + (start - s->hva), s->gpa + (end - s->hva), npt_clear,
 		         vm);
-		if (vm->paging == VM_PAGING_SHADOW) {
+		if (vm->paging != VM_PAGING_NESTED) {
 			npt_changing(vm);
-			shadow_narrow(vm);
+			shadow_narrow(vm, s->gpa + (start - s->hva), end - start);
 		}
 		npt_removed(vm);
 	}

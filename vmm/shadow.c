@@ -4,12 +4,13 @@
 #include "inc/x86.h"
 #include "kern/lock.h"
 #include "lib/assert.h"
+#include "lib/string.h"
 #include "vmm/vmm.h"
 
 /* Shadow paging of a vCPU: what fills its tables, and what empties them. */
 
 /* Here, and not in the vCPU's page, since the kernel's image is below 4 GiB wherever RAM is. */
-static uint64_t pdptes[VM_MAX][VM_VCPUS_MAX][SHADOW_PDPTES] __attribute__((aligned(32)));
+static pte_t pdptes[VM_MAX][VM_VCPUS_MAX][SHADOW_PDPTES] __attribute__((aligned(32)));
 
 int
 shadow_init(struct vcpu *v)
@@ -19,10 +20,16 @@ shadow_init(struct vcpu *v)
 
 	if (!s)
 		return -E_NO_MEM;
-	err = shadow_tables_init(s, pdptes[v->vm->asid - 1][v->index]);
-	if (err == 0)
-		v->shadow = s;
-	return err;
+	if ((err = shadow_pool_init(s)) < 0)
+		return err;
+	s->keeps = v->vm->paging == VM_PAGING_SHADOW;
+	s->pae.role = PT_LEVELS - 1;
+	s->pae.entry = pdptes[v->vm->asid - 1][v->index];
+	s->pae.from = s->pae_from;
+	memset(s->pae.entry, 0, sizeof(pdptes[0][0]));
+	s->root = &s->pae;
+	v->shadow = s;
+	return 0;
 }
 
 void
@@ -30,7 +37,7 @@ shadow_free(struct vcpu *v)
 {
 	if (!v->shadow)
 		return;
-	shadow_tables_free(v->shadow);
+	shadow_pool_free(v->shadow);
 	v->shadow = NULL;
 }
 
@@ -50,15 +57,20 @@ shadow_get_cr(const struct vcpu *v, unsigned int cr)
 	panic("shadow_get_cr: no CR%u", cr);
 }
 
-/* The guest empties its TLB.  The processor's is flushed by whoever writes its registers. */
+/*
+ * The guest empties its TLB.  The processor's is flushed by whoever writes its registers.  Without
+ * paging, as it is before the first entry, nothing depends on the guest's memory.
+ */
 static void
-drop(struct vcpu *v)
+reload(struct vcpu *v)
 {
+	struct shadow *s = v->shadow;
+
 	gmem_forget_code(v);
-	if (shadow_is_empty(v->shadow))
+	if (!s->role && !(s->guest.cr0 & CR0_PG))
 		return;
 	spin_lock(&kernel_lock);
-	shadow_clear(v->shadow);
+	shadow_reload(v);
 	spin_unlock(&kernel_lock);
 }
 
@@ -86,7 +98,7 @@ shadow_set_cr(struct vcpu *v, unsigned int cr, uint64_t value)
 		panic("shadow_set_cr: no CR%u", cr);
 	}
 	if (changed)
-		drop(v);
+		reload(v);
 }
 
 void
@@ -96,7 +108,14 @@ shadow_set_efer(struct vcpu *v, uint64_t value)
 
 	v->shadow->guest.efer = value;
 	if (changed & (EFER_LMA | EFER_NXE))
-		drop(v);
+		reload(v);
+}
+
+void
+shadow_copy(struct vcpu *to, const struct vcpu *from)
+{
+	to->shadow->guest = from->shadow->guest;
+	shadow_reload(to);
 }
 
 /* Entries are gone that the processor may have used. */
@@ -114,7 +133,7 @@ shadow_invlpg(struct vcpu *v, uint64_t gva)
 
 	gmem_forget_code(v);
 	spin_lock(&kernel_lock);
-	gone = shadow_unmap(v->shadow, gva);
+	gone = shadow_unmap(v, gva);
 	spin_unlock(&kernel_lock);
 	if (gone)
 		flush(v);
@@ -127,15 +146,14 @@ shadow_invlpg(struct vcpu *v, uint64_t gva)
  * the processor runs with CR0.WP set, until user code touches it.
  */
 static pte_t
-leaf_of(const struct vcpu *v, const struct gmem_page *page, uint32_t access,
-        const struct frame *frame)
+leaf_of(const struct vcpu *v, const struct gmem_page *page, uint32_t access)
 {
 	bool write = access & VM_ACCESS_WRITE;
 	bool forced = write && !page->writable;
 	bool nx = page->nx || (forced && page->user && (v->shadow->guest.cr4 & CR4_SMEP));
 	bool writable = write || (page->writable && page->dirty);
 
-	return PTE_P | PTE_A | PTE_D | (writable && frame->writable ? PTE_W : 0) |
+	return PTE_P | PTE_A | PTE_D | (writable ? PTE_W : 0) |
 	       (page->user && !forced ? PTE_U : 0) | (nx ? PTE_NX : 0);
 }
 
@@ -146,8 +164,9 @@ fill_locked(struct vcpu *v, const struct vm_slot *slot, uint64_t gva, const stru
             uint32_t access)
 {
 	uint64_t hva = slot->hva + (page->gpa - slot->gpa);
+	pte_t leaf = leaf_of(v, page, access);
+	bool may_write = leaf & PTE_W;
 	struct frame frame;
-	pte_t leaf;
 	bool large;
 
 	if (aspace_frame(v->vm->as, hva, access & VM_ACCESS_WRITE ? ACCESS_WRITE : ACCESS_READ,
@@ -155,12 +174,14 @@ fill_locked(struct vcpu *v, const struct vm_slot *slot, uint64_t gva, const stru
 		return FILL_NO_MEMORY;
 	large = page->span >= LARGE_PAGE_SIZE && frame.size == LARGE_PAGE_SIZE &&
 	        vm_slot_large(slot, page->gpa);
-	leaf = leaf_of(v, page, access, &frame) | frame.pa;
+	leaf |= frame.pa;
+	if (!frame.writable)
+		leaf &= ~(pte_t)PTE_W;
 	if (large)
 		leaf |= PTE_PS;
 	else
 		leaf += hva & (frame.size - 1) & PTE_ADDR;
-	return shadow_map(v->shadow, gva, leaf, page->span) ? FILLED_FLUSH : FILLED;
+	return shadow_map(v, gva, leaf, may_write, page) ? FILLED_FLUSH : FILLED;
 }
 
 static enum hv_action
@@ -229,11 +250,11 @@ shadow_fault(struct vcpu *v, struct hv_exit *x)
 }
 
 void
-shadow_narrow(struct vm *vm)
+shadow_narrow(struct vm *vm, uint64_t gpa, uint64_t size)
 {
 	for (unsigned int i = 0; i < vm->vcpu_count; i++)
 		if (vm->vcpus[i]->shadow)
-			shadow_clear(vm->vcpus[i]->shadow);
+			shadow_forget(vm->vcpus[i]->shadow, gpa, size);
 }
 
 void
@@ -241,5 +262,5 @@ shadow_protect(struct vm *vm)
 {
 	for (unsigned int i = 0; i < vm->vcpu_count; i++)
 		if (vm->vcpus[i]->shadow)
-			pt_protect(&vm->vcpus[i]->shadow->pt);
+			shadow_protect_all(vm->vcpus[i]->shadow);
 }

@@ -1,192 +1,375 @@
 #include "vmm/shadow.h"
 
-#include "inc/error.h"
 #include "inc/x86.h"
 #include "kern/page.h"
 #include "lib/assert.h"
 #include "lib/string.h"
+#include "vmm/vmm.h"
 
 /*
- * Shadow tables.  They have the processor's own format, with two notes in bits that it ignores:
- * a level-2 entry whose table holds parts of larger guest pages says so.
+ * What shadow tables map.  An entry remembers the guest's entry that it was made from.  Where the
+ * guest empties its TLB, the two are compared, and what has changed goes.
  */
 
-#define PART_OF_LARGE 0x200
-#define GUEST_4M      (2 * LARGE_PAGE_SIZE)
+enum { LEGACY_ENTRIES = 1024 };
 
-enum { BELOW_ROOT = PT_LEVELS - 1 }; /* tables that a new leaf can need */
+static unsigned int
+level_of(const struct shadow_table *t)
+{
+	return t->role & SHADOW_LEVEL;
+}
 
+/* The guest's paging mode, as it is part of each table's role. */
+static uint32_t
+mode_of(const struct shadow_regs *g)
+{
+	uint32_t role;
+
+	if (!(g->cr0 & CR0_PG))
+		return 0;
+	role = g->efer & EFER_LMA ? SHADOW_LONG : g->cr4 & CR4_PAE ? SHADOW_PAE : SHADOW_LEGACY;
+	return role | (g->cr0 & CR0_WP ? SHADOW_WP : 0) | (g->cr4 & CR4_SMEP ? SHADOW_SMEP : 0) |
+	       (g->cr4 & CR4_PSE ? SHADOW_PSE : 0) | (g->efer & EFER_NXE ? SHADOW_NXE : 0);
+}
+
+/* Which entry of the guest's table entry i was made from. */
+static unsigned int
+guest_index(const struct shadow_table *t, unsigned int i)
+{
+	unsigned int quarter = BITS(t->role, 4, SHADOW_QUARTER_SHIFT);
+
+	if (!(t->role & SHADOW_LEGACY))
+		return i;
+	return level_of(t) == 1 ? quarter * PT_ENTRIES + i : quarter * (LEGACY_ENTRIES / 4) + i / 2;
+}
+
+static uint64_t
+guest_entry(const struct shadow_table *t, unsigned int i)
+{
+	unsigned int index = guest_index(t, i);
+
+	return t->role & SHADOW_LEGACY ? ((const volatile uint32_t *)t->guest)[index]
+	                               : ((const volatile uint64_t *)t->guest)[index];
+}
+
+/* Finds the guest's table in the kernel's memory; false if its memory is no more. */
 static bool
-is_large(pte_t e)
+find_guest(const struct vm *vm, struct shadow_table *t)
 {
-	return (e & PTE_P) && (e & PTE_PS);
+	const struct vm_slot *slot;
+	struct frame frame;
+	uint64_t hva;
+
+	if (t->guest && t->guest_gen == vm->tlb_gen)
+		return true;
+	t->guest = NULL;
+	t->guest_gen = vm->tlb_gen;
+	if (!(slot = vm_slot_find(vm, t->gpa)))
+		return false;
+	hva = slot->hva + (t->gpa - slot->gpa);
+	if (aspace_frame(vm->as, hva, ACCESS_READ, &frame) < 0)
+		return false;
+	t->guest = (const char *)kva(frame.pa) + (hva & (frame.size - 1));
+	return true;
 }
 
-static pte_t *
-table_of(pte_t e)
+/* Does what was an entry of the guest's say something else now?  Bits that are set when it is used
+ * do not count, once they are set; nor does what the processor ignores. */
+static inline bool
+has_changed(const struct shadow_table *t, uint64_t from, uint64_t now)
 {
-	return kva(e & PTE_ADDR);
+	const uint64_t ignored = 0xe00 | (t->role & SHADOW_LONG ? SHADOW_NUMBER : 0);
+	uint64_t was = from & ~SHADOW_NUMBER;
+	uint64_t differs = (was ^ now) & ~ignored;
+
+	return differs && ((differs & ~(uint64_t)(PTE_A | PTE_D)) || (differs & was));
 }
 
-int
-shadow_tables_init(struct shadow *s, uint64_t pdpte[SHADOW_PDPTES])
+/* Drops what has changed.  Written for speed: this is most of a load of CR3. */
+static void
+compare(struct shadow_table *t)
 {
-	int err = pt_init(&s->pt, &pt_host);
+	const bool legacy = t->role & SHADOW_LEGACY;
+	const volatile uint64_t *guest = t->guest;
 
-	if (err < 0)
-		return err;
-	if ((err = page_reserve(SHADOW_TABLES - 1)) < 0) {
-		pt_free(&s->pt, 0, PT_ENTRIES - 1, true);
-		return err;
+	for (unsigned int base = 0; base < PT_ENTRIES; base += 64)
+		for (uint64_t left = t->used[base / 64]; left; left &= left - 1) {
+			unsigned int i = base + (unsigned int)__builtin_ctzll(left);
+			uint64_t now = legacy ? guest_entry(t, i) : guest[i];
+
+			if (has_changed(t, t->from[i], now))
+				shadow_drop(t, i);
+		}
+}
+
+/* Compares what a table leads to, itself included. */
+static void
+check(const struct vm *vm, const struct shadow *s, struct shadow_table *t)
+{
+	if (t->checked == s->epoch || (t->role & SHADOW_DIRECT))
+		return;
+	t->checked = s->epoch;
+	if (!find_guest(vm, t)) {
+		shadow_empty(t);
+		return;
 	}
-	s->pdpte = pdpte;
-	s->widest = 0;
-	memset(pdpte, 0, SHADOW_PDPTES * sizeof(*pdpte));
-	return 0;
+	compare(t);
+	if (level_of(t) == 1)
+		return;
+	for (unsigned int i = 0; shadow_next(t, &i); i++) {
+		struct shadow_table *child = shadow_child(s, t, i);
+
+		if (child)
+			check(vm, s, child);
+	}
 }
 
-uint64_t
-shadow_promise_left(const struct shadow *s)
+/*
+ * Entry i of a table leads to child.  What it did not lead to so far may have entries from before
+ * a flush that has not come to them.
+ */
+static bool
+lead_to(const struct vcpu *v, struct shadow_table *t, unsigned int i, uint64_t from,
+        struct shadow_table *child)
 {
-	return SHADOW_TABLES - s->pt.tables;
+	pte_t old = t->entry[i];
+
+	shadow_link(v->shadow, t, i, from, child);
+	if (old == t->entry[i])
+		return false;
+	check(v->vm, v->shadow, child);
+	return old;
 }
 
-bool
-shadow_is_empty(const struct shadow *s)
+/* The tables of this address space that are there already, whoever has made them. */
+static void
+link_top(const struct vcpu *v)
 {
-	return s->pt.tables == 1;
+	struct shadow *s = v->shadow;
+	struct shadow_table *top = &s->pae, *child;
+	uint64_t cr3 = s->guest.cr3 & 0xffffffe0;
+	unsigned int first = cr3 % PAGE_SIZE / sizeof(uint64_t);
+
+	top->gpa = ROUND_DOWN(cr3, PAGE_SIZE);
+	top->guest = NULL;
+	for (unsigned int i = 0; i < SHADOW_PDPTES; i++) {
+		uint64_t gpa = top->gpa, from = 0;
+		uint32_t role = s->role | 2 | SHADOW_W | SHADOW_U;
+
+		if (!s->role) {
+			gpa = i * pt_span(3);
+			role |= SHADOW_DIRECT;
+		} else if (s->role & SHADOW_LEGACY) {
+			role |= i << SHADOW_QUARTER_SHIFT;
+		} else {
+			from = find_guest(v->vm, top) ? guest_entry(top, first + i) : 0;
+			gpa = from & PTE_P ? from & PTE_ADDR : UINT64_MAX;
+		}
+		if (!(child = shadow_find(s, gpa, role)))
+			continue;
+		lead_to(v, top, i, from, child);
+	}
 }
 
 void
-shadow_tables_free(struct shadow *s)
+shadow_reload(struct vcpu *v)
 {
-	page_unreserve(shadow_promise_left(s));
-	pt_free(&s->pt, 0, PT_ENTRIES - 1, true);
-}
+	struct shadow *s = v->shadow;
 
-bool
-shadow_clear(struct shadow *s)
-{
-	uint64_t before = s->pt.tables;
-
-	if (shadow_is_empty(s))
-		return false;
-	pt_free(&s->pt, 0, PT_ENTRIES - 1, false);
-	if (page_reserve(before - s->pt.tables) < 0)
-		panic("pages that have just become free are not to be had");
-	s->widest = 0;
-	memset(s->pdpte, 0, SHADOW_PDPTES * sizeof(*s->pdpte));
-	return true;
-}
-
-/* gva's entry of a level, with the tables above it; there is room for them. */
-static pte_t *
-entry_make(struct shadow *s, uint64_t gva, int level)
-{
-	uint64_t before = s->pt.tables;
-	pte_t *entry;
-	int err;
-
-	page_unreserve(BELOW_ROOT);
-	err = pt_ensure(&s->pt, gva, level, &entry);
-	if (err < 0 || page_reserve(BELOW_ROOT - (s->pt.tables - before)) < 0)
-		panic("a table of %d shadow tables could not be made", SHADOW_TABLES);
-	return entry;
-}
-
-/* gva's entry of level 2, or NULL. */
-static pte_t *
-entry_find(const struct shadow *s, uint64_t gva)
-{
-	pte_t *table = kva(s->pt.root);
-
-	for (int level = PT_LEVELS; level > 2; level--) {
-		pte_t e = table[pt_index(gva, level)];
-
-		if (!e)
-			return NULL;
-		table = table_of(e);
-	}
-	return &table[pt_index(gva, 2)];
-}
-
-/* PAE's top entries have no rights, whose bits are reserved there. */
-static void
-copy_pdptes(struct shadow *s)
-{
-	const pte_t *root = kva(s->pt.root);
-
-	if (!root[0])
+	if (!s->keeps)
+		shadow_clear(s);
+	s->role = mode_of(&s->guest);
+	if (s->role & SHADOW_LONG) {
+		shadow_make_room(s, 1);
+		s->root = shadow_get(s, s->guest.cr3 & PTE_ADDR,
+		                     s->role | PT_LEVELS | SHADOW_W | SHADOW_U);
+		s->epoch++;
+		check(v->vm, s, s->root);
 		return;
-	for (unsigned int i = 0; i < SHADOW_PDPTES; i++) {
-		pte_t e = table_of(root[0])[i];
-
-		s->pdpte[i] = e ? (e & PTE_ADDR) | PTE_P : 0;
 	}
+	shadow_empty(&s->pae);
+	s->root = &s->pae;
+	s->epoch++;
+	link_top(v);
+}
+
+/* The address as the guest's mode has it. */
+static uint64_t
+linear(const struct shadow *s, uint64_t gva)
+{
+	return s->role & SHADOW_LONG ? gva : (uint32_t)gva;
+}
+
+static bool
+set(struct shadow_table *t, unsigned int i, pte_t leaf, uint64_t from)
+{
+	pte_t old = t->entry[i];
+
+	t->entry[i] = leaf;
+	if (t->from)
+		t->from[i] = from & ~SHADOW_NUMBER;
+	t->used[i / 64] |= BIT(i % 64);
+	return old && old != leaf;
+}
+
+/* Rights that the guest's entries down to a level grant. */
+static uint32_t
+granted(const struct shadow *s, const struct gmem_page *page, unsigned int level)
+{
+	uint64_t allowed = PTE_W | PTE_U, nx = 0;
+
+	for (unsigned int l = s->role & SHADOW_LONG ? 4 : 2; l >= level; l--) {
+		allowed &= page->entry[l];
+		nx |= page->entry[l] & PTE_NX;
+	}
+	return (allowed & PTE_W ? SHADOW_W : 0) | (allowed & PTE_U ? SHADOW_U : 0) |
+	       (nx ? SHADOW_NX : 0);
+}
+
+/* The table of a level on the way to a page. */
+static struct shadow_table *
+table_for(struct shadow *s, uint64_t gva, const struct gmem_page *page, unsigned int level,
+          uint32_t leaf_rights)
+{
+	uint32_t role = s->role | level;
+
+	if (level < page->leaf)
+		return shadow_get(s, ROUND_DOWN(page->gpa, pt_span((int)level + 1)),
+		                  role | SHADOW_DIRECT | leaf_rights);
+	if (s->role & SHADOW_LEGACY)
+		role |= (level == 2 ? gva >> 30 & 3 : gva >> 21 & 1) << SHADOW_QUARTER_SHIFT;
+	return shadow_get(s, page->table[level], role | granted(s, page, level + 1));
 }
 
 bool
-shadow_map(struct shadow *s, uint64_t gva, pte_t leaf, uint64_t span)
+shadow_map(const struct vcpu *v, uint64_t gva, pte_t leaf, bool may_write,
+           const struct gmem_page *page)
 {
-	bool gone = s->pt.tables + BELOW_ROOT > SHADOW_TABLES && shadow_clear(s);
-	pte_t *above = entry_make(s, gva, 2), *entry = above;
+	struct shadow *s = v->shadow;
+	uint32_t rights = (may_write ? SHADOW_W : 0) | (leaf & PTE_U ? SHADOW_U : 0) |
+	                  (leaf & PTE_NX ? SHADOW_NX : 0);
+	bool gone = shadow_make_room(s, PT_LEVELS - 1);
+	unsigned int level, last = leaf & PTE_PS ? 2 : 1;
+	struct shadow_table *t = s->root;
 
-	if ((leaf & PTE_PS) && *above && !is_large(*above)) {
-		/* There are small ones, which may stay: so this is to be one of them. */
-		leaf = (leaf & ~(pte_t)PTE_PS) + (gva & (LARGE_PAGE_SIZE - 1) & PTE_ADDR);
-	} else if (!(leaf & PTE_PS) && is_large(*above)) {
-		*above = 0;
-		gone = true;
+	gva = linear(s, gva);
+	for (level = level_of(t); level > last; level--) {
+		struct shadow_table *child = table_for(s, gva, page, level - 1, rights);
+		unsigned int i = pt_index(gva, (int)level);
+
+		gone |= lead_to(v, t, i, page->entry[level], child);
+		t = child;
 	}
-	if (!(leaf & PTE_PS)) {
-		entry = entry_make(s, gva, 1);
-		if (span > PAGE_SIZE)
-			*above |= PART_OF_LARGE;
-	}
-	gone |= *entry && *entry != leaf;
-	*entry = leaf;
-	if (span > s->widest)
-		s->widest = span;
-	copy_pdptes(s);
-	return gone;
+	return set(t, pt_index(gva, (int)level), leaf, page->entry[level]) || gone;
 }
 
-/* All that an entry of level 2 leads to. */
 static bool
-region_clear(pte_t *above)
+drop_changed(struct shadow_table *t, unsigned int i)
 {
-	if (!above || !*above)
+	if (!t->entry[i] || !has_changed(t, t->from[i], guest_entry(t, i)))
 		return false;
-	if (is_large(*above)) {
-		*above = 0;
-	} else {
-		memset(table_of(*above), 0, PAGE_SIZE);
-		*above &= ~(pte_t)PART_OF_LARGE;
-	}
+	shadow_drop(t, i);
 	return true;
 }
 
-bool
-shadow_unmap(struct shadow *s, uint64_t gva)
+/* Both halves of a 4 MiB page, or what is shared with its neighbour. */
+static bool
+drop_changed_entries(const struct vm *vm, struct shadow_table *t, unsigned int i)
 {
-	pte_t *above, *entry;
+	bool pair = (t->role & SHADOW_LEGACY) && level_of(t) == 2;
 	bool gone;
 
-	if (s->widest > GUEST_4M)
-		return shadow_clear(s);
-	above = entry_find(s, gva);
-	if (s->widest == GUEST_4M) {
-		gone = region_clear(entry_find(s, gva ^ LARGE_PAGE_SIZE));
-		return region_clear(above) || gone;
+	if (!find_guest(vm, t)) {
+		gone = t->entry[i];
+		if (gone)
+			shadow_drop(t, i);
+		return gone;
 	}
-	if (!above || !*above)
-		return false;
-	if (is_large(*above) || (*above & PART_OF_LARGE))
-		return region_clear(above);
-	entry = &table_of(*above)[pt_index(gva, 1)];
-	gone = *entry;
-	*entry = 0;
+	gone = drop_changed(t, i);
+	return (pair && drop_changed(t, i ^ 1)) || gone;
+}
+
+bool
+shadow_unmap(struct vcpu *v, uint64_t gva)
+{
+	struct shadow *s = v->shadow;
+	struct shadow_table *t = s->root;
+	bool gone = false;
+
+	s->epoch++;
+	gva = linear(s, gva);
+	while (t && !(t->role & SHADOW_DIRECT)) {
+		unsigned int i = pt_index(gva, (int)level_of(t));
+
+		if (t != &s->pae)
+			gone |= drop_changed_entries(v->vm, t, i);
+		t = t->entry[i] ? shadow_child(s, t, i) : NULL;
+	}
 	return gone;
+}
+
+uint64_t
+shadow_leaf_gpa(const struct shadow_table *t, unsigned int i)
+{
+	uint64_t span = pt_span((int)level_of(t));
+
+	if (t->role & SHADOW_DIRECT)
+		return t->gpa + i * span;
+	if ((t->role & SHADOW_LEGACY) && level_of(t) == 2)
+		return gmem_4m_base((uint32_t)t->from[i]) + (i & 1) * span;
+	return t->from[i] & PTE_ADDR & ~(span - 1);
+}
+
+static bool
+is_leaf(const struct shadow_table *t, unsigned int i)
+{
+	return level_of(t) == 1 || (t->entry[i] & PTE_PS);
+}
+
+struct stretch {
+	uint64_t gpa, size;
+};
+
+static void
+forget_in(void *arg, const struct shadow *s, struct shadow_table *t)
+{
+	const struct stretch *gone = arg;
+	uint64_t span = pt_span((int)level_of(t));
+
+	(void)s;
+	for (unsigned int i = 0; shadow_next(t, &i); i++) {
+		uint64_t gpa;
+
+		if (!is_leaf(t, i))
+			continue;
+		gpa = shadow_leaf_gpa(t, i);
+		if (gpa < gone->gpa + gone->size && gone->gpa < gpa + span)
+			shadow_drop(t, i);
+	}
+}
+
+void
+shadow_forget(struct shadow *s, uint64_t gpa, uint64_t size)
+{
+	struct stretch gone = {gpa, size};
+
+	shadow_visit(s, forget_in, &gone);
+}
+
+static void
+protect_in(void *arg, const struct shadow *s, struct shadow_table *t)
+{
+	(void)arg;
+	(void)s;
+	for (unsigned int i = 0; shadow_next(t, &i); i++)
+		if (is_leaf(t, i))
+			t->entry[i] &= ~(pte_t)PTE_W;
+}
+
+void
+shadow_protect_all(struct shadow *s)
+{
+	shadow_visit(s, protect_in, NULL);
 }
 
 /*
@@ -201,7 +384,7 @@ shadow_hardware(const struct shadow *s, struct shadow_regs *hw)
 	bool paging = g->cr0 & CR0_PG;
 
 	hw->cr0 = g->cr0 | CR0_PG | CR0_WP;
-	hw->cr3 = g->efer & EFER_LMA ? s->pt.root : (uint64_t)s->pdpte - KERNBASE;
+	hw->cr3 = s->root == &s->pae ? (uint64_t)s->pae.entry - KERNBASE : kva_pa(s->root->entry);
 	hw->cr4 = (g->cr4 | CR4_PAE) & ~(uint64_t)(paging ? 0 : CR4_SMEP | CR4_SMAP);
 	hw->efer = (g->efer | EFER_NXE) & ~(uint64_t)(paging ? 0 : EFER_LME | EFER_LMA);
 }

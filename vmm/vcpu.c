@@ -95,7 +95,7 @@ vcpu_init(struct vcpu *v)
 {
 	int err = state_init(v);
 
-	if (err == 0 && v->vm->paging == VM_PAGING_SHADOW)
+	if (err == 0 && v->vm->paging != VM_PAGING_NESTED)
 		err = shadow_init(v);
 	if (err < 0)
 		return err;

@@ -155,7 +155,13 @@ struct gmem_page {
 	uint64_t span;           /* bytes: 4 KiB to 4 GiB */
 	bool writable, user, nx; /* by the entries of all levels */
 	bool dirty;
+	/* The way there by level: entries, and the tables that hold them.  Without paging there
+	 * are none, and the leaf is above them all. */
+	unsigned int leaf;
+	uint64_t entry[PT_LEVELS + 1], table[PT_LEVELS + 1];
 };
+/* gpa that an entry of 32-bit paging for 4 MiB leads to. */
+uint64_t gmem_4m_base(uint32_t entry);
 /* The same for an access with the user's rights or the supervisor's, and the page it lies in. */
 int gmem_page(struct vcpu *v, uint64_t gva, uint32_t access, bool user, struct gmem_page *page,
               struct gmem_fault *f);

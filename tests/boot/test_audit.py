@@ -13,7 +13,8 @@ from conftest import assert_clean, audited
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RULES = re.findall(r'^AUDIT_RULE\(\w+, "([\w-]+)"', (ROOT / "inc/audit.def").read_text(), re.M)
 # Without VMs there is nothing to break them with.
-VM_RULES = {r for r in RULES if r.startswith("guest-")} | {"table", "nested-promise"}
+SHADOW_RULES = {"shadow-entry"}
+VM_RULES = {r for r in RULES if r.startswith("guest-")} | {"table", "nested-promise"} | SHADOW_RULES
 
 BEDS = {
     "bochs-vmx": {"emulator": "bochs", "cpu": "corei7_skylake_x"},
@@ -29,14 +30,15 @@ def sections(output):
     return dict(zip(parts[1::2], parts[2::2]))
 
 
-@pytest.mark.parametrize("bed", BEDS)
-def test_each_violation_is_named(machine, bed):
-    m = machine(**BEDS[bed], mem=64, run=audited("audit --plant all"),
-                timeout=120)
+@pytest.mark.parametrize("bed, paging", [(bed, "nested") for bed in BEDS] +
+                                        [(bed, "shadow") for bed in list(BEDS)[:3]])
+def test_each_violation_is_named(machine, bed, paging):
+    option = " --paging=shadow" if paging == "shadow" else ""
+    m = machine(**BEDS[bed], mem=64, run=audited("audit --plant all" + option), timeout=120)
     assert m.finish() == 0
     planted = sections(m.output)
     assert set(planted) == set(RULES)
-    missing = VM_RULES if bed == "no-vms" else set()
+    missing = VM_RULES if bed == "no-vms" else SHADOW_RULES if paging == "nested" else set()
     for rule, text in planted.items():
         if rule in missing:
             assert f"cannot plant {rule} here" in text
@@ -84,7 +86,8 @@ def test_kernel_monitor(boot_test):
     assert m.finish() == 0
 
 
-@pytest.mark.parametrize("args", ["--plant", "--plant nosuch", "-x", "1 2 3"])
+@pytest.mark.parametrize("args", ["--plant", "--plant nosuch", "-x", "1 2 3",
+                                  "--plant refs --paging=flat"])
 def test_bad_arguments(boot_test, args):
     m = boot_test(run=f"audit {args}")
     assert m.finish() == 2

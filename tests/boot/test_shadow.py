@@ -129,4 +129,4 @@ def test_entries_keep_the_rules(bed):
 def test_bad_option(machine):
     m = machine(**BEDS["qemu-svm"], run="vm guest --paging=flat")
     assert m.finish() != 0
-    assert "vm: --paging=flat: no such kind; expected nested or shadow" in m.output
+    assert "vm: --paging=flat: no such kind; expected nested, shadow or shadow,nocache" in m.output

@@ -17,14 +17,16 @@ static struct heap_page {
 struct page *
 page_alloc(int flags)
 {
-	assert_int_equal(flags, PAGE_ZERO | PAGE_KERNEL);
+	assert_int_equal(flags & ~(PAGE_ZERO | PAGE_PROMISED), PAGE_KERNEL);
+	if (flags & PAGE_PROMISED)
+		page_unreserve(1);
 	if (pages_used + pages_promised >= pages_max)
 		return NULL;
 	for (unsigned int i = 0; i < PAGES_LIMIT; i++) {
 		if (pages[i].memory)
 			continue;
 		pages[i].memory = aligned_alloc(PAGE_SIZE, PAGE_SIZE);
-		memset(pages[i].memory, 0, PAGE_SIZE);
+		memset(pages[i].memory, flags & PAGE_ZERO ? 0 : 0xa5, PAGE_SIZE);
 		pages_used++;
 		return &pages[i].page;
 	}

@@ -1,4 +1,5 @@
-// SOURCES: vmm/shadowpt.c vmm/shadow.c vmm/gmem.c kern/pt.c tests/unit/pages.c tests/unit/cpu.c
+// SOURCES: vmm/shadowpt.c vmm/shadowpool.c vmm/shadow.c vmm/gmem.c
+// SOURCES: tests/unit/pages.c tests/unit/cpu.c
 #include "tests/unit/unit.h"
 
 #include <stdlib.h>
@@ -223,6 +224,7 @@ setup(void **state)
 	memset(ram, 0, sizeof(ram));
 	memset(&vcpu, 0, sizeof(vcpu));
 	memset(&got, 0, sizeof(got));
+	vm.paging = VM_PAGING_SHADOW;
 	vcpu.vm = &vm;
 	vm.vcpus[0] = &vcpu;
 	vm.vcpu_count = 1;
@@ -230,7 +232,7 @@ setup(void **state)
 	rflags = 0;
 	large_frames = cow = false;
 	seed = 1;
-	pages_max = SHADOW_TABLES;
+	pages_max = SHADOW_PAGES;
 	assert_int_equal(shadow_init(&vcpu), 0);
 	shadow_set_cr(&vcpu, 3, TABLES);
 	return 0;
@@ -263,7 +265,7 @@ walk_shadow(uint64_t gva, uint32_t access, bool user, uint32_t *error)
 		table = kva(hw.cr3);
 		level = 4;
 	} else {
-		uint64_t pdpte = vcpu.shadow->pdpte[gva >> 30 & 3];
+		uint64_t pdpte = vcpu.shadow->pae.entry[gva >> 30 & 3];
 
 		assert_int_equal(pdpte & ~PTE_ADDR & ~(uint64_t)PTE_P, 0);
 		if (!(pdpte & PTE_P))
@@ -342,6 +344,19 @@ plain_access(uint64_t gva, uint32_t access, bool user, uint32_t *error)
 	return page.gpa < RAM ? (int64_t)page.gpa : DEVICE;
 }
 
+/* What an access must leave behind: a walk for it finds all accessed and dirty bits set. */
+static void
+check_marked(uint64_t gva, uint32_t access, bool user)
+{
+	static uint8_t kept[TABLE_PAGES * PAGE_SIZE];
+	struct gmem_fault f;
+	struct gmem_page page;
+
+	memcpy(kept, ram + TABLES, sizeof(kept));
+	assert_int_equal(gmem_page(&vcpu, gva, access, user, &page, &f), 0);
+	assert_memory_equal(kept, ram + TABLES, sizeof(kept));
+}
+
 static void
 compare(uint64_t gva, uint32_t access, bool user)
 {
@@ -354,6 +369,8 @@ compare(uint64_t gva, uint32_t access, bool user)
 	if (found != want || (want == FAULTED && (got.error != error || got.gva != gva)))
 		fail_msg("%#lx, access %u, %s: %#lx (error %#x), the tables say %#lx (%#x)", gva,
 		         access, user ? "user" : "supervisor", found, got.error, want, error);
+	if (found >= 0)
+		check_marked(gva, access, user);
 }
 
 static uint64_t *
@@ -529,7 +546,7 @@ test_copy_on_write_frames(void **state)
 	shadow_protect(&vm);
 	assert_int_equal(walk_shadow(0x5000, VM_ACCESS_WRITE, false, &error), -1);
 	assert_int_equal(walk_shadow(0x5000, VM_ACCESS_READ, false, &error), 0x80000);
-	shadow_narrow(&vm);
+	shadow_narrow(&vm, 0, RAM);
 	assert_int_equal(walk_shadow(0x5000, VM_ACCESS_READ, false, &error), -1);
 }
 
@@ -567,7 +584,7 @@ test_memory_is_bounded(void **state)
 	for (unsigned int round = 0; round < 2; round++)
 		for (uint64_t i = 0; i < PT_ENTRIES; i++) {
 			compare(i * LARGE_PAGE_SIZE, VM_ACCESS_READ, false);
-			assert_true(vcpu.shadow->pt.tables <= SHADOW_TABLES);
+			assert_true(vcpu.shadow->tables <= SHADOW_TABLES);
 			assert_int_equal(pages_promised, shadow_promise_left(vcpu.shadow));
 		}
 }
@@ -612,11 +629,29 @@ random_edit(bool wide)
 		        (uint32_t)random_entry(false);
 }
 
+enum { PAE_TOPS = 3 };
+
+static uint64_t
+pae_top(unsigned int n)
+{
+	return TABLES - (1 + n) * PAGE_SIZE + n / 2 * 32;
+}
+
+/* Mostly the one that it is. */
+static uint64_t
+random_root(void)
+{
+	if (below(4))
+		return vcpu.shadow->guest.cr3;
+	return vcpu.shadow->role & SHADOW_PAE ? pae_top(below(PAE_TOPS))
+	                                      : TABLES + below(3) * PAGE_SIZE;
+}
+
 static void
 random_flush(void)
 {
 	if (below(2)) {
-		shadow_set_cr(&vcpu, 3, vcpu.shadow->guest.cr3);
+		shadow_set_cr(&vcpu, 3, random_root());
 		return;
 	}
 	for (unsigned int i = 0; i < ARRAY_SIZE(windows); i++)
@@ -625,11 +660,12 @@ random_flush(void)
 
 /* PAE's four top entries are as a load of CR3 has proven them. */
 static void
-pae_top(void)
+pae_tops(void)
 {
-	for (unsigned int i = 0; i < SHADOW_PDPTES; i++)
-		*entry64(TABLES - PAGE_SIZE, i) = (TABLES + below(TABLE_PAGES) * PAGE_SIZE) | PTE_P;
-	shadow_set_cr(&vcpu, 3, TABLES - PAGE_SIZE);
+	for (unsigned int n = 0; n < PAE_TOPS; n++)
+		for (unsigned int i = 0; i < SHADOW_PDPTES; i++)
+			*entry64(pae_top(n), i) = (TABLES + below(TABLE_PAGES) * PAGE_SIZE) | PTE_P;
+	shadow_set_cr(&vcpu, 3, pae_top(0));
 }
 
 static void
@@ -645,7 +681,7 @@ random_rounds(bool wide)
 			random_flush();
 		}
 		if (!below(50))
-			large_frames = !large_frames, shadow_narrow(&vm);
+			large_frames = !large_frames, shadow_narrow(&vm, 0, RAM);
 		if (!below(50))
 			shadow_set_cr(&vcpu, 0, vcpu.shadow->guest.cr0 ^ CR0_WP);
 		compare(gva, exec ? VM_ACCESS_EXEC : 1 << below(2), below(2));
@@ -687,7 +723,7 @@ test_random_pae(void **state)
 	(void)state;
 	mode_pae();
 	for (unsigned int i = 0; i < 4; i++) {
-		pae_top();
+		pae_tops();
 		random_rounds(true);
 	}
 }
@@ -700,6 +736,53 @@ test_random_legacy(void **state)
 	random_rounds(false);
 	shadow_set_cr(&vcpu, 4, 0);
 	random_rounds(false);
+}
+
+/* Each root of a guest in PAE has four entries of its own, and what is kept belongs to it. */
+static void
+test_pae_roots(void **state)
+{
+	uint32_t error;
+
+	(void)state;
+	mode_pae();
+	for (unsigned int n = 0; n < 2; n++) {
+		*entry64(pae_top(n), 0) = (TABLES + 2 * n * PAGE_SIZE) | PTE_P;
+		*entry64(TABLES + 2 * n * PAGE_SIZE, 0) =
+		        (TABLES + (2 * n + 1) * PAGE_SIZE) | PTE_P | PTE_W;
+		*entry64(TABLES + (2 * n + 1) * PAGE_SIZE, 5) = (0x80000 + n * PAGE_SIZE) | PTE_P;
+	}
+	for (unsigned int i = 0; i < 6; i++) {
+		int64_t gpa = 0x80000 + i % 2 * PAGE_SIZE;
+
+		shadow_set_cr(&vcpu, 3, pae_top(i % 2));
+		assert_int_equal(walk_shadow(0x5000, VM_ACCESS_READ, false, &error),
+		                 i < 2 ? -1 : gpa);
+		assert_int_equal(guest_access(0x5000, VM_ACCESS_READ, false), gpa);
+	}
+}
+
+/* Tables outlast a load of CR3 unless they have changed; without caching, none does. */
+static void
+test_caching(void **state)
+{
+	uint32_t error;
+
+	(void)state;
+	mode_long();
+	map_long(0x5000, 0x80000 | PTE_P | PTE_W, 1);
+	map_long(0x6000, 0x81000 | PTE_P | PTE_W, 1);
+	for (unsigned int i = 0; i < 2; i++)
+		assert_true(guest_access(0x5000 + i * PAGE_SIZE, VM_ACCESS_READ, false) > 0);
+	*entry64(TABLES + 3 * PAGE_SIZE, 6) = 0x82000 | PTE_P | PTE_W;
+	shadow_set_cr(&vcpu, 3, TABLES + 8 * PAGE_SIZE);
+	assert_int_equal(walk_shadow(0x5000, VM_ACCESS_READ, false, &error), -1);
+	shadow_set_cr(&vcpu, 3, TABLES);
+	assert_int_equal(walk_shadow(0x5000, VM_ACCESS_READ, false, &error), 0x80000);
+	assert_int_equal(walk_shadow(0x6000, VM_ACCESS_READ, false, &error), -1);
+	vcpu.shadow->keeps = false;
+	shadow_set_cr(&vcpu, 3, TABLES);
+	assert_int_equal(walk_shadow(0x5000, VM_ACCESS_READ, false, &error), -1);
 }
 
 static int
@@ -715,6 +798,8 @@ run(void)
 	        cmocka_unit_test_setup_teardown(test_copy_on_write_frames, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_double_faults, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_memory_is_bounded, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_pae_roots, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_caching, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_random_long, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_random_smap, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_random_pae, setup, teardown),

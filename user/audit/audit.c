@@ -3,7 +3,7 @@
 static int
 usage(void)
 {
-	printf("usage: audit [--plant KIND|all|list]\n");
+	printf("usage: audit [--plant KIND|all|list [--paging=shadow]]\n");
 	return STATUS_ERROR;
 }
 
@@ -25,13 +25,16 @@ audit(void)
 int
 main(int argc, char **argv)
 {
+	bool shadow;
+
 	if (argc == 1)
 		return audit();
-	if (argc != 3 || strcmp(argv[1], "--plant"))
+	shadow = argc == 4 && !strcmp(argv[3], "--paging=shadow");
+	if (argc != 3 + shadow || strcmp(argv[1], "--plant"))
 		return usage();
 	if (!strcmp(argv[2], "list")) {
 		plant_list();
 		return STATUS_CLEAN;
 	}
-	return plant(argv[2]);
+	return plant(argv[2], shadow ? VM_PAGING_SHADOW : VM_PAGING_NESTED);
 }

@@ -7,12 +7,12 @@
 enum { STATUS_CLEAN, STATUS_VIOLATIONS, STATUS_ERROR };
 
 /* plant.c: breaks each rule of that name, or all, and shows what the audit says; a status. */
-int plant(const char *name);
+int plant(const char *name, enum vm_paging paging);
 void plant_list(void);
 
 /* guest.c: something to plant violations in.  A 2 MiB frame, and a VM whose guest has halted, where
  * there are VMs; and a child with another VM that shares memory with it.  The child's id, or < 0.
  */
-long guest_create(void);
+long guest_create(enum vm_paging paging);
 
 #endif

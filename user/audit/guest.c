@@ -4,13 +4,27 @@
 #include "inc/mmu.h"
 #include "inc/x86.h"
 
-enum { RAM_SIZE = 0x10000, CODE = 0x1000, HLT = 0xf4 };
+enum { RAM_SIZE = 0x10000, CODE = 0x1000, DIRECTORY = 0x2000, HLT = 0xf4 };
+enum { FLAT_CODE = 0xc09b, FLAT_DATA = 0xc093 };
 
-/* A VM that runs one instruction, HLT with interrupts off, at the bottom of its RAM. */
-static long
-run_guest(void)
+/* 32-bit code with paging, since without there are no shadow tables on VMX. */
+static void
+set_up(struct vm_regs *regs)
 {
-	struct vm_config config = {.name = "audit", .ram = RAM_SIZE, .leaves = 2};
+	regs->cr0 |= CR0_PE | CR0_PG;
+	regs->cr3 = DIRECTORY;
+	regs->cr4 |= CR4_PSE;
+	regs->rip = CODE;
+	for (enum vm_seg s = SEG_ES; s <= SEG_GS; s++)
+		regs->seg[s] = (struct vm_segment){.limit = UINT32_MAX,
+		                                   .ar = s == SEG_CS ? FLAT_CODE : FLAT_DATA};
+}
+
+/* A VM that runs one instruction, HLT with interrupts off, near the bottom of its RAM. */
+static long
+run_guest(enum vm_paging paging)
+{
+	struct vm_config config = {.name = "audit", .ram = RAM_SIZE, .leaves = 2, .paging = paging};
 	struct vm_run *run = (struct vm_run *)URUN_BASE;
 	struct vm_regs regs;
 	long vm = sys_vm_create(&config);
@@ -20,9 +34,7 @@ run_guest(void)
 		err = sys_vcpu_get_regs(vm, 0, &regs);
 	if (err < 0)
 		return err;
-	regs.rip = CODE;
-	regs.seg[SEG_CS].sel = 0;
-	regs.seg[SEG_CS].base = 0;
+	set_up(&regs);
 	if ((err = sys_vcpu_set_regs(vm, 0, &regs)) < 0)
 		return err;
 	run->deadline = UINT64_MAX;
@@ -34,17 +46,17 @@ run_guest(void)
 
 /* Lives until its parent kills it. */
 static _Noreturn void
-be_the_other(uint32_t parent)
+be_the_other(uint32_t parent, enum vm_paging paging)
 {
 	struct ipc_msg msg;
 
-	sys_ipc_send(parent, run_guest(), NULL);
+	sys_ipc_send(parent, run_guest(paging), NULL);
 	sys_ipc_recv(&msg, NULL);
 	exit(STATUS_ERROR);
 }
 
 long
-guest_create(void)
+guest_create(enum vm_paging paging)
 {
 	const uint64_t large = UVM_RAM + LARGE_PAGE_SIZE;
 	uint32_t self = sys_env_id();
@@ -59,9 +71,10 @@ guest_create(void)
 	if (err < 0)
 		return err;
 	*(volatile uint8_t *)(UVM_RAM + CODE) = HLT;
+	*(volatile uint32_t *)(UVM_RAM + DIRECTORY) = PTE_P | PTE_W | PTE_PS;
 	child = real_mode ? sys_fork() : 0;
 	if (child == 0 && real_mode)
-		be_the_other(self);
+		be_the_other(self, paging);
 	if (child < 0)
 		return child;
 	/* Not before the fork, or both would have it. */
@@ -75,6 +88,6 @@ guest_create(void)
 	if (err == 0)
 		err = (long)msg.value;
 	if (err == 0)
-		err = run_guest();
+		err = run_guest(paging);
 	return err < 0 ? err : child;
 }

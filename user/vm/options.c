@@ -21,7 +21,9 @@ usage(void)
 	       "mode\n"
 	       "               with paging on, without boot sector and loader\n"
 	       "  --leaves=V   profile of the statistics leaves: v1, v2 or v3; v2 if not given\n"
-	       "  --paging=P   nested (EPT or NPT) or shadow; nested if not given, where the CPU "
+	       "  --paging=P   nested (EPT or NPT), shadow, or shadow,nocache, which makes all "
+	       "shadows\n"
+	       "               anew when the guest loads CR3; nested if not given, where the CPU "
 	       "has it\n"
 	       "  --trace=N    exits that the flight recorder keeps; 256 if not given\n"
 	       "  -c COMMANDS  type COMMANDS and `poweroff` to it\n"
@@ -67,8 +69,10 @@ parse_leaves(struct options *o, char *text)
 static bool
 parse_paging(struct options *o, char *text)
 {
-	static const char *const names[VM_PAGINGS] = {
-	        [VM_PAGING_NESTED] = "nested", [VM_PAGING_SHADOW] = "shadow"};
+	static const char *const names[VM_PAGINGS] = {[VM_PAGING_NESTED] = "nested",
+	                                              [VM_PAGING_SHADOW] = "shadow",
+	                                              [VM_PAGING_SHADOW_NOCACHE] =
+	                                                      "shadow,nocache"};
 
 	for (unsigned int i = 0; i < VM_PAGINGS; i++) {
 		if (strcmp(text, names[i]))
@@ -76,7 +80,9 @@ parse_paging(struct options *o, char *text)
 		o->paging = i;
 		return true;
 	}
-	printf(VM_NAME ": --paging=%s: no such kind; expected nested or shadow\n", text);
+	printf(VM_NAME ": --paging=%s: no such kind; expected nested, shadow or "
+	               "shadow,nocache\n",
+	       text);
 	return false;
 }
 

@@ -259,7 +259,7 @@ svm_vcpu_copy(struct vcpu *to, struct vcpu *from)
 	b->interrupt_shadow = f->interrupt_shadow;
 	b->tsc_offset = f->tsc_offset;
 	if (to->shadow) {
-		to->shadow->guest = from->shadow->guest;
+		shadow_copy(to, from);
 		svm_shadow_load(to);
 	}
 }

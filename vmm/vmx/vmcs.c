@@ -308,7 +308,7 @@ vmcs_copy(struct vcpu *to, struct vcpu *from)
 	x->cr0_shadow = f->cr0_shadow;
 	x->pat = f->pat;
 	if (to->shadow) {
-		to->shadow->guest = from->shadow->guest;
+		shadow_copy(to, from);
 		vmx_shadow_load(to);
 	}
 }
