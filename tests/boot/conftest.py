@@ -27,18 +27,27 @@ OBJDIR = ROOT / os.environ.get("OBJDIR", "obj")
 IMAGE = OBJDIR / "nestling.img"
 sys.path.insert(0, str(ROOT / "tools"))
 
+import emulators  # noqa: E402, found in tools
+
+# Bochs: instructions to a second of device time.  Its serial line is as slow as a real one, so that a
+# byte takes as many instructions as pass meanwhile: with few a run is short, and interrupted more often.
+IPS_SHORT = 25_000_000
+IPS_MEASURED = emulators.Machine.ips  # where ticks or exits are compared, as `make bench` has it
+# Seconds for a run, also on a machine that has other work: of a few seconds, and of more.
+PATIENCE, PATIENCE_LONG = 120, 400
 TAIL_LINES = 25  # of the console, shown when a test fails
 LAUNCHER_SECONDS = 10  # what the launcher may need beyond its own time limit
 
 
 class Machine:
-    """One run of tools/run.py.  Options not given are the launcher's defaults."""
+    """One run of tools/run.py.  Options not given are the launcher's defaults, but for Bochs's ips."""
 
     def __init__(self, emulator, *, image=IMAGE, iso=None, run=None, mem=None, cpu=None, cpus=None,
-                 timeout=60, flags=()):
+                 ips=IPS_SHORT, timeout=PATIENCE, flags=()):
         """flags: further options of run.py.  timeout: seconds, for the whole run."""
         args = [str(ROOT / "tools" / "run.py"), emulator, "--timeout", str(timeout), *flags]
         args += ["--iso", str(iso)] if iso else ["--image", str(image)]
+        args += ["--ips", str(ips)] if emulator == "bochs" else []
         for option, value in (("--run", run), ("--mem", mem), ("--cpu", cpu), ("--cpus", cpus)):
             if value is not None:
                 args += [option, str(value)]

@@ -34,7 +34,7 @@ def sections(output):
                                         [(bed, "shadow") for bed in list(BEDS)[:3]])
 def test_each_violation_is_named(machine, bed, paging):
     option = " --paging=shadow" if paging == "shadow" else ""
-    m = machine(**BEDS[bed], mem=64, run=audited("audit --plant all" + option), timeout=120)
+    m = machine(**BEDS[bed], mem=64, run=audited("audit --plant all" + option))
     assert m.finish() == 0
     planted = sections(m.output)
     assert set(planted) == set(RULES)
@@ -52,7 +52,7 @@ def test_each_violation_is_named(machine, bed, paging):
 
 
 def test_line_says_frame_owner_table_address_and_rule(machine):
-    m = machine(**BEDS["qemu-svm"], run="audit --plant guest-table", timeout=60)
+    m = machine(**BEDS["qemu-svm"], run="audit --plant guest-table")
     assert m.finish() == 0
     assert re.search(r"^audit: guest-table: frame 0x[0-9a-f]+ \(page tables\), VM 2 at 0x1000, "
                      r"a guest reaches a page table$", m.output, re.M)
@@ -60,7 +60,7 @@ def test_line_says_frame_owner_table_address_and_rule(machine):
 
 @pytest.mark.parametrize("bed", list(BEDS)[:3])
 def test_after_a_guest(machine, bed):
-    m = machine(**BEDS[bed], run=audited("vm guest -c help -q; vm t/triple"), timeout=120)
+    m = machine(**BEDS[bed], run=audited("vm guest -c help -q; vm t/triple"))
     assert m.finish() == 1  # t/triple's
     assert "stopped: triple fault" in m.output
     assert_clean(m)

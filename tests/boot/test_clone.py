@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from test_vms import BEDS, ESCAPE, ICOUNT, command, shell, vms
+from test_vms import BEDS, ESCAPE, EXACT, command, shell, vms, vms_when
 
 # docs/clones.md, in ticks
 CONSTANT, PER_LEAF = 150_000, 30
@@ -44,9 +44,10 @@ def available(m):
 def test_clone_goes_on_by_itself(bed):
     """It stands where its origin stands, both answer, neither disturbs the other, and all memory
     comes back; a clone of the clone outlives both."""
-    m = shell(bed(timeout=120))
+    m = shell(bed())
     command(m, "vm guest &")
-    command(m, "sleep 0.5; vm log 2; vm stop 2; vms")  # what only the first VM takes is taken
+    vms_when(m, {2: "halted"})
+    command(m, "vm log 2; vm stop 2; vms")  # what only the first VM takes is taken
     before = available(m)
     command(m, "vm guest &")
     ask(m, 3, "mem", "PASS mem: 1 MiB")
@@ -78,10 +79,10 @@ def test_clone_refused(machine):
     assert "audit: clean" in command(m, "audit")
 
 
-@pytest.mark.parametrize("name", ICOUNT)
+@pytest.mark.parametrize("name", EXACT)
 def test_cost(machine, name):
     """Of a 64 MiB guest: little of it touched, all of it in 2 MiB frames, all of it in 4 KiB pages."""
-    m = machine(**ICOUNT[name], run="usertests vm_clone_cost", timeout=60)
+    m = machine(**EXACT[name], run="usertests vm_clone_cost")
     assert m.finish() == 0
     figures = re.search(r"clone of 64 MiB: (\d+) ticks untouched, (\d+) in 2 MiB frames, "
                         r"(\d+) in (\d+) pages", m.output)

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from conftest import assert_clean, audited
+from conftest import IPS_MEASURED, PATIENCE_LONG, assert_clean, audited
 
 BEDS = {
     "bochs-vmx": {"emulator": "bochs", "cpu": "corei7_skylake_x"},
@@ -35,8 +35,9 @@ def crowd(machine, request):
     return run
 
 
+@pytest.mark.early
 def test_200_at_once(crowd):
-    m = crowd('200 t/beat "vms; audit"', mem=512, timeout=240)
+    m = crowd('200 t/beat "vms; audit"', mem=512, timeout=PATIENCE_LONG)
     assert "crowd: 200 VMs, 200 live, 200 answer" in m.output
     most = re.search(r"^crowd: host memory beyond the RAM: .*, at most (\d+) KiB$", m.output, re.M)
     assert int(most[1]) <= HOST_KIB
@@ -51,7 +52,7 @@ def test_exits_cost_the_same_among_200(machine, bed):
     """Where ticks are instructions: the same, for what is compared with 2 %."""
     cost = {}
     for count in (1, 200):
-        m = machine(**BEDS[bed], mem=512, timeout=240,
+        m = machine(**BEDS[bed], ips=IPS_MEASURED, mem=512, timeout=PATIENCE_LONG,
                     run=f"crowd {count} t/idle \"vm guest -q -c 'bench cpuid_0'\"")
         assert m.finish() == 0
         assert f"crowd: {count} VMs, {count} live" in m.output
@@ -61,7 +62,7 @@ def test_exits_cost_the_same_among_200(machine, bed):
 
 def test_until_memory_runs_out(crowd):
     """Only the last VM is refused, in one clear line."""
-    m = crowd("full t/idle", mem=SMALL, timeout=120)
+    m = crowd("full t/idle", mem=SMALL)
     live = int(re.search(r"^crowd: (\d+) VMs live, and there is no memory for one more$", m.output,
                          re.M)[1])
     assert live > 30
@@ -73,7 +74,7 @@ def test_until_memory_runs_out(crowd):
 
 
 def test_cycles(crowd, record_property):
-    m = crowd(f"cycle {CYCLES} t/shutdown", mem=SMALL, timeout=60 + CYCLES)
+    m = crowd(f"cycle {CYCLES} t/shutdown", mem=SMALL, timeout=PATIENCE_LONG + CYCLES)
     record_property("cases", CYCLES)
     assert f"crowd: {CYCLES} VMs created, booted and destroyed; {CYCLES} ended well" in m.output
     print(f"{crowd.bed}: {CYCLES} VMs")

@@ -9,6 +9,8 @@ import re
 
 import pytest
 
+from conftest import PATIENCE_LONG
+
 BEDS = {
     "bochs-vmx": {"emulator": "bochs", "cpu": "corei7_skylake_x"},
     "bochs-svm": {"emulator": "bochs", "cpu": "zambezi"},
@@ -206,7 +208,7 @@ class Shell:
     """A shell on one bed: what its commands print."""
 
     def __init__(self, machine, bed):
-        self.machine = machine(**BEDS[bed], run="sh", timeout=120)
+        self.machine = machine(**BEDS[bed], run="sh", timeout=PATIENCE_LONG)
         self.machine.expect(r"\$ $")
 
     def run(self, command):

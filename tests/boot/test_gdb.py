@@ -10,12 +10,14 @@ from sessions import Debuggers, number
 SECTOR = 0x7C00
 GUEST_CPUID = bytes.fromhex("0fa2")
 
+pytestmark = pytest.mark.xdist_group("gdb")  # which share a session
+
 
 @pytest.fixture(scope="module")
 def session():
     """What gdb says from the host's boot sector to the guest's way back from an exit."""
     with Debuggers(OBJDIR) as d:
-        m = Machine("qemu", run="vm guest -c cpuid", flags=d.flags, timeout=120)
+        m = Machine("qemu", run="vm guest -c cpuid", flags=d.flags)
         try:
             return dict(stations(d.gdb())) | {"console": m.read()}
         finally:

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from conftest import IPS_MEASURED
+
 PASTED_LINES = 100
 # CPUs without VMs: the boot ends in the shell, not in a guest.
 NO_VMS = {"bochs": "p4_prescott_celeron_336", "qemu": "qemu64,-svm"}
@@ -69,8 +71,9 @@ def test_panic_of_an_unattended_run_ends_it(boot_test):
 
 @pytest.mark.parametrize("emulator", ["bochs", "qemu"])
 def test_pasted_text_is_not_lost(emulator, machine):
-    """Both model a UART of 16 bytes; Bochs models the time on the wire as well."""
-    m = machine(emulator, flags=("--tcg",), cpu=NO_VMS[emulator])
+    """Both model a UART of 16 bytes; Bochs models the time on the wire as well,
+    which a processor as slow as that of the other tests does not keep up with."""
+    m = machine(emulator, flags=("--tcg",), cpu=NO_VMS[emulator], ips=IPS_MEASURED)
     m.expect(r"\$ ")
     m.send("".join(f"echo word-{i}-of-the-text\r" for i in range(PASTED_LINES)))
     m.sendline("poweroff")
@@ -88,7 +91,7 @@ def test_memory_sizes(mem, boot_test):
 
 
 def test_no_execute_disable(boot_test):
-    m = boot_test(cpu="qemu64,-nx", timeout=30)
+    m = boot_test(cpu="qemu64,-nx")
     m.expect(r"nestling: cannot boot: .*NX")
     assert m.finish() != 0
 

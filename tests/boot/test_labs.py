@@ -11,6 +11,7 @@ FAILED = re.compile(r"^(No symbol|Undefined|Error|Cannot|The program is not|usag
                     r"there is no|.*syntax error|.*bad register)", re.M)
 
 
+@pytest.mark.early
 @pytest.mark.parametrize("path", sorted((ROOT / "docs" / "labs").glob("*.md")), ids=lambda p: p.stem)
 def test_lab(path):
     text = path.read_text()

@@ -10,6 +10,7 @@ import re
 
 import pytest
 
+from conftest import PATIENCE_LONG
 from test_vm import ENDLESS as NEVER_ENDING, HOSTILE, NOT_ENDLESS
 from test_vms import command, vms
 
@@ -68,12 +69,13 @@ def misbehave(m, number, guest):
     assert f"[vm {number}] ended, status 0" in command(m, f"vm stop {number}")
 
 
+@pytest.mark.early
 @pytest.mark.parametrize("bed, cpus", MACHINES)
 def test_neighbour_notices_nothing(machine, bed, cpus):
     left_out = {guest: why for (where, guest), why in {**NOT_ENDLESS, **SLOW}.items()
                 if where == bed}
     guests = [guest for guest in [*HOSTILE, *ENDLESS] if guest not in left_out] * ROUNDS
-    m = machine(**BEDS[bed], cpus=cpus, run="sh", timeout=200 * ROUNDS)
+    m = machine(**BEDS[bed], cpus=cpus, run="sh", timeout=PATIENCE_LONG * ROUNDS)
     start_heartbeat(m)
     for number, guest in enumerate(guests, NEIGHBOUR + 1):
         misbehave(m, number, guest)

@@ -6,7 +6,9 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from conftest import IMAGE, ROOT
+from conftest import IMAGE, PATIENCE_LONG, ROOT
+
+pytestmark = pytest.mark.xdist_group("plots")  # which are drawn once
 
 SVG = "{http://www.w3.org/2000/svg}"
 BED = "SVM on QEMU TCG"
@@ -38,7 +40,8 @@ def pictures(tmp_path_factory):
     done = subprocess.run(
         [sys.executable, ROOT / "tools" / "plots.py", "--image", IMAGE, "--data", path / "data",
          "--output", path, "--bed", "qemu-svm"],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False)
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE_LONG,
+        check=False)
     assert done.returncode == 0, done.stdout
     assert done.stdout.splitlines() == [str(path / f"{name}.svg") for name in TITLES], \
         "gnuplot has nothing to say"

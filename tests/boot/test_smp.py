@@ -6,7 +6,7 @@ import re
 import mkiso
 import pytest
 
-from conftest import OBJDIR
+from conftest import OBJDIR, PATIENCE_LONG
 
 BEDS = {
     "bochs-vmx": {"emulator": "bochs"},
@@ -51,7 +51,7 @@ def test_usertests(bed, machine):
     """Those that have Envs run side by side, or end each other; in the long form, all."""
     full = os.environ.get("CHECK_FULL") and bed != "bochs-svm"
     runs = ["usertests"] if full else [f"usertests {names}" for names in USERTESTS]
-    m = machine(**BEDS[bed], cpus=3, run="; ".join(runs), timeout=240)
+    m = machine(**BEDS[bed], cpus=3, run="; ".join(runs), timeout=PATIENCE_LONG)
     status = m.finish()
     assert not re.findall(r"^FAIL .*", m.output, re.M)
     passed = re.findall(r"^usertests: (\d+) passed, 0 failed$", m.output, re.M)
@@ -63,7 +63,7 @@ def burn(machine, bed, cpus, vms, rounds):
     """Runs so many VMs at once, each with work and checks of its own; the ticks that each took."""
     jobs = f'vm guest -q -c "burn {rounds}" & ' * vms
     logs = "; ".join(f"vm log {n}" for n in range(1, vms + 1))
-    m = machine(**BEDS[bed], cpus=cpus, run=f"{jobs}wait; {logs}", timeout=240)
+    m = machine(**BEDS[bed], cpus=cpus, run=f"{jobs}wait; {logs}", timeout=PATIENCE_LONG)
     assert m.finish() == 0
     ticks = [int(ticks) for _, ticks in BURN.findall(m.output)]
     assert len(ticks) == vms
@@ -72,6 +72,7 @@ def burn(machine, bed, cpus, vms, rounds):
     return ticks
 
 
+@pytest.mark.early
 @pytest.mark.parametrize("bed", EXACT)
 def test_two_busy_vms_run_in_parallel(bed, machine):
     alone, = burn(machine, bed, 2, 1, 3)
@@ -93,7 +94,7 @@ def test_vms_migrate(bed, machine):
 def test_lock_is_fair(bed, machine):
     """Bochs's CPUs take turns so evenly that one that is always too late for the kernel lock stays
     so, unless it is its turn: this run then has no end."""
-    m = machine(**BEDS[bed], cpus=2, run="crowd 3 t/beat", timeout=60)
+    m = machine(**BEDS[bed], cpus=2, run="crowd 3 t/beat")
     assert m.finish() == 0
     assert "crowd: 3 VMs, 3 live, 3 answer" in m.output
 

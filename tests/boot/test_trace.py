@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from conftest import IMAGE, ROOT
+from conftest import IMAGE, PATIENCE, PATIENCE_LONG, ROOT
 import recording
 import trace
 
@@ -83,11 +83,13 @@ def run(tmp_path, bed, commands):
     done = subprocess.run(
         [sys.executable, ROOT / "tools" / "trace.py", "--image", IMAGE, "--output", path,
          "--bed", bed, "--run", commands],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False)
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE_LONG,
+        check=False)
     assert done.returncode == 0, done.stdout
     return json.loads(path.read_text()), done.stdout
 
 
+@pytest.mark.early
 @pytest.mark.parametrize("bed", ["bochs-vmx", "qemu-svm"])
 def test_trace_of_one_vm(tmp_path, bed):
     data, said = run(tmp_path, bed, ONE)
@@ -148,7 +150,7 @@ def test_no_vm_is_told(tmp_path):
     done = subprocess.run(
         [sys.executable, ROOT / "tools" / "trace.py", "--image", IMAGE, "--bed", "qemu-svm",
          "--output", tmp_path / "trace.json", "--run", "free"],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 1 and done.stdout.startswith("trace.py: `free` ran no VM")
     assert not (tmp_path / "trace.json").exists()
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from conftest import assert_clean, audited
+from conftest import PATIENCE_LONG, assert_clean, audited
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TESTS = re.findall(r"^TEST\((\w+),", (ROOT / "user/usertests/tests.def").read_text(), re.M)
@@ -22,11 +22,12 @@ BEDS = {
 LEFT_OUT = {"bochs-svm": ["vm_fuzz"]}
 
 
+@pytest.mark.early
 @pytest.mark.parametrize("bed", BEDS)
 def test_usertests(machine, bed):
     left_out = LEFT_OUT.get(bed, [])
     tests = " ".join(["usertests"] + [f"-{t}" for t in left_out])
-    m = machine(**BEDS[bed], run=audited(tests), timeout=180)
+    m = machine(**BEDS[bed], run=audited(tests), timeout=PATIENCE_LONG)
     status = m.finish()
     assert not re.findall(r"^FAIL .*", m.output, re.M)
     assert f"usertests: {len(TESTS) - len(left_out)} passed, 0 failed" in m.output

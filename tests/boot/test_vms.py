@@ -8,16 +8,21 @@ import re
 
 import pytest
 
-from conftest import assert_clean
+from conftest import IPS_MEASURED, assert_clean
 
 BEDS = {
     "bochs-vmx": {"emulator": "bochs", "cpu": "corei7_skylake_x"},
     "bochs-svm": {"emulator": "bochs", "cpu": "zambezi"},
     "qemu-svm": {"emulator": "qemu", "cpu": "max", "flags": ("--force-tcg",)},
 }
-ICOUNT = {**BEDS, "qemu-svm": {"emulator": "qemu", "flags": ("--tcg", "--icount")}}
+EXACT = {
+    "bochs-vmx": {**BEDS["bochs-vmx"], "ips": IPS_MEASURED},
+    "bochs-svm": {**BEDS["bochs-svm"], "ips": IPS_MEASURED},
+    "qemu-svm": {"emulator": "qemu", "flags": ("--tcg", "--icount")},
+}
 
 ESCAPE = "\x1d"  # Ctrl-]
+POLLS_MAX = 100
 
 
 @pytest.fixture(params=BEDS)
@@ -29,11 +34,11 @@ def bed(request, machine):
     return start
 
 
-@pytest.fixture(params=ICOUNT)
+@pytest.fixture(params=EXACT)
 def exact_bed(request, machine):
     """As bed, but ticks are instructions."""
     def start(**options):
-        return machine(**ICOUNT[request.param], **options)
+        return machine(**EXACT[request.param], **options)
     start.name = request.param
     return start
 
@@ -64,6 +69,17 @@ def vms(text):
             break
         row = dict(zip(names, line.split()))
         rows[int(row["VM"])] = row
+    return rows
+
+
+def vms_when(m, states):
+    """The rows of `vms` once these VMs are in these states.  Under QEMU time goes on while a busy
+    machine does not, so that nobody knows when."""
+    for _ in range(POLLS_MAX):
+        rows = vms(command(m, "sleep 0.2; vms"))
+        if all(n in rows and rows[n]["STATE"] == state for n, state in states.items()):
+            break
+    assert {n: rows[n]["STATE"] for n in states} == states
     return rows
 
 
@@ -297,7 +313,7 @@ def switches(output):
 
 
 def test_switches_are_printed_step_by_step(bed):
-    options = dict(BEDS[bed.name])
+    options = dict(EXACT[bed.name])
     flags = (*options.pop("flags", ()), "--options", "switches=3")
     m = bed.machine(**options, flags=flags, run="vm t/busy -q & vm t/busy -q & sleep 0.3; vms; ps; "
                                                 "echo switches=9")
