@@ -31,6 +31,7 @@ needs() {
 	tests file:/usr/include/cmocka.h libcmocka-dev
 	tests file:/usr/include/Zydis/Zydis.h libzydis-dev
 	tests module:pytest              python3-pytest
+	tests module:xdist               python3-pytest-xdist
 	tests module:pexpect             python3-pexpect
 	EOF
 }
