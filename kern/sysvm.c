@@ -3,79 +3,40 @@
 #include "inc/error.h"
 #include "vmm/hv.h"
 
-/* System calls: virtual machines.  Their bodies are in vmm/. */
+/* System calls: virtual machines.  Their bodies, in vmm/, take the arguments as they are... */
 
-int64_t
-sys_vm_fault(struct env *e, const uint64_t arg[SYSCALL_ARGS])
-{
-	return vm_fault(e, arg[0], arg[1]);
-}
+#define ARGS_1 arg[0]
+#define ARGS_2 ARGS_1, arg[1]
+#define ARGS_3 ARGS_2, arg[2]
+#define ARGS_4 ARGS_3, arg[3]
+#define CALL(name, body, count)                                             \
+	int64_t sys_##name(struct env *e, const uint64_t arg[SYSCALL_ARGS]) \
+	{                                                                   \
+		return body(e, ARGS_##count);                               \
+	}
 
-int64_t
-sys_vcpu_break(struct env *e, const uint64_t arg[SYSCALL_ARGS])
-{
-	return vcpu_break(e, arg[0], arg[1], arg[2]);
-}
+CALL(hv_caps, hv_get_caps, 1)
+CALL(vm_create, vm_create, 1)
+CALL(vm_destroy, vm_destroy, 1)
+CALL(vm_map, vm_map, 4)
+CALL(vm_clone, vm_clone, 3)
+CALL(vm_post, vm_post, 2)
+CALL(vm_info, vm_info, 2)
+CALL(vm_stats, vm_stats, 3)
+CALL(vm_mark, vm_mark, 3)
+CALL(vm_histogram, vm_histogram, 4)
+CALL(vm_keys, vm_keys, 4)
+CALL(vm_trace, vm_trace, 4)
+CALL(vm_span, vm_span, 4)
+CALL(vm_fault, vm_fault, 2)
+CALL(vcpu_create, vcpu_create, 2)
+CALL(vcpu_get_regs, vcpu_get_regs, 3)
+CALL(vcpu_set_regs, vcpu_set_regs, 3)
+CALL(vcpu_set_back, vcpu_set_back, 3)
+CALL(vcpu_kick, vcpu_kick_own, 2)
+CALL(vcpu_break, vcpu_break, 3)
 
-int64_t
-sys_hv_caps(struct env *e, const uint64_t arg[SYSCALL_ARGS])
-{
-	return hv_get_caps(e, arg[0]);
-}
-
-int64_t
-sys_vm_create(struct env *e, const uint64_t arg[SYSCALL_ARGS])
-{
-	return vm_create(e, arg[0]);
-}
-
-int64_t
-sys_vm_destroy(struct env *e, const uint64_t arg[SYSCALL_ARGS])
-{
-	return vm_destroy(e, arg[0]);
-}
-
-int64_t
-sys_vm_map(struct env *e, const uint64_t arg[SYSCALL_ARGS])
-{
-	return vm_map(e, arg[0], arg[1], arg[2], arg[3]);
-}
-
-int64_t
-sys_vm_clone(struct env *e, const uint64_t arg[SYSCALL_ARGS])
-{
-	return vm_clone(e, arg[0], arg[1], arg[2]);
-}
-
-int64_t
-sys_vcpu_create(struct env *e, const uint64_t arg[SYSCALL_ARGS])
-{
-	return vcpu_create(e, arg[0], arg[1]);
-}
-
-int64_t
-sys_vcpu_get_regs(struct env *e, const uint64_t arg[SYSCALL_ARGS])
-{
-	return vcpu_get_regs(e, arg[0], arg[1], arg[2]);
-}
-
-int64_t
-sys_vcpu_set_regs(struct env *e, const uint64_t arg[SYSCALL_ARGS])
-{
-	return vcpu_set_regs(e, arg[0], arg[1], arg[2]);
-}
-
-int64_t
-sys_vcpu_set_back(struct env *e, const uint64_t arg[SYSCALL_ARGS])
-{
-	return vcpu_set_back(e, arg[0], arg[1], arg[2]);
-}
-
-int64_t
-sys_vcpu_kick(struct env *e, const uint64_t arg[SYSCALL_ARGS])
-{
-	return vcpu_kick_own(e, arg[0], arg[1]);
-}
+/* ...but some of them may have to wait. */
 
 int64_t
 sys_vcpu_wait(struct env *e, const uint64_t arg[SYSCALL_ARGS])
@@ -88,12 +49,6 @@ sys_vcpu_wait(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 }
 
 int64_t
-sys_vm_post(struct env *e, const uint64_t arg[SYSCALL_ARGS])
-{
-	return vm_post(e, arg[0], arg[1]);
-}
-
-int64_t
 sys_vm_requests(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 {
 	int64_t requests = vm_requests(e, arg[0], arg[1]);
@@ -101,46 +56,4 @@ sys_vm_requests(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 	if (requests == -E_AGAIN)
 		syscall_restart(e, WAIT_REQUEST, 0);
 	return requests;
-}
-
-int64_t
-sys_vm_info(struct env *e, const uint64_t arg[SYSCALL_ARGS])
-{
-	return vm_info(e, arg[0], arg[1]);
-}
-
-int64_t
-sys_vm_stats(struct env *e, const uint64_t arg[SYSCALL_ARGS])
-{
-	return vm_stats(e, arg[0], arg[1], arg[2]);
-}
-
-int64_t
-sys_vm_mark(struct env *e, const uint64_t arg[SYSCALL_ARGS])
-{
-	return vm_mark(e, arg[0], arg[1], arg[2]);
-}
-
-int64_t
-sys_vm_histogram(struct env *e, const uint64_t arg[SYSCALL_ARGS])
-{
-	return vm_histogram(e, arg[0], arg[1], arg[2], arg[3]);
-}
-
-int64_t
-sys_vm_keys(struct env *e, const uint64_t arg[SYSCALL_ARGS])
-{
-	return vm_keys(e, arg[0], arg[1], arg[2], arg[3]);
-}
-
-int64_t
-sys_vm_trace(struct env *e, const uint64_t arg[SYSCALL_ARGS])
-{
-	return vm_trace(e, arg[0], arg[1], arg[2], arg[3]);
-}
-
-int64_t
-sys_vm_span(struct env *e, const uint64_t arg[SYSCALL_ARGS])
-{
-	return vm_span(e, arg[0], arg[1], arg[2], arg[3]);
 }
