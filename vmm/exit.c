@@ -189,7 +189,10 @@ exit_cr_access(struct vcpu *v, struct hv_exit *x)
 	}
 	if (err < 0)
 		return exit_inject_gp(v, x);
-	return x->cr.cr || cr0_can_run(hv->get_cr(v, 0)) ? HV_SKIP : without_paging(v);
+	/* Nested paging runs any CR0, and reading it would cost each write some VMREADs. */
+	if (x->cr.cr || hv_caps.nested || cr0_can_run(hv->get_cr(v, 0)))
+		return HV_SKIP;
+	return without_paging(v);
 }
 
 /*
