@@ -138,8 +138,13 @@ class Lab:
         if until:
             self.child.expect(until)
             return self.child.before + self.child.after
+        output = ""
+        for name, pattern in directives.items():  # a busy machine may be quiet before these come
+            if name != "only":
+                self.child.expect(re.compile(pattern, re.M))
+                output += self.child.before + self.child.after
         self.child.expect([pexpect.TIMEOUT, pexpect.EOF], timeout=QUIET_SECONDS)
-        output = self.child.before
+        output += self.child.before
         self.child.expect(r"(?s).*")
         return output
 
