@@ -163,7 +163,6 @@ fetch_access(struct vcpu *v, struct hv_exit *x)
 static void
 settle_lma(struct vmcb *b)
 {
-	b->efer &= ~(uint64_t)EFER_LMA;
 	if ((b->cr0 & CR0_PG) && (b->efer & EFER_LME))
 		b->efer |= EFER_LMA;
 }
