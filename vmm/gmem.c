@@ -142,6 +142,9 @@ walk_shift(const struct walk *w, int level)
 	return PAGE_SHIFT + w->mode->index_bits * (unsigned int)(level - 1);
 }
 
+/* Bits 62:52, which 4-level paging ignores. */
+#define PTE_HIGH 0x7ff0000000000000
+
 /* Bits that must be 0 in a present entry of this level (SDM vol. 3, "Reserved Bits"). */
 static uint64_t
 walk_reserved(const struct walk *w, int level)
@@ -151,7 +154,8 @@ walk_reserved(const struct walk *w, int level)
 
 	if (w->mode == &walk_legacy)
 		return large ? BIT(21) | (beyond >> 32 & 0xff) << 13 : 0;
-	return beyond | (w->efer & EFER_NXE ? 0 : PTE_NX) | (level == PT_LEVELS ? PTE_PS : 0) |
+	return beyond | (w->mode == &walk_pae ? PTE_HIGH : 0) | (w->efer & EFER_NXE ? 0 : PTE_NX) |
+	       (level == PT_LEVELS ? PTE_PS : 0) |
 	       (large ? (BIT(walk_shift(w, level)) - 1) & ~(uint64_t)0x1fff : 0);
 }
 

@@ -322,6 +322,25 @@ test_reserved_bits(void **state)
 	expect_pf(0xc00000, VM_ACCESS_READ, PF_P | PF_RSVD);
 }
 
+/* Bits 62:52 are free in 4-level paging, reserved with PAE. */
+static void
+test_high_bits(void **state)
+{
+	const uint64_t high[] = {BIT(52), BIT(62)};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(high); i++) {
+		long_mode();
+		map_long(0x5000, DATA | PTE_P | high[i], 1);
+		expect_gpa(0x5000, VM_ACCESS_READ, DATA);
+		regs.cr4 = CR4_PAE;
+		regs.efer = EFER_NXE;
+		*entry64(TABLES, 1) = (TABLES + PAGE_SIZE) | PTE_P;
+		*entry64(TABLES + PAGE_SIZE, 2) = 0x200000 | PTE_P | PTE_PS | high[i];
+		expect_pf(0x40400000, VM_ACCESS_READ, PF_P | PF_RSVD);
+	}
+}
+
 /* The I bit of an error code comes with NXE, which PAE makes count, or with SMEP. */
 static void
 test_fetch_errors(void **state)
@@ -506,6 +525,7 @@ run(void)
 	        cmocka_unit_test_setup(test_tables_outside_ram, setup),
 	        cmocka_unit_test_setup(test_legacy, setup),
 	        cmocka_unit_test_setup(test_reserved_bits, setup),
+	        cmocka_unit_test_setup(test_high_bits, setup),
 	        cmocka_unit_test_setup(test_fetch_errors, setup),
 	        cmocka_unit_test_setup(test_pae, setup),
 	        cmocka_unit_test_setup(test_copies_cross_pages, setup),
