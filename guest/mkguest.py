@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make a guest's disk image: boot sector [loader kernel].
+"""Make a guest's disk image: boot sector [loader [kernel]].
 
 The boot sector is padded to 512 bytes and closed with 55 AA; with a loader,
 the word before the signature tells how many sectors the loader has.  The
@@ -46,16 +46,16 @@ def main():
         code = f.read()
     image = boot_sector(code, args.boot, LOADER_SECTORS_AT if args.loader else SIGNATURE_AT)
     if args.loader:
-        if not args.kernel:
-            parser.error("a loader needs a kernel")
         with open(args.loader, "rb") as f:
             loader = padded(f.read())
         sectors = len(loader) // SECTOR
         if sectors > LOADER_SECTORS_MAX:
             sys.exit(f"mkguest: {args.loader}: {sectors} sectors, at most {LOADER_SECTORS_MAX}")
         image[LOADER_SECTORS_AT:SIGNATURE_AT] = sectors.to_bytes(2, "little")
+        image += loader
+    if args.kernel:
         with open(args.kernel, "rb") as f:
-            image += loader + padded(f.read())
+            image += padded(f.read())
     with open(args.output, "wb") as f:
         f.write(image)
 

@@ -13,6 +13,7 @@
 #define CPUID1_EDX_TSC          0x00000010
 #define CPUID1_EDX_MSR          0x00000020
 #define CPUID1_EDX_APIC         0x00000200
+#define CPUID1_EDX_PGE          0x00002000
 #define CPUID1_EDX_PAT          0x00010000
 #define CPUID1_EDX_FXSR         0x01000000
 #define CPUID1_EDX_SSE          0x02000000

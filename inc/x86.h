@@ -111,14 +111,15 @@ wrmsr(uint32_t msr, uint64_t v)
 	                 : "memory");
 }
 
+/* As wide as the mode's registers are. */
 #define X86_CONTROL_REGISTER(reg)                                              \
-	static inline uint64_t read_##reg(void)                                \
+	static inline unsigned long read_##reg(void)                           \
 	{                                                                      \
-		uint64_t v;                                                    \
+		unsigned long v;                                               \
 		__asm__ volatile("mov %%" #reg ", %0" : "=r"(v) : : "memory"); \
 		return v;                                                      \
 	}                                                                      \
-	static inline void write_##reg(uint64_t v)                             \
+	static inline void write_##reg(unsigned long v)                        \
 	{                                                                      \
 		__asm__ volatile("mov %0, %%" #reg : : "r"(v) : "memory");     \
 	}
@@ -142,7 +143,7 @@ read_rflags(void)
 }
 
 static inline void
-invlpg(uint64_t va)
+invlpg(unsigned long va)
 {
 	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
 }

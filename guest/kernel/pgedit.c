@@ -160,7 +160,7 @@ prepare(void)
 
 /* Runs on the roots of the test, then goes back to the kernel's. */
 static bool
-run(uint32_t rounds, uint64_t seed)
+run(uint32_t rounds, uint32_t seed)
 {
 	uint64_t cr0 = read_cr0(), cr3 = read_cr3(), cr4 = read_cr4(), efer = rdmsr(MSR_EFER);
 	trap_hook *before = trap_set_hook(T_SOFT, take_answer);
@@ -177,12 +177,28 @@ run(uint32_t rounds, uint64_t seed)
 	return ok;
 }
 
+static void
+report(bool ok)
+{
+	char line[PG_LINE];
+	const char *quirk;
+
+	for (unsigned int i = 0; (quirk = pg_quirk(&test, i)); i++)
+		printf("NOTE %s\n", quirk);
+	if (!ok) {
+		pg_difference(&test, line, sizeof(line));
+		check(false, "%s", line);
+		for (unsigned int i = 0; pg_step_text(&test, i, line, sizeof(line)); i++)
+			printf("%s\n", line);
+	}
+	pg_summary(&test, line, sizeof(line));
+	check(ok, "%s", line);
+}
+
 int
 cmd_pgedit(int argc, char **argv)
 {
 	uint64_t rounds, seed;
-	char line[512];
-	bool ok;
 
 	if (!arg_number(argc, argv, 1, 200, 1, ROUNDS_MAX, &rounds) ||
 	    !arg_number(argc, argv, 2, 1, 0, UINT32_MAX, &seed))
@@ -192,19 +208,7 @@ cmd_pgedit(int argc, char **argv)
 		       (PG_POOL + PG_POOL_ALIGN) >> 20, (PG_POOL_LAST + PG_POOL) >> 20);
 		return STATUS_FAILED;
 	}
-	ok = run(rounds, seed);
-	if (test.no_swap)
-		printf("NOTE pgedit: the fault of an exchange is reported as a read's\n");
-	if (test.reserved_absent)
-		printf("NOTE pgedit: the fault of a reserved bit is reported without PF_P\n");
-	if (!ok) {
-		check(false, "pgedit: %s, round %u of seed %lu: %s", test.format->name,
-		      test.count.rounds, seed, test.failure);
-		for (unsigned int i = 0; pg_step_text(&test, i, line, sizeof(line)); i++)
-			printf("  %s\n", line);
-	}
-	pg_summary(&test, line, sizeof(line));
-	check(ok, "pgedit: %s, seed %lu: %s", test.format->name, seed, line);
+	report(run(rounds, seed));
 	window_map(CODE_PAGE, 0, 0);
 	window_map(CODE_PAGE + 1, 0, 0);
 	return 0;

@@ -20,7 +20,7 @@ is_pae_root(const struct pg *t, uint64_t at)
 static bool
 is_kernels(const struct pg *t, uint64_t at)
 {
-	uint64_t index = at % PAGE_SIZE / t->format->entry_bytes;
+	unsigned int index = (uint32_t)at % PAGE_SIZE / t->format->entry_bytes;
 
 	for (unsigned int i = 0; i < t->format->tops; i++)
 		if (t->top[i] == index)
@@ -143,7 +143,7 @@ table_entry(struct pg *t, unsigned int level, unsigned int frame)
 	uint64_t pa = pg_frame_pa(t, frame);
 
 	if (!pg_has_rights(t, level))
-		return pa | PTE_P | (pg_below(t, 8) << 9);
+		return pa | PTE_P | (pg_below(t, 8) << 9) | (t->top_accessed ? PTE_A : 0);
 	return pa | PTE_P | some(t, PTE_W, 7, 8) | some(t, PTE_U, 3, 4) | some(t, PTE_A, 1, 2) |
 	       some(t, PTE_D, 1, 4) | some(t, PTE_G, 1, 4) | no_execute(t, 1, 12) | ignored_bits(t);
 }
@@ -440,6 +440,10 @@ pg_random_mode(struct pg *t)
 	if (!features[i].can || (features[i].flush && *features[i].on && pg_chance(t, 2, 3)))
 		return;
 	*features[i].on = !*features[i].on;
+	/* Shadow paging does not guard a page by SMAP that a supervisor has written without right:
+	 * docs/shadow-paging.md.  So SMAP is off while WP is. */
+	if (t->is.smap && !t->is.wp)
+		*(i ? &t->is.wp : &t->is.smap) = i;
 	pg_machine_mode(&t->is);
 	t->count.modes++;
 	pg_note(t, "feature", i, !*features[i].on, *features[i].on);

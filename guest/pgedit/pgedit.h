@@ -122,10 +122,11 @@ struct pg {
 	bool full;                         /* there was no room for another */
 	struct pg_place recent[PG_RECENT]; /* where the last came, dropped since or not: a ring */
 	unsigned int recents;
-	uint64_t random, seed;
+	uint64_t random;
+	uint32_t seed;
 	uint64_t focus; /* an address that edits, flushes and accesses of this round prefer */
 	uint64_t reserved_at, reserved_bit; /* the last entry with a reserved bit; 0: none */
-	bool no_swap, reserved_absent;      /* see pg_run */
+	bool no_swap, reserved_absent, top_accessed; /* see pg_run */
 	struct pg_counts count;
 	struct pg_step history[PG_HISTORY];
 	unsigned int steps;
@@ -133,7 +134,7 @@ struct pg {
 };
 
 /*
- * The machine (guest/kernel/pgedit.c).
+ * The machine (guest/kernel/pgedit.c, guest/pgedit32/machine.c).
  */
 void pg_machine_access(const struct pg_access *a, uint64_t va, struct pg_result *r);
 /* Writes CR0, CR4 and EFER where they differ. */
@@ -149,16 +150,22 @@ extern const uint8_t pg_code[PG_KINDS][PG_CODE_BYTES];
  * rounds.c: format, can, huge, pool, memory and image are the caller's to fill in.  The kernel runs
  * on a root of the test when it returns.  False: failure and history say what went wrong.
  *
- * no_swap and reserved_absent say what the processor has otherwise than the manual, and an emulator
- * is to blame for: the fault of an exchange is reported as a read's (exchanges are made as writes
- * then), that of a reserved bit without PF_P.
+ * no_swap, reserved_absent and top_accessed say what the processor has otherwise than the manual,
+ * and an emulator is to blame for: the fault of an exchange is reported as a read's (exchanges are
+ * made as writes then), that of a reserved bit without PF_P, and PAE's top entries get accessed
+ * bits.
  */
-bool pg_run(struct pg *t, uint32_t rounds, uint64_t seed);
-/* A line of counts. */
+bool pg_run(struct pg *t, uint32_t rounds, uint32_t seed);
+void pg_note(struct pg *t, const char *what, uint64_t at, uint64_t before, uint64_t after);
+
+/* report.c: lines without their end. */
+enum { PG_LINE = 512 };
 void pg_summary(const struct pg *t, char *line, size_t size);
+void pg_difference(const struct pg *t, char *line, size_t size);
 /* The steps before a failure, oldest first: false when there is no n-th. */
 bool pg_step_text(const struct pg *t, unsigned int n, char *line, size_t size);
-void pg_note(struct pg *t, const char *what, uint64_t at, uint64_t before, uint64_t after);
+/* What the processor has otherwise than the manual, n from 0 on; NULL: no more. */
+const char *pg_quirk(const struct pg *t, unsigned int n);
 
 /* random.c */
 uint32_t pg_below(struct pg *t, uint32_t n); /* 0 to n - 1 */
@@ -186,7 +193,7 @@ unsigned int pg_indexes(const struct pg *t, unsigned int level, const uint16_t *
 uint64_t pg_entry_at(const struct pg *t, uint64_t table, unsigned int level, uint64_t va);
 bool pg_is_leaf(const struct pg *t, unsigned int level, uint64_t entry);
 uint64_t pg_reserved(const struct pg *t, unsigned int level, uint64_t entry);
-bool pg_has_rights(const struct pg *t, unsigned int level); /* PAE's top entries have none, no A */
+bool pg_has_rights(const struct pg *t, unsigned int level); /* PAE's top entries have none, nor A */
 uint64_t pg_leaf_pa(const struct pg *t, unsigned int level, uint64_t entry);
 uint64_t pg_table_pa(const struct pg *t, uint64_t entry);
 struct pg_rights pg_narrow(const struct pg *t, struct pg_rights r, unsigned int level,

@@ -36,19 +36,6 @@ pg_note(struct pg *t, const char *what, uint64_t at, uint64_t before, uint64_t a
 	t->history[t->steps++ % PG_HISTORY] = (struct pg_step){what, at, before, after};
 }
 
-bool
-pg_step_text(const struct pg *t, unsigned int n, char *line, size_t size)
-{
-	unsigned int shown = t->steps < PG_HISTORY ? t->steps : PG_HISTORY;
-	const struct pg_step *s = &t->history[(t->steps - shown + n) % PG_HISTORY];
-
-	if (n >= shown)
-		return false;
-	snprintf(line, size, "%-18s %016llx: %#llx -> %#llx", s->what, (unsigned long long)s->at,
-	         (unsigned long long)s->before, (unsigned long long)s->after);
-	return true;
-}
-
 static void
 resolve(const struct pg *t, const uint16_t *list, uint16_t *index)
 {
@@ -69,18 +56,16 @@ make_root(struct pg *t, unsigned int frame)
 	memcpy(t->image[frame], root, PAGE_SIZE);
 }
 
-/* The error code of an access where the root's first entry in use is this one. */
+/* An access at the lowest address of the roots: its error code, 0 without a fault. */
 static uint64_t
-error_with(struct pg *t, enum pg_kind kind, uint64_t entry)
+error_of(struct pg *t, enum pg_kind kind)
 {
 	struct pg_access a = {.kind = kind, .ac = true};
-	uint64_t at = pg_frame_pa(t, t->root) + t->top[0] * t->format->entry_bytes;
 	struct pg_result r;
 
 	a.va = (uint64_t)t->top[0] << pg_shift(t, t->format->levels);
-	pg_put_entry(t, at, entry);
+	pg_load_root(t, 0);
 	pg_machine_access(&a, pg_canonical(t, a.va), &r);
-	pg_put_entry(t, at, 0);
 	return r.fault ? r.error : 0;
 }
 
@@ -88,21 +73,35 @@ error_with(struct pg *t, enum pg_kind kind, uint64_t entry)
 static void
 find_quirks(struct pg *t)
 {
-	t->no_swap = error_with(t, PG_SWAP, 0) != PF_W;
-	t->reserved_absent =
-	        t->format == &pg_long && error_with(t, PG_READ, BIT(51) | PTE_P) == PF_RSVD;
+	const uint64_t frame = pg_frame_pa(t, PG_ROOTS);
+	const uint64_t top = pg_frame_pa(t, 0) + t->top[0] * t->format->entry_bytes;
+	uint64_t reserved = PTE_P | (t->format == &pg_legacy ? PTE_PS | BIT(21) : BIT(51));
+
+	t->no_swap = error_of(t, PG_SWAP) != PF_W;
+	if (t->format == &pg_pae) {
+		pg_make_table(t, PG_ROOTS, 2);
+		pg_put_entry(t, frame + t->low[0] * t->format->entry_bytes, reserved);
+		reserved = frame | PTE_P;
+	}
+	pg_put_entry(t, top, reserved);
+	t->reserved_absent = error_of(t, PG_READ) == PF_RSVD;
+	t->top_accessed = t->format == &pg_pae && pg_real_word(t, top) != (uint32_t)reserved;
+	pg_put_entry(t, top, 0);
+	if (t->format == &pg_pae)
+		pg_make_data(t, PG_ROOTS);
+	pg_load_root(t, 0);
 }
 
 static bool
-start(struct pg *t, uint64_t seed)
+start(struct pg *t, uint32_t seed)
 {
 	t->seed = seed;
-	t->random = seed * 2 + 1;
+	t->random = (uint64_t)seed * 2 + 1;
 	t->failure[0] = 0;
 	t->count = (struct pg_counts){0};
 	t->root = t->tables = t->pages = t->part_tables = t->recents = t->steps = 0;
 	t->focus = 0;
-	t->full = false;
+	t->full = t->no_swap = t->reserved_absent = t->top_accessed = false;
 	t->reserved_at = 0;
 	t->is = (struct pg_mode){true, t->can.pge, true, t->can.nxe, false, false};
 	resolve(t, t->format->low, t->low);
@@ -119,6 +118,7 @@ start(struct pg *t, uint64_t seed)
 	pg_load_root(t, 0);
 	pg_flush_all(t);
 	find_quirks(t);
+	t->count = (struct pg_counts){0};
 	for (unsigned int i = 0; i < FIRST_MAPS; i++)
 		if (!pg_random_map(t))
 			return false;
@@ -223,7 +223,7 @@ one_round(struct pg *t)
 }
 
 bool
-pg_run(struct pg *t, uint32_t rounds, uint64_t seed)
+pg_run(struct pg *t, uint32_t rounds, uint32_t seed)
 {
 	if (!start(t, seed))
 		return false;
@@ -233,23 +233,4 @@ pg_run(struct pg *t, uint32_t rounds, uint64_t seed)
 			return false;
 	}
 	return true;
-}
-
-void
-pg_summary(const struct pg *t, char *line, size_t size)
-{
-	const struct pg_counts *c = &t->count;
-	uint32_t all = 0;
-
-	for (unsigned int i = 0; i < PG_KINDS; i++)
-		all += c->accesses[i];
-	snprintf(
-	        line, size,
-	        "%u rounds, %u edits (%u through a mapping), %u flushes, %u switches, %u features, "
-	        "%u tables freed; %u accesses (%u reads, %u writes, %u fetches), "
-	        "%u of them with stale entries; faults: %u not present, %u not allowed, %u "
-	        "reserved",
-	        c->rounds, c->edits, c->through, c->flushes, c->switches, c->modes, c->frees, all,
-	        c->accesses[PG_READ], c->accesses[PG_WRITE] + c->accesses[PG_SWAP],
-	        c->accesses[PG_FETCH], c->stale, c->not_present, c->not_allowed, c->reserved);
 }

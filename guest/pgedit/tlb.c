@@ -263,6 +263,8 @@ pg_outcomes(struct pg *t, const struct pg_access *a, struct pg_outcome *out)
 	struct pg_outcome o;
 	unsigned int n = 0;
 
+	if (t->full)
+		pg_flush_all(t); /* there are too many for the model */
 	pg_walk(t, t->format->levels, pg_frame_pa(t, t->root), pg_all_rights, a, &out[n++]);
 	without_old_marks(t, &out[0]);
 	for (unsigned int i = 0; i < t->part_tables + t->pages; i++) {

@@ -107,7 +107,7 @@ pg_reserved(const struct pg *t, unsigned int level, uint64_t entry)
 	if (t->format == &pg_pae)
 		reserved |= BITS(~0ull, 62, 52) << 52;
 	if (!pg_has_rights(t, level))
-		return reserved | 0x1e6;
+		return reserved | (t->top_accessed ? 0x1c6 : 0x1e6);
 	if (level >= LONG_HUGE_LEVEL && !large)
 		reserved |= PTE_PS;
 	if (large)
