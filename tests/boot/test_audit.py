@@ -22,6 +22,8 @@ BEDS = {
     "qemu-svm": {"emulator": "qemu", "cpu": "max", "flags": ("--force-tcg",)},
     "no-vms": {"emulator": "qemu", "cpu": "qemu64,-svm", "flags": ("--force-tcg",)},
 }
+# It has shadow paging alone.
+WITHOUT_EPT = {"without-ept": {"emulator": "bochs", "cpu": "core2_penryn_t9600"}}
 
 
 def sections(output):
@@ -31,10 +33,11 @@ def sections(output):
 
 
 @pytest.mark.parametrize("bed, paging", [(bed, "nested") for bed in BEDS] +
-                                        [(bed, "shadow") for bed in list(BEDS)[:3]])
+                                        [(bed, "shadow") for bed in list(BEDS)[:3]] +
+                                        [("without-ept", "shadow")])
 def test_each_violation_is_named(machine, bed, paging):
     option = " --paging=shadow" if paging == "shadow" else ""
-    m = machine(**BEDS[bed], mem=64, run=audited("audit --plant all" + option))
+    m = machine(**(BEDS | WITHOUT_EPT)[bed], mem=64, run=audited("audit --plant all" + option))
     assert m.finish() == 0
     planted = sections(m.output)
     assert set(planted) == set(RULES)

@@ -11,7 +11,8 @@ int plant(const char *name, enum vm_paging paging);
 void plant_list(void);
 
 /* guest.c: something to plant violations in.  A 2 MiB frame, and a VM whose guest has halted, where
- * there are VMs; and a child with another VM that shares memory with it.  The child's id, or < 0.
+ * there are VMs; and a child with another VM that shares memory with it.  Where there is no nested
+ * paging, shadow paging is meant.  The child's id, or < 0.
  */
 long guest_create(enum vm_paging paging);
 

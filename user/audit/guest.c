@@ -62,18 +62,18 @@ guest_create(enum vm_paging paging)
 	uint32_t self = sys_env_id();
 	struct hv_caps caps;
 	struct ipc_msg msg;
-	bool real_mode;
 	long child, err;
 
 	sys_hv_caps(&caps);
-	real_mode = caps.usable && caps.nested;
+	if (!caps.nested)
+		paging = VM_PAGING_SHADOW;
 	err = sys_mem_map((void *)UVM_RAM, RAM_SIZE);
 	if (err < 0)
 		return err;
 	*(volatile uint8_t *)(UVM_RAM + CODE) = HLT;
 	*(volatile uint32_t *)(UVM_RAM + DIRECTORY) = PTE_P | PTE_W | PTE_PS;
-	child = real_mode ? sys_fork() : 0;
-	if (child == 0 && real_mode)
+	child = caps.usable ? sys_fork() : 0;
+	if (child == 0 && caps.usable)
 		be_the_other(self, paging);
 	if (child < 0)
 		return child;
@@ -82,7 +82,7 @@ guest_create(enum vm_paging paging)
 	if (err < 0)
 		return err;
 	*(volatile uint8_t *)large = 1;
-	if (!real_mode)
+	if (!caps.usable)
 		return 0;
 	err = sys_ipc_recv(&msg, NULL);
 	if (err == 0)
