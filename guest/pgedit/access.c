@@ -300,7 +300,8 @@ pg_random_va(struct pg *t, uint64_t path[PG_LEVELS + 1])
 			continue;
 		entry = pg_entry(t, path[level]);
 		table = pg_table_pa(t, entry);
-		if (!(entry & PTE_P) || pg_is_leaf(t, level, entry) || pg_frame_at(t, table) < 0)
+		if (!(entry & PTE_P) || pg_is_leaf(t, level, entry) ||
+		    !pg_walks(t, level - 1, table))
 			table = 0;
 	}
 	return va;

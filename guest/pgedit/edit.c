@@ -6,9 +6,6 @@
 
 #define PAT_SMALL 0x080
 #define PAT_LARGE 0x1000
-#define AVAIL_LOW 0xe00
-
-enum { MAP_TRIES = 8 };
 
 static bool
 is_pae_root(const struct pg *t, uint64_t at)
@@ -39,7 +36,7 @@ find_mapping(struct pg *t, unsigned int level, uint64_t table, uint64_t pa, uint
 	for (unsigned int i = 0; i < n; i++) {
 		uint64_t k = index[(first + i) % n], span = BIT(pg_shift(t, level)), entry;
 
-		if (pg_frame_at(t, table) < 0)
+		if (!pg_walks(t, level, table))
 			return false;
 		entry = pg_entry(t, table + k * t->format->entry_bytes);
 		*va = above | k << pg_shift(t, level);
@@ -241,7 +238,7 @@ pg_random_map(struct pg *t)
 	while (t->tables + t->format->levels > t->format->tables_max)
 		if (!free_table(t))
 			return false;
-	for (unsigned int level = t->format->levels; pg_frame_at(t, table) >= 0; level--) {
+	for (unsigned int level = t->format->levels; pg_walks(t, level, table); level--) {
 		unsigned int index = pg_random_index(t, level, near && level > 1 ? table : 0);
 		uint64_t at = table + index * t->format->entry_bytes;
 
@@ -441,9 +438,11 @@ pg_random_mode(struct pg *t)
 		return;
 	*features[i].on = !*features[i].on;
 	/* Shadow paging does not guard a page by SMAP that a supervisor has written without right:
-	 * docs/shadow-paging.md.  So SMAP is off while WP is. */
-	if (t->is.smap && !t->is.wp)
-		*(i ? &t->is.wp : &t->is.smap) = i;
+	 * docs/shadow-paging.md.  So one of the two makes way for the other. */
+	if (features[i].on == &t->is.smap)
+		t->is.wp |= t->is.smap;
+	else
+		t->is.smap &= t->is.wp;
 	pg_machine_mode(&t->is);
 	t->count.modes++;
 	pg_note(t, "feature", i, !*features[i].on, *features[i].on);

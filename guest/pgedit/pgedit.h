@@ -24,9 +24,9 @@ enum {
 	PG_POOL_LAST = 128 << 20, /* it begins no higher */
 	PG_PAGES = 384,           /* stale translations of pages, */
 	PG_TABLES = 64,           /* and of tables, that the model holds */
-	PG_RECENT = 16,
-	PG_OUTCOMES = 32, /* of one access */
-	PG_HISTORY = 12,  /* steps shown after a failure */
+	PG_RECENT = 16,           /* places of translations, for accesses to come back to */
+	PG_OUTCOMES = 32,         /* of one access */
+	PG_HISTORY = 12,          /* steps shown after a failure */
 };
 
 struct pg_format {
@@ -126,7 +126,7 @@ struct pg {
 	uint32_t seed;
 	uint64_t focus; /* an address that edits, flushes and accesses of this round prefer */
 	uint64_t reserved_at, reserved_bit; /* the last entry with a reserved bit; 0: none */
-	bool no_swap, reserved_absent, top_accessed; /* see pg_run */
+	bool no_swap, reserved_absent, top_accessed, code_stays; /* see pg_find_quirks */
 	struct pg_counts count;
 	struct pg_step history[PG_HISTORY];
 	unsigned int steps;
@@ -149,13 +149,11 @@ extern const uint8_t pg_code[PG_KINDS][PG_CODE_BYTES];
 /*
  * rounds.c: format, can, huge, pool, memory and image are the caller's to fill in.  The kernel runs
  * on a root of the test when it returns.  False: failure and history say what went wrong.
- *
- * no_swap, reserved_absent and top_accessed say what the processor has otherwise than the manual,
- * and an emulator is to blame for: the fault of an exchange is reported as a read's (exchanges are
- * made as writes then), that of a reserved bit without PF_P, and PAE's top entries get accessed
- * bits.
  */
 bool pg_run(struct pg *t, uint32_t rounds, uint32_t seed);
+uint32_t pg_below(struct pg *t, uint32_t n); /* a random number, 0 to n - 1 */
+bool pg_chance(struct pg *t, uint32_t in, uint32_t of);
+/* For the history. */
 void pg_note(struct pg *t, const char *what, uint64_t at, uint64_t before, uint64_t after);
 
 /* report.c: lines without their end. */
@@ -164,16 +162,22 @@ void pg_summary(const struct pg *t, char *line, size_t size);
 void pg_difference(const struct pg *t, char *line, size_t size);
 /* The steps before a failure, oldest first: false when there is no n-th. */
 bool pg_step_text(const struct pg *t, unsigned int n, char *line, size_t size);
-/* What the processor has otherwise than the manual, n from 0 on; NULL: no more. */
-const char *pg_quirk(const struct pg *t, unsigned int n);
 
-/* random.c */
-uint32_t pg_below(struct pg *t, uint32_t n); /* 0 to n - 1 */
-bool pg_chance(struct pg *t, uint32_t in, uint32_t of);
+/*
+ * quirks.c: what the processor has otherwise than the manual, and an emulator is to blame for.  The
+ * fault of an exchange is reported as a read's (exchanges are made as writes then), that of a
+ * reserved bit without PF_P; PAE's top entries get accessed bits; INVLPG in a large page leaves
+ * code of its other parts cached (it is followed by a load of CR3 then).
+ */
+void pg_find_quirks(struct pg *t);
+/* Each as a line, n from 0 on; NULL: no more. */
+const char *pg_quirk(const struct pg *t, unsigned int n);
 
 /* pool.c: frames by number, words by physical address. */
 uint64_t pg_frame_pa(const struct pg *t, unsigned int frame);
 int pg_frame_at(const struct pg *t, uint64_t pa); /* -1: none */
+/* May the test walk a table at pa as one of this level? */
+bool pg_walks(const struct pg *t, unsigned int level, uint64_t pa);
 uint32_t pg_word(const struct pg *t, uint64_t pa);
 void pg_set_word(struct pg *t, uint64_t pa, uint32_t value); /* of the image only */
 uint32_t pg_real_word(const struct pg *t, uint64_t pa);
@@ -228,7 +232,7 @@ unsigned int pg_random_index(struct pg *t, unsigned int level, uint64_t table);
  * way, 0 where none. */
 uint64_t pg_random_va(struct pg *t, uint64_t path[PG_LEVELS + 1]);
 
-/* edit.c */
+/* edit.c: false when an access that an edit is made by differs. */
 bool pg_random_edit(struct pg *t);
 bool pg_random_map(struct pg *t);
 void pg_random_mode(struct pg *t);

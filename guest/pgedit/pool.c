@@ -48,6 +48,16 @@ pg_frame_at(const struct pg *t, uint64_t pa)
 	return -1;
 }
 
+/* PAE's roots are not like other tables: what a walk would mark in them is reserved there. */
+bool
+pg_walks(const struct pg *t, unsigned int level, uint64_t pa)
+{
+	int frame = pg_frame_at(t, pa);
+
+	return frame >= 0 &&
+	       (t->format != &pg_pae || (frame < PG_ROOTS) == (level == t->format->levels));
+}
+
 static uint32_t *
 image_word(const struct pg *t, uint64_t pa)
 {

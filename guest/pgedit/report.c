@@ -43,22 +43,3 @@ pg_step_text(const struct pg *t, unsigned int n, char *line, size_t size)
 	         (unsigned long long)s->before, (unsigned long long)s->after);
 	return true;
 }
-
-const char *
-pg_quirk(const struct pg *t, unsigned int n)
-{
-	const struct {
-		bool is;
-		const char *text;
-	} quirks[] = {
-	        {t->no_swap, "pgedit: the fault of an exchange is reported as a read's"},
-	        {t->reserved_absent,
-	         "pgedit: the fault of a reserved bit is reported without PF_P"},
-	        {t->top_accessed, "pgedit: PAE's top entries get accessed bits"},
-	};
-
-	for (unsigned int i = 0; i < sizeof(quirks) / sizeof(quirks[0]); i++)
-		if (quirks[i].is && n-- == 0)
-			return quirks[i].text;
-	return NULL;
-}

@@ -56,42 +56,6 @@ make_root(struct pg *t, unsigned int frame)
 	memcpy(t->image[frame], root, PAGE_SIZE);
 }
 
-/* An access at the lowest address of the roots: its error code, 0 without a fault. */
-static uint64_t
-error_of(struct pg *t, enum pg_kind kind)
-{
-	struct pg_access a = {.kind = kind, .ac = true};
-	struct pg_result r;
-
-	a.va = (uint64_t)t->top[0] << pg_shift(t, t->format->levels);
-	pg_load_root(t, 0);
-	pg_machine_access(&a, pg_canonical(t, a.va), &r);
-	return r.fault ? r.error : 0;
-}
-
-/* SDM vol. 3, "Page-Fault Exceptions": what some emulator has otherwise. */
-static void
-find_quirks(struct pg *t)
-{
-	const uint64_t frame = pg_frame_pa(t, PG_ROOTS);
-	const uint64_t top = pg_frame_pa(t, 0) + t->top[0] * t->format->entry_bytes;
-	uint64_t reserved = PTE_P | (t->format == &pg_legacy ? PTE_PS | BIT(21) : BIT(51));
-
-	t->no_swap = error_of(t, PG_SWAP) != PF_W;
-	if (t->format == &pg_pae) {
-		pg_make_table(t, PG_ROOTS, 2);
-		pg_put_entry(t, frame + t->low[0] * t->format->entry_bytes, reserved);
-		reserved = frame | PTE_P;
-	}
-	pg_put_entry(t, top, reserved);
-	t->reserved_absent = error_of(t, PG_READ) == PF_RSVD;
-	t->top_accessed = t->format == &pg_pae && pg_real_word(t, top) != (uint32_t)reserved;
-	pg_put_entry(t, top, 0);
-	if (t->format == &pg_pae)
-		pg_make_data(t, PG_ROOTS);
-	pg_load_root(t, 0);
-}
-
 static bool
 start(struct pg *t, uint32_t seed)
 {
@@ -101,7 +65,7 @@ start(struct pg *t, uint32_t seed)
 	t->count = (struct pg_counts){0};
 	t->root = t->tables = t->pages = t->part_tables = t->recents = t->steps = 0;
 	t->focus = 0;
-	t->full = t->no_swap = t->reserved_absent = t->top_accessed = false;
+	t->full = t->no_swap = t->reserved_absent = t->top_accessed = t->code_stays = false;
 	t->reserved_at = 0;
 	t->is = (struct pg_mode){true, t->can.pge, true, t->can.nxe, false, false};
 	resolve(t, t->format->low, t->low);
@@ -117,7 +81,7 @@ start(struct pg *t, uint32_t seed)
 	pg_machine_mode(&t->is);
 	pg_load_root(t, 0);
 	pg_flush_all(t);
-	find_quirks(t);
+	pg_find_quirks(t);
 	t->count = (struct pg_counts){0};
 	for (unsigned int i = 0; i < FIRST_MAPS; i++)
 		if (!pg_random_map(t))

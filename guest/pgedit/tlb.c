@@ -78,7 +78,7 @@ visit(const struct search *s, unsigned int level, uint64_t table, uint64_t va,
 	const uint16_t *index;
 	unsigned int n = pg_indexes(t, level, &index);
 
-	if (pg_frame_at(t, table) < 0)
+	if (!pg_walks(t, level, table))
 		return;
 	for (unsigned int i = 0; i < n; i++) {
 		uint64_t at = table + (uint64_t)index[i] * t->format->entry_bytes;
@@ -170,6 +170,8 @@ pg_flush_page(struct pg *t, uint64_t va)
 	t->part_tables = 0;
 	drop_pages(t, at_address, va);
 	invlpg(pg_canonical(t, va));
+	if (t->code_stays)
+		write_cr3(read_cr3());
 	t->count.flushes++;
 	pg_note(t, "INVLPG", pg_canonical(t, va), 0, 0);
 }

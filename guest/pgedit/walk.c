@@ -199,7 +199,7 @@ pg_walk(const struct pg *t, unsigned int level, uint64_t table, struct pg_rights
 	for (;; level--) {
 		uint64_t at = pg_entry_at(t, table, level, a->va);
 
-		if (pg_frame_at(t, at) < 0)
+		if (!pg_walks(t, level, at))
 			return;
 		entry = pg_entry(t, at);
 		if (!(entry & PTE_P))
@@ -213,10 +213,12 @@ pg_walk(const struct pg *t, unsigned int level, uint64_t table, struct pg_rights
 			break;
 		table = pg_table_pa(t, entry);
 	}
+	o->pa = pg_leaf_pa(t, level, entry) | (a->va & (BIT(pg_shift(t, level)) - 1));
+	if (o->pa >> 32) /* may be reserved: that depends on MAXPHYADDR */
+		return;
 	denied = pg_denied(t, rights, a);
 	if (denied)
 		return fault(o, denied);
-	o->pa = pg_leaf_pa(t, level, entry) | (a->va & (BIT(pg_shift(t, level)) - 1));
 	if (pg_frame_at(t, o->pa) < 0)
 		return;
 	o->kind = PG_PAGE;
