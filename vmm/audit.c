@@ -152,7 +152,7 @@ audit_shadow_entry(struct audit_walk *w, const struct shadow *s, const struct sh
 
 /* What is not in use must be empty, for the processor walks it too. */
 static void
-audit_shadow_table(void *arg, const struct shadow *s, struct shadow_table *t)
+audit_shadow_table(void *arg, struct shadow *s, struct shadow_table *t)
 {
 	struct audit_walk *w = arg;
 

@@ -33,7 +33,7 @@ is_page(const struct shadow_table *t)
 }
 
 static void
-take_shadow_leaf(void *arg, const struct shadow *s, struct shadow_table *t)
+take_shadow_leaf(void *arg, struct shadow *s, struct shadow_table *t)
 {
 	struct leaf *leaf = arg;
 	unsigned int i = 0;
@@ -88,7 +88,7 @@ struct other {
 };
 
 static void
-same_in_shadow(void *arg, const struct shadow *s, struct shadow_table *t)
+same_in_shadow(void *arg, struct shadow *s, struct shadow_table *t)
 {
 	struct other *other = arg;
 

@@ -4,6 +4,7 @@
 #include "inc/x86.h"
 #include "kern/lock.h"
 #include "lib/string.h"
+#include "vmm/shadow.h"
 
 /*
  * Guest memory as the guest's own instructions reach it: its page tables
@@ -66,6 +67,8 @@ gphys_write(struct vm *vm, uint64_t gpa, const void *buf, uint64_t size)
 		n = page_part(gpa, size);
 		if (!p)
 			return -E_FAULT;
+		if (vm->paging != VM_PAGING_NESTED)
+			shadow_written(vm, gpa);
 		memcpy(p, buf, n);
 	}
 	return 0;

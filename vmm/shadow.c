@@ -22,6 +22,8 @@ shadow_init(struct vcpu *v)
 		return -E_NO_MEM;
 	if ((err = shadow_pool_init(s)) < 0)
 		return err;
+	for (unsigned int i = 0; i < v->index; i++)
+		shadow_unwatch(v->vm->vcpus[i]->shadow, 0, UINT64_MAX);
 	s->keeps = v->vm->paging == VM_PAGING_SHADOW;
 	s->pae.role = PT_LEVELS - 1;
 	s->pae.entry = pdptes[v->vm->asid - 1][v->index];
@@ -157,6 +159,26 @@ leaf_of(const struct vcpu *v, const struct gmem_page *page, uint32_t access)
 	       (page->user && !forced ? PTE_U : 0) | (nx ? PTE_NX : 0);
 }
 
+/* The same without the right to write, where the guest's page tables are watched.  A write to them
+ * ends that. */
+static pte_t
+unless_watched(struct shadow *s, uint64_t gpa, uint32_t access, pte_t leaf, bool *large)
+{
+	uint64_t page = ROUND_DOWN(gpa, PAGE_SIZE);
+
+	if (!(leaf & PTE_W) || !s->watched)
+		return leaf;
+	if (*large && shadow_watches(s, ROUND_DOWN(gpa, LARGE_PAGE_SIZE), LARGE_PAGE_SIZE))
+		*large = false;
+	if (*large || !shadow_watches(s, page, PAGE_SIZE))
+		return leaf;
+	if (access & VM_ACCESS_WRITE)
+		shadow_unwatch(s, page, PAGE_SIZE);
+	else
+		leaf &= ~(pte_t)PTE_W;
+	return leaf;
+}
+
 enum fill { FILLED, FILLED_FLUSH, FILL_NO_MEMORY };
 
 static enum fill
@@ -172,11 +194,11 @@ fill_locked(struct vcpu *v, const struct vm_slot *slot, uint64_t gva, const stru
 	if (aspace_frame(v->vm->as, hva, access & VM_ACCESS_WRITE ? ACCESS_WRITE : ACCESS_READ,
 	                 &frame) < 0)
 		return FILL_NO_MEMORY;
-	large = page->span >= LARGE_PAGE_SIZE && frame.size == LARGE_PAGE_SIZE &&
-	        vm_slot_large(slot, page->gpa);
-	leaf |= frame.pa;
 	if (!frame.writable)
 		leaf &= ~(pte_t)PTE_W;
+	large = page->span >= LARGE_PAGE_SIZE && frame.size == LARGE_PAGE_SIZE &&
+	        vm_slot_large(slot, page->gpa);
+	leaf = unless_watched(v->shadow, page->gpa, access, leaf, &large) | frame.pa;
 	if (large)
 		leaf |= PTE_PS;
 	else

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "inc/mmu.h"
 #include "inc/x86.h"
 #include "kern/pt.h"
 #include "vmm/exit.h"
@@ -32,7 +33,9 @@ enum {
 	 */
 	SHADOW_PAGES = SHADOW_NOTE_PAGES + 2 * SHADOW_TABLES,
 	SHADOW_PDPTES = 4,
-	SHADOW_CHAINS = 64, /* of tables that are looked up alike */
+	SHADOW_CHAINS = 64,       /* of tables that are looked up alike */
+	SHADOW_QUIET = 4,         /* a table that was found unchanged so often is watched */
+	SHADOW_WATCH_EVERY = 256, /* epochs: finding who may write to a table takes long */
 };
 
 /* Of an entry in `from`: bits that the processor ignores in long mode, and that are 0 in others. */
@@ -65,14 +68,17 @@ struct shadow_table {
 	uint64_t gpa;
 	uint32_t role;
 	uint8_t number;
-	uint8_t next; /* the next one's number, in its chain or among those that are not in use */
-	pte_t *entry; /* what the processor walks */
+	uint8_t next;  /* the next one's number, in its chain or among those that are not in use */
+	uint8_t quiet; /* times in a row that it was found unchanged, up to SHADOW_QUIET */
+	bool watched;  /* the guest cannot write to its table: shadowwatch.c */
+	pte_t *entry;  /* what the processor walks */
 	/* The guest's entry that each was made from, and the number of the table that it leads to:
 	 * SHADOW_NUMBER.  NULL: of a direct table at level 1, which has no need. */
 	uint64_t *from;
-	const void *guest;              /* the guest's table in the kernel's memory, */
-	uint64_t guest_gen;             /* as of this tlb_gen of the VM's */
-	uint64_t checked;               /* at this epoch of the shadow's */
+	const void *guest;  /* the guest's table in the kernel's memory, */
+	uint64_t guest_gen; /* as of this tlb_gen of the VM's */
+	uint64_t checked;   /* at this epoch of the shadow's */
+	uint64_t settled;   /* at these `changes` of the shadow's all that it leads to is watched */
 	uint64_t used[PT_ENTRIES / 64]; /* a bit for each entry that is not 0 */
 };
 
@@ -80,11 +86,15 @@ struct shadow_table {
 struct shadow {
 	struct shadow_table *notes[SHADOW_NOTE_PAGES];
 	uint8_t chain[SHADOW_CHAINS], unused;
-	unsigned int tables; /* in use */
-	uint64_t pages;      /* of SHADOW_PAGES, the notes included */
-	uint64_t epoch;      /* grows when tables are looked at, or should be: see `checked` */
-	bool keeps;          /* tables outlast a load of CR3 */
-	uint32_t role;       /* of each table: the guest's paging mode */
+	unsigned int tables;  /* in use */
+	uint64_t pages;       /* of SHADOW_PAGES, the notes included */
+	uint64_t epoch;       /* grows when tables are looked at, or should be: see `checked` */
+	bool keeps;           /* tables outlast a load of CR3 */
+	bool quiet;           /* a table is, and not yet watched */
+	uint64_t watch_at;    /* epoch before which no other table is watched */
+	uint64_t changes;     /* grows when a watch ends, or a table leads to a new one */
+	unsigned int watched; /* tables */
+	uint32_t role;        /* of each table: the guest's paging mode */
 	struct shadow_table *root; /* where the guest's CR3 leads: a level-4 table, or &pae */
 	/* Outside long mode CR3 points to PAE's four top entries, below 4 GiB. */
 	struct shadow_table pae;
@@ -126,6 +136,11 @@ shadow_next(const struct shadow_table *t, unsigned int *i)
 	}
 	return false;
 }
+static inline bool
+shadow_is_leaf(const struct shadow_table *t, unsigned int i)
+{
+	return (t->role & SHADOW_LEVEL) == 1 || (t->entry[i] & PTE_PS);
+}
 static inline void
 shadow_drop(struct shadow_table *t, unsigned int i)
 {
@@ -137,8 +152,21 @@ shadow_drop(struct shadow_table *t, unsigned int i)
 bool shadow_make_room(struct shadow *s, unsigned int n);
 void shadow_empty(struct shadow_table *t); /* its entries go */
 void shadow_clear(struct shadow *s);       /* all tables but the root, and its entries, go */
-typedef void (*shadow_visit_t)(void *arg, const struct shadow *s, struct shadow_table *t);
+typedef void (*shadow_visit_t)(void *arg, struct shadow *s, struct shadow_table *t);
 void shadow_visit(struct shadow *s, shadow_visit_t fn, void *arg);
+
+bool shadow_find_watched(struct shadow *s, uint64_t gpa); /* is there a table of that page's? */
+
+/*
+ * shadowwatch.c: tables of the guest's that it cannot write to without a fault.  gpa and size are
+ * of whole pages.
+ */
+bool shadow_watches(struct shadow *s, uint64_t gpa, uint64_t size); /* one of these pages? */
+void shadow_unwatch(struct shadow *s, uint64_t gpa, uint64_t size);
+/* The page at gpa is written to, but not by the guest through its shadows. */
+void shadow_written(struct vm *vm, uint64_t gpa);
+/* Begins with what has been quiet; a flush must follow. */
+void shadow_watch(struct vcpu *v);
 
 /*
  * shadowpt.c: what they map.  A function that returns bool says whether the TLB may hold what is

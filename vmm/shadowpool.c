@@ -64,13 +64,14 @@ shadow_pool_init(struct shadow *s)
 	}
 	memset(s->chain, NONE, sizeof(s->chain));
 	s->unused = 0;
+	s->changes = 1;
 	return 0;
 }
 
 static uint8_t *
-chain_of(struct shadow *s, uint64_t gpa, uint32_t role)
+chain_of(struct shadow *s, uint64_t gpa)
 {
-	return &s->chain[((gpa / PAGE_SIZE) ^ role ^ role / SHADOW_W) % SHADOW_CHAINS];
+	return &s->chain[(gpa / PAGE_SIZE ^ gpa / LARGE_PAGE_SIZE) % SHADOW_CHAINS];
 }
 
 struct shadow_table *
@@ -78,12 +79,25 @@ shadow_find(struct shadow *s, uint64_t gpa, uint32_t role)
 {
 	struct shadow_table *t;
 
-	for (uint8_t i = *chain_of(s, gpa, role); i != NONE; i = t->next) {
+	for (uint8_t i = *chain_of(s, gpa); i != NONE; i = t->next) {
 		t = note(s, i);
 		if (t->gpa == gpa && t->role == role)
 			return t;
 	}
 	return NULL;
+}
+
+bool
+shadow_find_watched(struct shadow *s, uint64_t gpa)
+{
+	const struct shadow_table *t;
+
+	for (uint8_t i = *chain_of(s, gpa); i != NONE; i = t->next) {
+		t = note(s, i);
+		if (t->gpa == gpa && t->watched)
+			return true;
+	}
+	return false;
 }
 
 static bool
@@ -96,7 +110,7 @@ struct shadow_table *
 shadow_get(struct shadow *s, uint64_t gpa, uint32_t role)
 {
 	struct shadow_table *t = shadow_find(s, gpa, role);
-	uint8_t *chain = chain_of(s, gpa, role);
+	uint8_t *chain = chain_of(s, gpa);
 
 	if (t)
 		return t;
@@ -115,7 +129,7 @@ shadow_get(struct shadow *s, uint64_t gpa, uint32_t role)
 static void
 unchain(struct shadow *s, const struct shadow_table *t)
 {
-	uint8_t *link = chain_of(s, t->gpa, t->role);
+	uint8_t *link = chain_of(s, t->gpa);
 
 	while (*link != t->number)
 		link = &note(s, *link)->next;
@@ -129,6 +143,8 @@ table_free(struct shadow *s, struct shadow_table *t)
 	give_page(s, t->entry);
 	give_page(s, t->from);
 	t->entry = NULL;
+	s->watched -= t->watched;
+	t->watched = false;
 	t->next = s->unused;
 	s->unused = t->number;
 	s->tables--;
@@ -176,6 +192,7 @@ sweep(struct shadow *s)
 	for (unsigned int i = 0; i < SHADOW_TABLES; i++)
 		if (note(s, i)->entry && note(s, i)->checked != s->epoch)
 			table_free(s, note(s, i));
+	s->epoch++; /* what is marked has not been compared */
 }
 
 bool

@@ -85,43 +85,70 @@ has_changed(const struct shadow_table *t, uint64_t from, uint64_t now)
 	return differs && ((differs & ~(uint64_t)(PTE_A | PTE_D)) || (differs & was));
 }
 
-/* Drops what has changed.  Written for speed: this is most of a load of CR3. */
-static void
+/* Drops what has changed; true if something has.  Written for speed: this is most of a load of
+ * CR3. */
+static bool
 compare(struct shadow_table *t)
 {
 	const bool legacy = t->role & SHADOW_LEGACY;
 	const volatile uint64_t *guest = t->guest;
+	bool changed = false;
 
 	for (unsigned int base = 0; base < PT_ENTRIES; base += 64)
 		for (uint64_t left = t->used[base / 64]; left; left &= left - 1) {
 			unsigned int i = base + (unsigned int)__builtin_ctzll(left);
 			uint64_t now = legacy ? guest_entry(t, i) : guest[i];
 
-			if (has_changed(t, t->from[i], now))
+			if (has_changed(t, t->from[i], now)) {
 				shadow_drop(t, i);
+				changed = true;
+			}
 		}
+	return changed;
 }
 
-/* Compares what a table leads to, itself included. */
 static void
-check(const struct vm *vm, const struct shadow *s, struct shadow_table *t)
+compare_own(const struct vm *vm, struct shadow *s, struct shadow_table *t)
 {
-	if (t->checked == s->epoch || (t->role & SHADOW_DIRECT))
+	bool changed = true;
+
+	if (t->watched)
 		return;
-	t->checked = s->epoch;
-	if (!find_guest(vm, t)) {
+	if (find_guest(vm, t))
+		changed = compare(t);
+	else
 		shadow_empty(t);
-		return;
-	}
-	compare(t);
-	if (level_of(t) == 1)
-		return;
-	for (unsigned int i = 0; shadow_next(t, &i); i++) {
+	if (changed)
+		t->quiet = 0;
+	else if (t->quiet < SHADOW_QUIET && ++t->quiet == SHADOW_QUIET)
+		s->quiet = true;
+}
+
+/*
+ * Compares what a table leads to, itself included.  True: all of that is watched, and as long as no
+ * watch ends and nothing new is led to there is nothing to compare.
+ */
+static bool
+check(const struct vm *vm, struct shadow *s, struct shadow_table *t)
+{
+	bool settled;
+
+	if ((t->role & SHADOW_DIRECT) || t->settled == s->changes)
+		return true;
+	if (t->checked == s->epoch)
+		return false;
+	t->checked = s->epoch;
+	compare_own(vm, s, t);
+	settled = t->watched;
+	for (unsigned int i = 0; level_of(t) > 1 && shadow_next(t, &i); i++) {
 		struct shadow_table *child = shadow_child(s, t, i);
 
-		if (child)
-			check(vm, s, child);
+		if (child && !check(vm, s, child))
+			settled = false;
 	}
+	if (settled)
+		t->settled = s->changes;
+	return settled;
 }
 
 /*
@@ -137,6 +164,7 @@ lead_to(const struct vcpu *v, struct shadow_table *t, unsigned int i, uint64_t f
 	shadow_link(v->shadow, t, i, from, child);
 	if (old == t->entry[i])
 		return false;
+	v->shadow->changes++;
 	check(v->vm, v->shadow, child);
 	return old;
 }
@@ -185,12 +213,16 @@ shadow_reload(struct vcpu *v)
 		                     s->role | PT_LEVELS | SHADOW_W | SHADOW_U);
 		s->epoch++;
 		check(v->vm, s, s->root);
-		return;
+	} else {
+		shadow_empty(&s->pae);
+		s->root = &s->pae;
+		s->epoch++;
+		link_top(v);
 	}
-	shadow_empty(&s->pae);
-	s->root = &s->pae;
-	s->epoch++;
-	link_top(v);
+	if (s->role)
+		shadow_watch(v);
+	else
+		shadow_unwatch(s, 0, UINT64_MAX);
 }
 
 /* The address as the guest's mode has it. */
@@ -320,18 +352,12 @@ shadow_leaf_gpa(const struct shadow_table *t, unsigned int i)
 	return t->from[i] & PTE_ADDR & ~(span - 1);
 }
 
-static bool
-is_leaf(const struct shadow_table *t, unsigned int i)
-{
-	return level_of(t) == 1 || (t->entry[i] & PTE_PS);
-}
-
 struct stretch {
 	uint64_t gpa, size;
 };
 
 static void
-forget_in(void *arg, const struct shadow *s, struct shadow_table *t)
+forget_in(void *arg, struct shadow *s, struct shadow_table *t)
 {
 	const struct stretch *gone = arg;
 	uint64_t span = pt_span((int)level_of(t));
@@ -340,7 +366,7 @@ forget_in(void *arg, const struct shadow *s, struct shadow_table *t)
 	for (unsigned int i = 0; shadow_next(t, &i); i++) {
 		uint64_t gpa;
 
-		if (!is_leaf(t, i))
+		if (!shadow_is_leaf(t, i))
 			continue;
 		gpa = shadow_leaf_gpa(t, i);
 		if (gpa < gone->gpa + gone->size && gone->gpa < gpa + span)
@@ -354,15 +380,16 @@ shadow_forget(struct shadow *s, uint64_t gpa, uint64_t size)
 	struct stretch gone = {gpa, size};
 
 	shadow_visit(s, forget_in, &gone);
+	shadow_unwatch(s, gpa, size);
 }
 
 static void
-protect_in(void *arg, const struct shadow *s, struct shadow_table *t)
+protect_in(void *arg, struct shadow *s, struct shadow_table *t)
 {
 	(void)arg;
 	(void)s;
 	for (unsigned int i = 0; shadow_next(t, &i); i++)
-		if (is_leaf(t, i))
+		if (shadow_is_leaf(t, i))
 			t->entry[i] &= ~(pte_t)PTE_W;
 }
 

@@ -6,6 +6,7 @@
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "tests/unit/cpu.h"
+#include "vmm/shadow.h"
 #include "vmm/vmm.h"
 
 /*
@@ -41,6 +42,12 @@ aspace_frame(struct aspace *as, uint64_t va, int access, struct frame *out)
 		race.entry = NULL;
 	}
 	return 0;
+}
+
+void
+shadow_written(struct vm *m, uint64_t gpa)
+{
+	fail_msg("VM %u, which has no shadows, is told of a write to %#lx", m->id, gpa);
 }
 
 const struct vm_slot *

@@ -1,4 +1,5 @@
-// SOURCES: vmm/shadowpt.c vmm/shadowpool.c vmm/shadow.c vmm/gmem.c
+// SOURCES: vmm/shadowpt.c vmm/shadowpool.c vmm/shadowwatch.c
+// SOURCES: vmm/shadow.c vmm/gmem.c
 // SOURCES: tests/unit/pages.c tests/unit/cpu.c
 #include "tests/unit/unit.h"
 
@@ -344,6 +345,31 @@ plain_access(uint64_t gva, uint32_t access, bool user, uint32_t *error)
 	return page.gpa < RAM ? (int64_t)page.gpa : DEVICE;
 }
 
+/* What is watched, no shadow lets the guest write to. */
+static void
+check_leaves(void *arg, struct shadow *s, struct shadow_table *t)
+{
+	(void)arg;
+	for (unsigned int i = 0; shadow_next(t, &i); i++) {
+		uint64_t span = pt_span((int)(t->role & SHADOW_LEVEL));
+		uint64_t gpa = shadow_is_leaf(t, i) ? shadow_leaf_gpa(t, i) : UINT64_MAX;
+
+		for (uint64_t off = 0; off < span && gpa < RAM && (t->entry[i] & PTE_W);
+		     off += PAGE_SIZE)
+			assert_false(shadow_find_watched(s, gpa + off));
+	}
+}
+
+static unsigned int most_watched;
+
+static void
+check_watched(void)
+{
+	shadow_visit(vcpu.shadow, check_leaves, NULL);
+	if (vcpu.shadow->watched > most_watched)
+		most_watched = vcpu.shadow->watched;
+}
+
 /* What an access must leave behind: a walk for it finds all accessed and dirty bits set. */
 static void
 check_marked(uint64_t gva, uint32_t access, bool user)
@@ -371,6 +397,8 @@ compare(uint64_t gva, uint32_t access, bool user)
 		         access, user ? "user" : "supervisor", found, got.error, want, error);
 	if (found >= 0)
 		check_marked(gva, access, user);
+	if (!below(16))
+		check_watched();
 }
 
 static uint64_t *
@@ -622,6 +650,7 @@ random_edit(bool wide)
 	uint64_t window = windows[below(ARRAY_SIZE(windows))];
 	int level = 1 + (int)below(4);
 
+	shadow_written(&vm, table);
 	if (wide)
 		*entry64(table, pt_index(window, level)) = random_entry(true);
 	else
@@ -680,6 +709,8 @@ random_rounds(bool wide)
 				random_edit(wide);
 			random_flush();
 		}
+		if (!below(8))
+			vcpu.shadow->watch_at = 0;
 		if (!below(50))
 			large_frames = !large_frames, shadow_narrow(&vm, 0, RAM);
 		if (!below(50))
@@ -692,12 +723,14 @@ static void
 test_random_long(void **state)
 {
 	(void)state;
+	most_watched = 0;
 	mode_long();
 	random_rounds(true);
 	shadow_set_cr(&vcpu, 4, CR4_PAE | CR4_SMEP);
 	random_rounds(true);
 	shadow_set_efer(&vcpu, EFER_LME | EFER_LMA);
 	random_rounds(true);
+	assert_true(most_watched > 8);
 }
 
 static void
@@ -785,6 +818,83 @@ test_caching(void **state)
 	assert_int_equal(walk_shadow(0x5000, VM_ACCESS_READ, false, &error), -1);
 }
 
+/*
+ * A table that does not change is watched: it is not compared, until a write faults or somebody
+ * tells of one.  large_frames: a page around it that could be mapped whole comes in pieces.
+ */
+static void
+test_watched_tables(void **state)
+{
+	const uint64_t leaf_table = TABLES + 3 * PAGE_SIZE, gva = leaf_table;
+	uint32_t error;
+
+	(void)state;
+	mode_long();
+	large_frames = true;
+	map_long(0, 0 | PTE_P | PTE_W | PTE_PS, 2);
+	*entry64(TABLES + 2 * PAGE_SIZE, 1) = leaf_table | PTE_P | PTE_W;
+	*entry64(leaf_table, 5) = 0x80000 | PTE_P | PTE_W;
+	assert_int_equal(guest_access(0x205000, VM_ACCESS_READ, false), 0x80000);
+	assert_int_equal(guest_access(gva, VM_ACCESS_WRITE, false), gva);
+	shadow_set_cr(&vcpu, 3, TABLES);
+	assert_int_equal(walk_shadow(gva, VM_ACCESS_WRITE, false, &error), gva);
+	for (unsigned int i = 0; i < SHADOW_QUIET; i++)
+		shadow_set_cr(&vcpu, 3, TABLES);
+	assert_int_equal(vcpu.shadow->watched, 4);
+	assert_int_equal(walk_shadow(gva, VM_ACCESS_WRITE, false, &error), -1);
+	assert_int_equal(guest_access(gva, VM_ACCESS_READ, false), gva);
+	assert_int_equal(walk_shadow(gva, VM_ACCESS_WRITE, false, &error), -1);
+	/* Its neighbour is no table. */
+	assert_int_equal(guest_access(gva + PAGE_SIZE, VM_ACCESS_WRITE, false), gva + PAGE_SIZE);
+	assert_int_equal(vcpu.shadow->watched, 4);
+	check_watched();
+	assert_int_equal(guest_access(gva, VM_ACCESS_WRITE, false), gva);
+	assert_int_equal(vcpu.shadow->watched, 3);
+	*entry64(leaf_table, 5) = 0x81000 | PTE_P | PTE_W;
+	shadow_set_cr(&vcpu, 3, TABLES);
+	assert_int_equal(guest_access(0x205000, VM_ACCESS_READ, false), 0x81000);
+}
+
+static void
+watch_all(void)
+{
+	mode_long();
+	map_long(0x5000, 0x80000 | PTE_P | PTE_W | PTE_A, 1);
+	for (unsigned int i = 0; i <= SHADOW_WATCH_EVERY; i++) {
+		guest_access(0x5000, VM_ACCESS_READ, false);
+		shadow_set_cr(&vcpu, 3, TABLES);
+	}
+	assert_int_equal(vcpu.shadow->watched, 4);
+}
+
+/* What may be written otherwise than through a shadow is compared again. */
+static void
+test_watching_ends(void **state)
+{
+	const uint64_t entry = 0x82000 | PTE_P | PTE_W;
+	uint64_t table = TABLES + 3 * PAGE_SIZE;
+
+	(void)state;
+	watch_all();
+	assert_int_equal(gphys_write(&vm, table + 5 * sizeof(entry), &entry, sizeof(entry)), 0);
+	assert_int_equal(vcpu.shadow->watched, 3);
+	shadow_set_cr(&vcpu, 3, TABLES);
+	assert_int_equal(guest_access(0x5000, VM_ACCESS_READ, false), 0x82000);
+	watch_all();
+	shadow_narrow(&vm, table, PAGE_SIZE);
+	assert_int_equal(vcpu.shadow->watched, 3);
+	watch_all();
+	shadow_set_cr(&vcpu, 0, CR0_PE);
+	assert_int_equal(vcpu.shadow->watched, 0);
+	/* Another vCPU may write, too. */
+	vm.vcpu_count = 2;
+	mode_long();
+	for (unsigned int i = 0; i < 2 * SHADOW_WATCH_EVERY; i++)
+		shadow_set_cr(&vcpu, 3, TABLES);
+	assert_int_equal(vcpu.shadow->watched, 0);
+	vm.vcpu_count = 1;
+}
+
 static int
 run(void)
 {
@@ -800,6 +910,8 @@ run(void)
 	        cmocka_unit_test_setup_teardown(test_memory_is_bounded, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_pae_roots, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_caching, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_watched_tables, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_watching_ends, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_random_long, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_random_smap, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_random_pae, setup, teardown),
