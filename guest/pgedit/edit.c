@@ -408,9 +408,10 @@ bool
 pg_random_edit(struct pg *t)
 {
 	static bool (*const edits[])(struct pg * t) = {
-	        pg_random_map,  pg_random_map, pg_random_map, pg_random_map, unmap,  remap,
-	        remap,          rights,        rights,        rights,        rights, accessed_dirty,
-	        accessed_dirty, reserve,       split_or_join, split_or_join, share,
+	        pg_random_map, pg_random_map,  pg_random_map,  pg_random_map, unmap,
+	        remap,         remap,          rights,         rights,        rights,
+	        rights,        accessed_dirty, accessed_dirty, reserve,       reserve,
+	        split_or_join, split_or_join,  share,
 	};
 
 	if (t->reserved_at)
@@ -428,9 +429,10 @@ pg_random_mode(struct pg *t)
 	const struct {
 		bool *on, can, flush;
 	} features[] = {
-	        {&t->is.wp, t->can.wp, false},     {&t->is.smep, t->can.smep, false},
-	        {&t->is.smap, t->can.smap, false}, {&t->is.pge, t->can.pge, true},
-	        {&t->is.nxe, t->can.nxe, true},    {&t->is.pse, t->can.pse, true},
+	        {&t->is.wp, t->can.wp, false},     {&t->is.wp, t->can.wp, false},
+	        {&t->is.smep, t->can.smep, false}, {&t->is.smap, t->can.smap, false},
+	        {&t->is.pge, t->can.pge, true},    {&t->is.nxe, t->can.nxe, true},
+	        {&t->is.pse, t->can.pse, true},
 	};
 	unsigned int i = pg_below(t, ARRAY_SIZE(features));
 

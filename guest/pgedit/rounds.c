@@ -180,9 +180,12 @@ one_round(struct pg *t)
 		random_flush(t);
 		if (!accesses(t))
 			return false;
-	}
-	if (pg_chance(t, 1, 4))
+		if (!pg_chance(t, 1, 4))
+			continue;
 		pg_random_mode(t);
+		if (!accesses(t))
+			return false;
+	}
 	return image_holds(t);
 }
 

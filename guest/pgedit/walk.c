@@ -186,6 +186,7 @@ fault(struct pg_outcome *o, uint32_t error)
 {
 	o->kind = PG_FAULT;
 	o->error = error;
+	o->pa = 0;
 }
 
 void

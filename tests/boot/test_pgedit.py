@@ -14,7 +14,7 @@ from test_vm import BEDS
 # Each does it in these formats.
 GUESTS = {"guest -q": ["4-level"], "t/pgedit32": ["32-bit", "PAE"]}
 PAGING = ["nested", "shadow"]
-ROUNDS = 80
+ROUNDS = 100
 # CHECK_FULL: so many seeds, of so many rounds each.
 SEEDS, LONG_ROUNDS = 12, 3000
 
