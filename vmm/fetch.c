@@ -1,12 +1,12 @@
 #include "vmm/vmm.h"
 
+#include "inc/error.h"
 #include "inc/x86.h"
 #include "lib/string.h"
 
 /*
- * The instruction at RIP, for exits whose hardware does not describe it.  Where it was decoded
- * before, that is used again: not because RIP is the same, but because the bytes are, which are
- * read anew each time.  So code may change itself, and pages may be mapped elsewhere.
+ * The instruction at RIP, for exits whose hardware does not describe it: those that are not found
+ * among the last ones.
  */
 
 /* Of an entry that is not to be found again. */
@@ -15,63 +15,67 @@ enum { NO_MODE = UINT8_MAX };
 void
 fetch_init(struct vcpu *v)
 {
+	gmem_forget_code(v);
 	for (unsigned int i = 0; i < HV_INSNS; i++)
 		v->insns[i].mode = NO_MODE;
 }
 
-/* Up to VM_INSN_MAX bytes: those in the page, and those in the next one if it can be executed. */
+/* All VM_INSN_MAX bytes, of which the next page has the rest.  False: it cannot be executed. */
 static bool
-read_bytes(struct vcpu *v, struct hv_insn *i, uint64_t gva, uint64_t cr3)
+read_on(struct vcpu *v, struct hv_insn *i, uint64_t gva)
 {
-	uint64_t in_page = PAGE_SIZE - gva % PAGE_SIZE;
-	const uint8_t *code = gmem_code(v, gva, cr3);
+	struct gmem_fault f;
+	uint64_t gpa;
 
-	if (!code)
+	if (gmem_translate(v, gva + i->count, VM_ACCESS_EXEC, &gpa, &f) < 0 ||
+	    gphys_read(v->vm, gpa, i->bytes + i->count, VM_INSN_MAX - i->count) < 0)
 		return false;
-	i->count = in_page < VM_INSN_MAX ? (uint8_t)in_page : VM_INSN_MAX;
-	memcpy(i->bytes, code, i->count);
-	if (i->count == VM_INSN_MAX)
-		return true;
-	code = gmem_code(v, gva + i->count, cr3);
-	if (code) {
-		memcpy(i->bytes + i->count, code, VM_INSN_MAX - i->count);
-		i->count = VM_INSN_MAX;
-	}
+	i->count = VM_INSN_MAX;
 	return true;
 }
 
-/* Into the cache only where all bytes lie in one page: the others are few. */
+/*
+ * The next page is looked at only if the instruction goes on there.  One near its page's end is not
+ * found again: these are few.
+ */
 static __attribute__((noinline)) const struct hv_insn *
-decode(struct vcpu *v, struct hv_insn *i, uint64_t gva, struct hv_code code)
+fetch_anew(struct vcpu *v, uint64_t gva, struct hv_code code)
 {
-	bool whole = PAGE_SIZE - gva % PAGE_SIZE >= sizeof(i->bytes);
+	struct hv_insn *i = &v->insns[gva % HV_INSNS];
+	const uint8_t *bytes = gmem_code(v, gva, code.cr3);
+	uint64_t in_page = PAGE_SIZE - gva % PAGE_SIZE;
+	bool whole = in_page >= sizeof(i->bytes);
+	int err;
 
-	i->mode = code.mode;
-	if (!read_bytes(v, i, gva, code.cr3) ||
-	    insn_decode(&i->insn, i->bytes, i->count, code.mode) < 0) {
-		i->mode = NO_MODE;
+	i->mode = NO_MODE;
+	if (!bytes)
 		return NULL;
-	}
+	memcpy(i->bytes, bytes, whole ? sizeof(i->bytes) : in_page);
+	i->count = in_page < VM_INSN_MAX ? (uint8_t)in_page : VM_INSN_MAX;
+	err = insn_decode(&i->insn, i->bytes, i->count, code.mode);
+	if (err == -E_AGAIN && i->count < VM_INSN_MAX && read_on(v, i, gva))
+		err = insn_decode(&i->insn, i->bytes, i->count, code.mode);
+	if (err < 0)
+		return NULL;
 	i->on_memory = insn_mem(&i->insn, &i->mem) == 0;
+	i->is_sys = insn_sys(&i->insn, &i->sys) == 0;
 	if (whole)
-		i->bytes[VM_INSN_MAX] = v->code.bytes[gva % PAGE_SIZE + VM_INSN_MAX];
-	else
-		i->mode = NO_MODE;
+		i->mode = code.mode;
 	return i;
+}
+
+const struct hv_insn *
+fetch_at(struct vcpu *v, uint64_t gva, struct hv_code code)
+{
+	const struct hv_insn *known = fetch_known(v, gva, code);
+
+	return known ? known : fetch_anew(v, gva, code);
 }
 
 const struct hv_insn *
 fetch_insn(struct vcpu *v, uint64_t rip)
 {
 	struct hv_code code = hv->get_code(v);
-	uint64_t gva = code.mode == INSN_64 ? rip : (uint32_t)(vcpu_cs_base(v) + rip);
-	struct hv_insn *i = &v->insns[gva % HV_INSNS];
-	const code_word_t *words;
 
-	if (PAGE_SIZE - gva % PAGE_SIZE < sizeof(i->bytes) || i->mode != code.mode)
-		return decode(v, i, gva, code);
-	words = (const code_word_t *)gmem_code(v, gva, code.cr3);
-	if (!words || words[0] != i->words[0] || words[1] != i->words[1])
-		return decode(v, i, gva, code);
-	return i;
+	return fetch_at(v, code.mode == INSN_64 ? rip : (uint32_t)(vcpu_cs_base(v) + rip), code);
 }

@@ -393,82 +393,51 @@ gmem_write(struct vcpu *v, uint64_t gva, const void *buf, uint64_t size, struct 
 	return 0;
 }
 
-/* Has the guest left the entries as they were?  INVLPG does not exit, so they are looked at. */
-static bool
-entries_stand(const struct hv_code_page *c)
-{
-	const struct hv_code_entry *e = c->entry, *end = e + c->entries;
-
-	if (!c->wide) {
-		for (; e < end; e++)
-			if (*(const uint32_t *)e->at != e->value)
-				return false;
-		return true;
-	}
-	for (; e < end; e++)
-		if (*(const uint64_t *)e->at != e->value)
-			return false;
-	return true;
-}
-
 /* Notes the way to a page; false if an entry is not in RAM after all. */
 static bool
 note_entries(struct vcpu *v, const struct walk *w, struct hv_code_page *c)
 {
-	c->entries = 0;
-	if (!w->mode)
-		return true;
-	c->wide = w->mode->entry_size == 8;
-	for (int level = w->leaf; level <= w->mode->levels; level++) {
-		const void *at = gphys(v->vm, w->entry_gpa[level], ACCESS_READ);
+	struct hv_code_entry *e = c->entry;
 
-		if (!at)
+	for (int level = w->leaf; w->mode && level <= w->mode->levels; level++, e++) {
+		uint64_t word = ROUND_DOWN(w->entry_gpa[level], sizeof(e->value));
+
+		if (!(e->at = gphys(v->vm, word, ACCESS_READ)))
 			return false;
-		c->entry[c->entries].at = at;
-		c->entry[c->entries++].value =
-		        c->wide ? *(const uint64_t *)at : *(const uint32_t *)at;
+		e->value = *e->at;
 	}
+	for (; e < c->entry + PT_LEVELS; e++)
+		e->at = &e->value;
 	return true;
 }
 
-/* Code is read for every access to device memory, so the last page is kept. */
-static bool
-is_code_page(const struct vcpu *v, uint64_t page_gva, uint64_t cr3)
-{
-	const struct hv_code_page *c = &v->code;
-
-	return c->bytes && c->gva == page_gva && c->cr3 == cr3 && c->tlb_gen == v->vm->tlb_gen;
-}
-
 /* Apart from the common case, which needs no stack. */
-static __attribute__((noinline)) void
-find_code(struct vcpu *v, uint64_t page_gva, uint64_t cr3)
+static __attribute__((noinline)) const uint8_t *
+find_code(struct vcpu *v, uint64_t gva, uint64_t cr3)
 {
 	struct hv_code_page *c = &v->code;
 	struct gmem_fault f;
 	struct walk w;
-	uint64_t gpa;
+	uint64_t tlb_gen, gpa;
 
-	c->gva = page_gva;
+	c->gva = ROUND_DOWN(gva, PAGE_SIZE);
 	c->cr3 = cr3;
 	do {
 		/* Wherever the lock is taken, another vCPU's monitor may have moved the frames. */
-		c->bytes = NULL;
-		c->tlb_gen = __atomic_load_n(&v->vm->tlb_gen, __ATOMIC_RELAXED);
-		if (translate_own(v, &w, page_gva, VM_ACCESS_EXEC, &gpa, &f) < 0 ||
-		    !note_entries(v, &w, c))
-			return;
-		c->bytes = gphys(v->vm, gpa, ACCESS_READ);
-	} while (c->tlb_gen != __atomic_load_n(&v->vm->tlb_gen, __ATOMIC_RELAXED));
+		gmem_forget_code(v);
+		tlb_gen = __atomic_load_n(&v->vm->tlb_gen, __ATOMIC_RELAXED);
+		if (translate_own(v, &w, c->gva, VM_ACCESS_EXEC, &gpa, &f) < 0 ||
+		    !note_entries(v, &w, c) || !(c->bytes = gphys(v->vm, gpa, ACCESS_READ)))
+			return NULL;
+		c->tlb_gen = tlb_gen;
+	} while (tlb_gen != __atomic_load_n(&v->vm->tlb_gen, __ATOMIC_RELAXED));
+	return c->bytes + (gva - c->gva);
 }
 
+/* Code is read for many exits, so the last page is kept. */
 const uint8_t *
 gmem_code(struct vcpu *v, uint64_t gva, uint64_t cr3)
 {
-	uint64_t offset = gva % PAGE_SIZE;
-
-	if (is_code_page(v, gva - offset, cr3) && entries_stand(&v->code))
-		return v->code.bytes + offset;
-	find_code(v, gva - offset, cr3);
-	return v->code.bytes ? v->code.bytes + offset : NULL;
+	return gmem_code_kept(v, gva, cr3, 1) ? v->code.bytes + (gva - v->code.gva)
+	                                      : find_code(v, gva, cr3);
 }

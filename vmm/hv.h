@@ -38,22 +38,23 @@ struct hv_fault {
 
 /* The page that instructions were last read from, and the table entries that lead there. */
 struct hv_code_page {
-	const uint8_t *bytes; /* kernel's address; NULL: none */
+	const uint8_t *bytes; /* kernel's address */
 	uint64_t gva, cr3;
-	uint64_t tlb_gen; /* the frames are the guest's as long as the VM's is the same */
-	unsigned int entries;
-	bool wide; /* entries of 8 bytes, not 4 */
+	/* The frames are the guest's as long as the VM's is the same; HV_NO_CODE: no page. */
+	uint64_t tlb_gen;
+	/* Words that hold an entry.  Of those that no entry needs each stands for itself. */
 	struct hv_code_entry {
-		const void *at; /* kernel's address */
+		const uint64_t *at; /* kernel's address */
 		uint64_t value;
 	} entry[PT_LEVELS];
 };
+#define HV_NO_CODE UINT64_MAX
 
 /* A word of code, at any address. */
 typedef uint64_t code_word_t __attribute__((aligned(1), may_alias));
 
 /* An instruction that was decoded before: the same bytes in the same mode are the same one. */
-struct hv_insn {
+struct __attribute__((aligned(128))) hv_insn { /* for a shift to find it by its number */
 	union {
 		uint8_t bytes[16]; /* as they follow in memory */
 		uint64_t words[2];
@@ -61,8 +62,10 @@ struct hv_insn {
 	uint8_t mode;   /* enum insn_mode */
 	uint8_t count;  /* of bytes, at most VM_INSN_MAX */
 	bool on_memory; /* mem says what it does */
+	bool is_sys;    /* sys does */
 	struct insn insn;
 	struct insn_mem mem;
+	struct insn_sys sys;
 };
 enum { HV_INSNS = 8 };
 

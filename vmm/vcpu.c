@@ -17,7 +17,6 @@ _Static_assert(sizeof(struct vcpu) <= PAGE_SIZE, "a vCPU has one page");
 
 static uint64_t last_serial;
 
-enum { VCPU_ALIGN = 64 }; /* a cache line */
 enum { RUN_PAGES = sizeof(struct vm_run) / PAGE_SIZE };
 
 /* The processor's state after a reset (SDM vol. 3, "Processor State After Reset"). */
@@ -126,7 +125,7 @@ int
 vcpu_new(struct vm *vm, struct env *e, uint64_t run_va)
 {
 	struct arena arena = {0};
-	struct vcpu *v = arena_alloc(&arena, sizeof(*v), VCPU_ALIGN);
+	struct vcpu *v = arena_alloc(&arena, sizeof(*v), _Alignof(struct vcpu));
 	int err;
 
 	if (!v)

@@ -186,13 +186,44 @@ const uint8_t *gmem_code(struct vcpu *v, uint64_t gva, uint64_t cr3);
 static inline void
 gmem_forget_code(struct vcpu *v)
 {
-	v->code.bytes = NULL;
+	v->code.tlb_gen = HV_NO_CODE;
+}
+/* Is it in the page of the last gmem_code(), with `size` bytes or more to go? */
+static inline bool
+gmem_code_kept(const struct vcpu *v, uint64_t gva, uint64_t cr3, uint64_t size)
+{
+	const struct hv_code_page *c = &v->code;
+	const struct hv_code_entry *e = c->entry;
+
+	_Static_assert(PT_LEVELS == 4, "each entry is looked at");
+	if (gva - c->gva > PAGE_SIZE - size || c->cr3 != cr3 || c->tlb_gen != v->vm->tlb_gen)
+		return false;
+	/* Has the guest left them as they were?  INVLPG does not exit. */
+	return *e[0].at == e[0].value && *e[1].at == e[1].value && *e[2].at == e[2].value &&
+	       *e[3].at == e[3].value;
 }
 
-/* fetch.c: nothing is remembered. */
-void fetch_init(struct vcpu *v);
-/* The instruction at RIP, until the next call; NULL if it cannot be read or is none. */
+/* fetch.c: instructions, until the next call; NULL if one cannot be read or is none. */
+void fetch_init(struct vcpu *v); /* nothing is remembered */
 const struct hv_insn *fetch_insn(struct vcpu *v, uint64_t rip);
+const struct hv_insn *fetch_at(struct vcpu *v, uint64_t gva, struct hv_code code);
+/*
+ * fetch_at() of one that was decoded before, or NULL.  It is not because the address is the same,
+ * but because the bytes are, which are read anew each time.  So code may change itself, and pages
+ * may be mapped elsewhere.
+ */
+static inline const struct hv_insn *
+fetch_known(const struct vcpu *v, uint64_t gva, struct hv_code code)
+{
+	const struct hv_insn *i = &v->insns[gva % HV_INSNS];
+	const code_word_t *words;
+
+	if (!gmem_code_kept(v, gva, code.cr3, sizeof(i->bytes)))
+		return NULL;
+	words = (const code_word_t *)(v->code.bytes + (gva - v->code.gva));
+	return words[0] == i->words[0] && words[1] == i->words[1] && i->mode == code.mode ? i
+	                                                                                  : NULL;
+}
 
 /* mmio.c: an access outside RAM goes to the monitor; with shadow paging, one by an instruction; */
 enum hv_action mmio_access(struct vcpu *v, struct hv_exit *x);

@@ -15,6 +15,7 @@ enum {
 	BORDER = PAGE_SIZE,  /* in the window: two pages */
 	FIRST = BORDER - 16, /* the instruction starts here .. */
 	LAST = BORDER + 1,   /* .. to here */
+	CPUID_BEFORE = 3,    /* bytes of put_cpuid()'s function */
 };
 
 struct writer {
@@ -51,21 +52,46 @@ returns(struct call *c, uint64_t expected)
 	return !try_run(run, c, &f) && c->result == expected;
 }
 
-/* CPUID behind n prefixes; returns n. */
-static bool
-cpuid_works(uint8_t *insn, unsigned int n)
+/* A function that has CPUID behind n prefixes at insn, and returns n; its address. */
+static uint8_t *
+put_cpuid(uint8_t *insn, unsigned int n)
 {
-	static const uint8_t before[] = {0x53, 0x31, 0xc0}; /* push %rbx; xor %eax, %eax */
-	struct call c = {.code = insn - sizeof(before)};
-	struct writer w = {c.code};
+	uint8_t *function = insn - CPUID_BEFORE;
+	struct writer w = {function};
 
-	put(&w, before, sizeof(before));
+	PUT(&w, 0x53, 0x31, 0xc0); /* push %rbx; xor %eax, %eax */
 	for (unsigned int i = 0; i < n; i++)
 		PUT(&w, 0x66);
 	PUT(&w, 0x0f, 0xa2);
 	PUT(&w, 0xb8, (uint8_t)n, 0, 0, 0); /* mov $n, %eax */
 	PUT(&w, 0x5b, 0xc3);                /* pop %rbx; ret */
+	return function;
+}
+
+static bool
+cpuid_works(uint8_t *insn, unsigned int n)
+{
+	struct call c = {.code = put_cpuid(insn, n)};
+
 	return returns(&c, n);
+}
+
+/* Two pages with such functions, mapped at one address in turn; how often that goes wrong. */
+static unsigned int
+wrong_pages(void)
+{
+	unsigned int wrong = 0;
+
+	for (unsigned int i = 0; i < 6; i++) {
+		unsigned int n = i % 2;
+		uint8_t *page = window_map(0, mem_pa(test_pages + n * PAGE_SIZE), PTE_P | PTE_W);
+		struct call c = {.code = page};
+
+		if (i < 2)
+			put_cpuid(page + CPUID_BEFORE, n);
+		wrong += !returns(&c, n);
+	}
+	return wrong;
 }
 
 /* CR0 from the first argument or the second, by the register that the instruction names. */
@@ -90,11 +116,12 @@ cr0_works(uint8_t *insn, bool second)
 int
 cmd_code(int argc, char **argv)
 {
-	uint8_t *window = window_map(0, mem_pa(test_pages), PTE_P | PTE_W);
-	unsigned int wrong_length = 0, wrong_register = 0;
+	unsigned int wrong_length = 0, wrong_register = 0, wrong_page = wrong_pages();
+	uint8_t *window;
 
 	(void)argc;
 	(void)argv;
+	window = window_map(0, mem_pa(test_pages), PTE_P | PTE_W);
 	window_map(1, mem_pa(test_pages + PAGE_SIZE), PTE_P | PTE_W);
 	for (unsigned int at = FIRST; at <= LAST; at++) {
 		for (unsigned int n = 0; n <= PREFIXES_MAX; n++)
@@ -109,6 +136,7 @@ cmd_code(int argc, char **argv)
 	memset(test_pages, 0, sizeof(test_pages));
 	check(!wrong_length, "code: CPUID behind prefixes that come and go, %u times wrong",
 	      wrong_length);
+	check(!wrong_page, "code: two pages at one address in turn, %u times wrong", wrong_page);
 	check(!wrong_register, "code: MOV to CR0 from two registers in turn, %u times wrong",
 	      wrong_register);
 	return 0;

@@ -1,4 +1,4 @@
-// SOURCES: vmm/gmem.c vmm/fetch.c lib/insn.c lib/insntable.c lib/insnmem.c tests/unit/cpu.c
+// SOURCES: vmm/gmem.c vmm/fetch.c lib/insn.c lib/insntable.c lib/insnmem.c lib/insnsys.c tests/unit/cpu.c
 #include "tests/unit/unit.h"
 
 #include <string.h>

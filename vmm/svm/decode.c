@@ -33,21 +33,33 @@ decode_failed(struct vcpu *v, struct hv_exit *x)
 	decode_info(v, x);
 }
 
+/* Apart, so that the common case needs no stack. */
+static __attribute__((noinline)) void
+length_anew(struct vcpu *v, struct hv_exit *x)
+{
+	const struct hv_insn *i = svm_fetch(v);
+
+	if (i)
+		x->len = i->insn.len;
+	else
+		decode_failed(v, x);
+}
+
 static void
 decode_length(struct vcpu *v, struct hv_exit *x)
 {
 	const struct vmcb *b = svm_vmcb(v);
-	const struct svm_insn *i;
+	const struct hv_insn *i;
 
 	if (svm_features & SVM_FEATURE_NRIPS) {
 		x->len = (uint32_t)(b->next_rip - b->rip);
 		return;
 	}
-	i = svm_fetch(v);
+	i = svm_fetch_known(v);
 	if (i)
 		x->len = i->insn.len;
 	else
-		decode_failed(v, x);
+		length_anew(v, x);
 }
 
 /*
@@ -112,7 +124,7 @@ decode_nmi(struct vcpu *v, struct hv_exit *x)
 
 /* v->gpr[REG_RSP] must be right. */
 static int
-operand_address(struct vcpu *v, const struct svm_insn *i, uint64_t *gva)
+operand_address(struct vcpu *v, const struct hv_insn *i, uint64_t *gva)
 {
 	struct insn_regs regs;
 
@@ -122,7 +134,7 @@ operand_address(struct vcpu *v, const struct svm_insn *i, uint64_t *gva)
 
 /* LMSW takes its operand from memory, too. */
 static int
-lmsw_operand(struct vcpu *v, const struct svm_insn *i, uint16_t *value)
+lmsw_operand(struct vcpu *v, const struct hv_insn *i, uint16_t *value)
 {
 	struct gmem_fault f;
 	uint64_t gva;
@@ -137,7 +149,7 @@ lmsw_operand(struct vcpu *v, const struct svm_insn *i, uint16_t *value)
 }
 
 static int
-smsw_operand(struct vcpu *v, const struct svm_insn *i, struct hv_exit *x)
+smsw_operand(struct vcpu *v, const struct hv_insn *i, struct hv_exit *x)
 {
 	x->cr.width = i->sys.width;
 	x->cr.memory = i->sys.memory;
@@ -145,11 +157,11 @@ smsw_operand(struct vcpu *v, const struct svm_insn *i, struct hv_exit *x)
 }
 
 /* An access to a control or debug register, which may be by RSP.  NULL: it is none. */
-static const struct svm_insn *
+static const struct hv_insn *
 fetch_access(struct vcpu *v, struct hv_exit *x)
 {
 	const struct vmcb *b = svm_vmcb(v);
-	const struct svm_insn *i = svm_fetch(v);
+	const struct hv_insn *i = svm_fetch(v);
 
 	if (!i || !i->is_sys)
 		return NULL;
@@ -170,7 +182,7 @@ settle_lma(struct vmcb *b)
 static void
 decode_cr(struct vcpu *v, struct hv_exit *x)
 {
-	const struct svm_insn *i;
+	const struct hv_insn *i;
 
 	x->cr.cr = svm_vmcb(v)->exit_code & 0xf;
 	if (x->cr.cr == 0)
@@ -207,7 +219,7 @@ decode_cr(struct vcpu *v, struct hv_exit *x)
 static void
 decode_invlpg(struct vcpu *v, struct hv_exit *x)
 {
-	const struct svm_insn *i = svm_fetch(v);
+	const struct hv_insn *i = svm_fetch(v);
 
 	v->gpr[REG_RSP] = svm_vmcb(v)->rsp;
 	if (i && operand_address(v, i, &x->qual) == 0)
@@ -219,7 +231,7 @@ decode_invlpg(struct vcpu *v, struct hv_exit *x)
 static void
 decode_dr(struct vcpu *v, struct hv_exit *x)
 {
-	const struct svm_insn *i = fetch_access(v, x);
+	const struct hv_insn *i = fetch_access(v, x);
 
 	if (!i) {
 		decode_failed(v, x);
@@ -236,7 +248,7 @@ decode_io(struct vcpu *v, struct hv_exit *x)
 {
 	const struct vmcb *b = svm_vmcb(v);
 	uint64_t info = b->exit_info1;
-	const struct svm_insn *i;
+	const struct hv_insn *i;
 
 	x->len = (uint32_t)(b->exit_info2 - b->rip);
 	x->qual = info;
@@ -301,7 +313,7 @@ static bool
 at_software_interrupt(struct vcpu *v)
 {
 	enum { INT3 = 0xcc, INT_N = 0xcd, INTO = 0xce };
-	const struct svm_insn *i = svm_fetch(v);
+	const struct hv_insn *i = svm_fetch(v);
 
 	return i && i->insn.map == INSN_MAP_1BYTE && i->insn.opcode >= INT3 &&
 	       i->insn.opcode <= INTO;
@@ -370,7 +382,7 @@ bool
 svm_is_bad_cr3_write(struct vcpu *v)
 {
 	const struct svm_vcpu *s = v->backend;
-	const struct svm_insn *i;
+	const struct hv_insn *i;
 
 	if (s->injected & HV_EVENT_VALID)
 		return false;

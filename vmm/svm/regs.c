@@ -1,4 +1,4 @@
-#include "vmm/svm/svm.h"
+#include "vmm/svm/fetch.h"
 
 #include "inc/error.h"
 #include "inc/x86.h"
@@ -6,6 +6,15 @@
 #include "vmm/shadow.h"
 
 /* Guest registers in the VMCB. */
+
+struct hv_code
+svm_get_code(struct vcpu *v)
+{
+	const struct vmcb *b = svm_vmcb(v);
+
+	v->gpr[REG_RSP] = b->rsp;
+	return (struct hv_code){.cr3 = b->cr3, .mode = svm_guest_mode(b)};
+}
 
 uint64_t
 svm_get_cr(struct vcpu *v, unsigned int cr)
@@ -38,16 +47,12 @@ svm_set_cr(struct vcpu *v, unsigned int cr, uint64_t value)
 	v->stale |= TLB_LINEAR;
 	switch (cr) {
 	case 0:
-		if ((b->cr0 ^ value) & CR0_PG)
-			svm_forget_code(v);
 		b->cr0 = value;
 		break;
 	case 3:
 		b->cr3 = value;
 		break;
 	case 4:
-		if ((b->cr4 ^ value) & (CR4_PAE | CR4_PSE))
-			svm_forget_code(v);
 		/* Machine checks are the host's. */
 		b->cr4 = value | (read_cr4() & CR4_MCE);
 		break;

@@ -220,7 +220,6 @@ svm_vcpu_init(struct vcpu *v)
 	x->vmcb = vmcb;
 	x->vmcb_pa = kva_pa(vmcb);
 	write_controls(v, x->vmcb);
-	svm_fetch_init(v);
 	return 0;
 }
 

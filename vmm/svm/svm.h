@@ -48,33 +48,12 @@ enum {
 #include "inc/svmbits.def"
 #undef SVM_BIT
 
-/*
- * An instruction that was decoded: what comes of these bytes in this mode is always the same.
- * Longer ones than 8 bytes are not found again.
- */
-struct svm_insn {
-	uint64_t bytes, mask; /* the first insn.len bytes, and which they are */
-	struct insn insn;
-	struct insn_sys sys;
-	bool is_sys; /* sys is filled in */
-};
-enum { SVM_INSNS = 8 };
-
 struct svm_vcpu {
 	struct vmcb *vmcb;
 	uint64_t vmcb_pa;
-	/* The page that the last instruction was read from. */
-	struct {
-		const uint8_t *page; /* kernel's address */
-		uint64_t gva, cr3;
-		/* The frame is the guest's as long as the VM's is the same; SVM_NO_CODE: none. */
-		uint64_t tlb_gen;
-	} code;
-	struct svm_insn insns[SVM_INSNS]; /* the last ones decoded, by their addresses */
-	uint64_t injected;                /* EVENTINJ of the last VMRUN, which the exit clears */
+	uint64_t injected; /* EVENTINJ of the last VMRUN, which the exit clears */
 	uint8_t copy[VMCB_USED] __attribute__((aligned(8)));
 };
-#define SVM_NO_CODE UINT64_MAX
 _Static_assert(sizeof(struct svm_vcpu) <= PAGE_SIZE, "it has one page");
 
 extern const struct hv_ops hv_svm;
@@ -102,13 +81,8 @@ svm_vmcb(struct vcpu *v)
 	return ((struct svm_vcpu *)v->backend)->vmcb;
 }
 
-/* fetch.c: what is remembered of the guest's code; see fetch.h */
-void svm_fetch_init(struct vcpu *v);
-struct hv_code svm_get_code(struct vcpu *v);
-/* The page is not at its address any more: the guest changes its paging mode. */
-void svm_forget_code(struct vcpu *v);
-
 /* regs.c: guest state in the VMCB */
+struct hv_code svm_get_code(struct vcpu *v);
 void svm_get_regs(struct vcpu *v, struct vm_regs *r);
 int svm_set_regs(struct vcpu *v, const struct vm_regs *r);
 void svm_get_segment(struct vcpu *v, enum vm_seg s, struct vm_segment *out);
