@@ -289,6 +289,10 @@ shadow_map(const struct vcpu *v, uint64_t gva, pte_t leaf, bool may_write,
 		struct shadow_table *child = table_for(s, gva, page, level - 1, rights);
 		unsigned int i = pt_index(gva, (int)level);
 
+		/* No TLB knows of the child here, so that the guest owes no flush for what it has
+		 * changed there after the last one. */
+		if ((t->entry[i] & PTE_ADDR) != kva_pa(child->entry))
+			s->epoch++;
 		gone |= lead_to(v, t, i, page->entry[level], child);
 		t = child;
 	}
