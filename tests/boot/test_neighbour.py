@@ -2,9 +2,11 @@
 
 In each boot the guest's command `heartbeat` runs in the background.  Beside it come, one after the
 other, all the guests that do harm: those that are stopped, and those that never end until they are
-stopped.  Then the heartbeat is asked for its verdict, and the page tables are audited.
+stopped; with nested paging and with shadow paging in turn.  Then the heartbeat is asked for its
+verdict, and the page tables are audited.
 """
 
+import itertools
 import os
 import re
 
@@ -22,10 +24,12 @@ BEDS = {
 }
 ENDLESS = [*NEVER_ENDING, "t/storm"]
 FULL = bool(os.environ.get("CHECK_FULL"))
-# (bed, CPUs): QEMU with -icount has only one.
-MACHINES = [("bochs-vmx", 1), ("bochs-svm", 2), ("qemu-svm", 1)]
+PAGINGS = ["nested", "shadow"]
+# (bed, CPUs, the neighbour's paging): QEMU with -icount has only one CPU.
+MACHINES = [("bochs-vmx", 1, "nested"), ("bochs-svm", 2, "shadow"), ("qemu-svm", 1, "nested")]
 if FULL:
-    MACHINES += [("bochs-vmx", 2), ("bochs-vmx", 4), ("bochs-svm", 1), ("bochs-svm", 4)]
+    MACHINES += [("bochs-vmx", 2, "shadow"), ("bochs-vmx", 4, "nested"), ("bochs-svm", 1, "nested"),
+                 ("bochs-svm", 4, "shadow"), ("qemu-svm", 1, "shadow")]
 ROUNDS = 3 if FULL else 1
 # Each exit takes QEMU long, and these do nothing else.
 SLOW = {} if FULL else {("qemu-svm", guest): "only in the long form"
@@ -36,8 +40,8 @@ VERDICT = re.compile(r"heartbeat: (\d+) passes over 256 KiB, (\d+) beats, a peri
                      r"at most (\d+) between two")
 
 
-def attach(m):
-    m.sendline(f"vm attach {NEIGHBOUR}")
+def attach(m, number=NEIGHBOUR):
+    m.sendline(f"vm attach {number}")
     m.expect("attached")
 
 
@@ -48,37 +52,46 @@ def detach(m):
     m.expect(r"in the background.*\n\$ ")
 
 
-def start_heartbeat(m):
-    m.expect(r"\$ ")
-    command(m, "vm guest -q -m 4M &")
-    attach(m)
+def start_heartbeat(m, paging, number=NEIGHBOUR):
+    """At the shell's prompt.  number: what the VM's will be."""
+    command(m, f"vm guest -q -m 8M --paging={paging} &")
+    attach(m, number)
     m.expect("guest> ")
     m.sendline("heartbeat")
     m.expect("beating; a key ends it")
     detach(m)
 
 
-def misbehave(m, number, guest):
+def guests_of(bed):
+    """Those that do harm and that the bed can show, and why it cannot show the others."""
+    left_out = {guest: why for (where, guest), why in {**NOT_ENDLESS, **SLOW}.items()
+                if where == bed}
+    return [guest for guest in [*HOSTILE, *ENDLESS] if guest not in left_out], left_out
+
+
+def misbehave(m, number, guest, paging):
     """One that ends, ends by itself; another is stopped.  number: the VM's."""
+    line = f"vm {guest} -q -m 4M --paging={paging}"
     if guest in HOSTILE:
-        said = command(m, f"vm {guest} -q -m 4M")
-        assert (HOSTILE[guest] or "PASS") in said + "\n", guest
+        said = command(m, line) + "\n"
+        assert (HOSTILE[guest] or "PASS") in said and "FAIL" not in said, (guest, paging)
         return
-    command(m, f"vm {guest} -q -m 4M & sleep 0.05")
+    command(m, f"{line} & sleep 0.05")
     assert vms(command(m, "vms"))[number]["NAME"] == guest
     assert f"[vm {number}] ended, status 0" in command(m, f"vm stop {number}")
 
 
 @pytest.mark.early
-@pytest.mark.parametrize("bed, cpus", MACHINES)
-def test_neighbour_notices_nothing(machine, bed, cpus):
-    left_out = {guest: why for (where, guest), why in {**NOT_ENDLESS, **SLOW}.items()
-                if where == bed}
-    guests = [guest for guest in [*HOSTILE, *ENDLESS] if guest not in left_out] * ROUNDS
+@pytest.mark.parametrize("bed, cpus, paging", MACHINES)
+def test_neighbour_notices_nothing(machine, bed, cpus, paging):
+    names, left_out = guests_of(bed)
+    guests = list(itertools.product(names, PAGINGS) if FULL else zip(names, itertools.cycle(PAGINGS)))
+    guests *= ROUNDS
     m = machine(**BEDS[bed], cpus=cpus, run="sh", timeout=PATIENCE_LONG * ROUNDS)
-    start_heartbeat(m)
+    m.expect(r"\$ ")
+    start_heartbeat(m, paging)
     for number, guest in enumerate(guests, NEIGHBOUR + 1):
-        misbehave(m, number, guest)
+        misbehave(m, number, *guest)
     attach(m)
     m.sendline("")
     passes, beats, period, longest = map(int, m.expect(VERDICT).groups())

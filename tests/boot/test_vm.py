@@ -59,6 +59,8 @@ HOSTILE = {
     "t/mmio": None,
     "t/mmio16": None,
     "t/mmio-exec": "guest executed device memory at guest-physical address 0xfed00000: code",
+    "t/tangle": "device memory at guest-physical address 0xfed00000: there are page tables",
+    "t/spaces": None,
     "t/mmio-pt": "device memory at guest-physical address 0xfed00000: there are page tables",
     "t/mmio-stack": "device memory at guest-physical address 0xfed001fc: an interrupt or exception",
     "t/mmio-push": "0xfed000f0: the instruction is not emulated: ff 35 f0 00 d0 fe\n",
