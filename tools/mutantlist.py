@@ -38,6 +38,8 @@ TESTS = {
     "qemu-unmap": boot("qemu", 1, "usertests unmap; audit"),
     "qemu-threads": boot("qemu", 3, "usertests thread_fork thread_copy thread_unmap thread_sleep "
                                     "vm_fork_running; audit"),
+    "qemu-pgedit": boot("qemu", 1, "vm guest -q --paging=shadow -c 'pgedit 150'; "
+                                   "vm t/pgedit32 --paging=shadow -c 'pgedit 150'"),
 }
 
 MUTANTS = [
@@ -114,7 +116,7 @@ MUTANTS = [
            "	check(v->vm, v->shadow, child);\n	return old;\n", "	return old;\n",
            "test_shadow", "a table comes back as it was"),
     Mutant("shadow-lead-epoch", "vmm/shadowpt.c",
-           "	v->shadow->epoch++;\n	check", "	check",
+           "	v->shadow->changes++;\n	check", "	check",
            "test_shadow", "a table comes to a second place as it was at the last flush"),
     Mutant("shadow-lead-flush", "vmm/shadowpt.c",
            "	return old;\n}\n\n/* The tables", "	return false;\n}\n\n/* The tables",
@@ -253,4 +255,18 @@ MUTANTS = [
     Mutant("region-forget", "kern/pt.c",
            "	pt->tables--;\n	pt->last_region = PT_NO_REGION;\n", "	pt->tables--;\n",
            "test_aspace", "a table that is gone is found by its address"),
+    # Shadow tables that several may use: seen by random edits of page tables only.
+    Mutant("shadow-cr3", "vmm/shadow.c",
+           "		changed = true;\n", "		changed = false;\n",
+           "qemu-pgedit", "a load of CR3 does nothing"),
+    Mutant("shadow-role", "vmm/shadowpt.c",
+           "(g->cr0 & CR0_WP ? SHADOW_WP : 0)", "0",
+           "qemu-pgedit", "tables of another CR0.WP are used"),
+    Mutant("shadow-granted", "vmm/shadowpt.c",
+           "(allowed & PTE_W ? SHADOW_W : 0)", "SHADOW_W",
+           "qemu-pgedit", "a table is shared by who may write and who may not"),
+    Mutant("gmem-rights", "vmm/gmem.c",
+           "			w->allowed &= entry;\n",
+           "			w->allowed &= entry | (level > 1 ? PTE_W : 0);\n",
+           "qemu-pgedit", "only the last level says who may write"),
 ]
