@@ -196,6 +196,17 @@ all_read(uint64_t value)
 	return right == smp_count();
 }
 
+/* Maps the page anew, and all CPUs forget what it was. */
+static void
+move_page(uint64_t pa, uint64_t flags)
+{
+	shot_page = (uint64_t *)window_map(SHOT_PAGE, pa, flags);
+	flushes = 0;
+	smp_send(SMP_OTHERS, T_FLUSH);
+	while (flushes != smp_count() - 1)
+		smp_relax();
+}
+
 static void
 check_shootdown(void)
 {
@@ -204,17 +215,13 @@ check_shootdown(void)
 
 	*first = 0x1111;
 	*second = 0x2222;
-	shot_page = (uint64_t *)window_map(SHOT_PAGE, mem_pa(first), PTE_P | PTE_W);
-	before = all_read(*first);
 	trap_set_hook(T_FLUSH, flush);
-	flushes = 0;
-	window_map(SHOT_PAGE, mem_pa(second), PTE_P | PTE_W);
-	smp_send(SMP_OTHERS, T_FLUSH);
-	while (flushes != smp_count() - 1)
-		smp_relax();
+	move_page(mem_pa(first), PTE_P | PTE_W);
+	before = all_read(*first);
+	move_page(mem_pa(second), PTE_P | PTE_W);
 	check(before && all_read(*second), "smp: a page that moves, moves on all CPUs");
+	move_page(0, 0);
 	trap_set_hook(T_FLUSH, NULL);
-	window_map(SHOT_PAGE, 0, 0);
 }
 
 static volatile unsigned int timer_ends[CPUS_MAX];
