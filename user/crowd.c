@@ -8,6 +8,7 @@
  * memory that is free afterwards must be what it was before.
  */
 
+#define OPTION "--paging="
 enum { STATUS_ERROR = 1, STATUS_USAGE = 2 };
 enum { BEATS = 4, POLL = 10000 /* microseconds */, PATIENCE = 60 * 1000000 / POLL };
 
@@ -17,12 +18,13 @@ static struct {
 	uint64_t beats;
 } crowd[VM_MAX];
 static unsigned int started;
+static char *paging; /* the option that they all get, or NULL */
 
 static long
 start(char *image)
 {
-	char *argv[] = {"vm", image, "-m", "1M", "-q"};
-	long id = sys_spawn(argv[0], argv, 5);
+	char *argv[] = {"vm", image, "-m", "1M", "-q", paging};
+	long id = sys_spawn(argv[0], argv, paging ? 6 : 5);
 
 	if (id > 0) {
 		crowd[started].vm = 0;
@@ -179,7 +181,8 @@ usage(void)
 {
 	printf("usage: crowd COUNT IMAGE [COMMANDS]    COUNT VMs at once, at most %d\n"
 	       "       crowd full IMAGE                VMs until memory runs out\n"
-	       "       crowd cycle COUNT IMAGE         COUNT VMs, one after the other\n",
+	       "       crowd cycle COUNT IMAGE         COUNT VMs, one after the other\n"
+	       "       --paging=P at the end: the VMs get it\n",
 	       VM_MAX);
 	return STATUS_USAGE;
 }
@@ -189,6 +192,8 @@ run(int argc, char **argv)
 {
 	uint64_t count;
 
+	if (argc > 3 && !strncmp(argv[argc - 1], OPTION, sizeof(OPTION) - 1))
+		paging = argv[--argc];
 	if (argc == 3 && !strcmp(argv[1], "full"))
 		return run_until_full(argv[2]);
 	if (argc == 4 && !strcmp(argv[1], "cycle") && parse_number(argv[2], UINT32_MAX, &count))
