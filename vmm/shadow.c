@@ -68,7 +68,6 @@ reload(struct vcpu *v)
 {
 	struct shadow *s = v->shadow;
 
-	gmem_forget_code(v);
 	if (!s->role && !(s->guest.cr0 & CR0_PG))
 		return;
 	spin_lock(&kernel_lock);
@@ -133,7 +132,6 @@ shadow_invlpg(struct vcpu *v, uint64_t gva)
 {
 	bool gone;
 
-	gmem_forget_code(v);
 	spin_lock(&kernel_lock);
 	gone = shadow_unmap(v, gva);
 	spin_unlock(&kernel_lock);
