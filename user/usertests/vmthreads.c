@@ -155,8 +155,12 @@ check_clone(uint32_t clone, const struct vm_regs *before)
 	volatile uint32_t *second = (volatile uint32_t *)(RAM + 0x20);
 	uint32_t counted_before = *second;
 	struct vm_regs regs;
+	long err;
 
-	CHECK_RESULT(sys_vcpu_get_regs(clone, 1, &regs), 0);
+	/* On another CPU its thread may be on its way back to sleep. */
+	while ((err = sys_vcpu_get_regs(clone, 1, &regs)) == -E_AGAIN)
+		sys_env_yield();
+	CHECK_RESULT(err, 0);
 	CHECK(!memcmp(&regs, before, sizeof regs));
 	vm = clone;
 	word = 2;
