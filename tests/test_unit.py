@@ -9,8 +9,8 @@ TESTS = pathlib.Path(__file__).resolve().parent
 UNIT = sorted(path.stem for path in (TESTS / "unit").glob("test_*.c"))
 FUZZ = sorted(path.stem for path in (TESTS / "fuzz").glob("fuzz_*.c"))
 
-UNIT_SECONDS = 120
-FUZZ_RUNS, FUZZ_RUNS_FULL = 500, 50000
+UNIT_SECONDS = 300
+FUZZ_RUNS, FUZZ_RUNS_FULL = 500, 20000
 FUZZ_SECONDS, FUZZ_SECONDS_FULL = 120, 3600
 
 
