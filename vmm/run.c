@@ -83,6 +83,9 @@ vcpu_unload(struct vcpu *v)
 	else if (cpu >= 0)
 		cpu_recall_vcpu(cpu_at((unsigned int)cpu), v);
 	assert(__atomic_load_n(&v->loaded_cpu, __ATOMIC_ACQUIRE) < 0);
+	/* Where it goes, host interrupts may wait for a window: those of guests that go from CPU to
+	 * CPU in step could all be elsewhere. */
+	v->window_at = 0;
 }
 
 /* Was this CPU called back?  It waits until whoever did that is done.  Shall the Env leave it? */
