@@ -48,8 +48,8 @@ enum {
  */
 enum {
 	SHADOW_LEVEL = 7,
-	SHADOW_QUARTER = 3 << 3, /* 32-bit paging: which part of a guest's table, whose entries are
-	                          * twice as many (level 1) or map twice as much (level 2) */
+	/* 32-bit paging, two bits: which part of a guest's table, whose entries are twice as many
+	 * (level 1) or map twice as much (level 2). */
 	SHADOW_QUARTER_SHIFT = 3,
 	SHADOW_DIRECT = 1 << 5,
 	SHADOW_W = 1 << 6, /* granted by all entries above, those of the guest; direct: by all */
@@ -155,7 +155,7 @@ void shadow_clear(struct shadow *s);       /* all tables but the root, and its e
 typedef void (*shadow_visit_t)(void *arg, struct shadow *s, struct shadow_table *t);
 void shadow_visit(struct shadow *s, shadow_visit_t fn, void *arg);
 
-bool shadow_find_watched(struct shadow *s, uint64_t gpa); /* is there a table of that page's? */
+bool shadow_find_watched(struct shadow *s, uint64_t gpa); /* is one of that page's watched? */
 
 /*
  * shadowwatch.c: tables of the guest's that it cannot write to without a fault.  gpa and size are
@@ -163,7 +163,7 @@ bool shadow_find_watched(struct shadow *s, uint64_t gpa); /* is there a table of
  */
 bool shadow_watches(struct shadow *s, uint64_t gpa, uint64_t size); /* one of these pages? */
 void shadow_unwatch(struct shadow *s, uint64_t gpa, uint64_t size);
-/* The page at gpa is written to, but not by the guest through its shadows. */
+/* The page at gpa is written to, but not by the guest through its shadows.  Without the lock. */
 void shadow_written(struct vm *vm, uint64_t gpa);
 /* Begins with what has been quiet; a flush must follow. */
 void shadow_watch(struct vcpu *v);

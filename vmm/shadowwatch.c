@@ -1,6 +1,7 @@
 #include "vmm/shadow.h"
 
 #include "inc/x86.h"
+#include "kern/lock.h"
 #include "vmm/vmm.h"
 
 /*
@@ -64,9 +65,11 @@ shadow_unwatch(struct shadow *s, uint64_t gpa, uint64_t size)
 void
 shadow_written(struct vm *vm, uint64_t gpa)
 {
+	spin_lock(&kernel_lock);
 	for (unsigned int i = 0; i < vm->vcpu_count; i++)
 		if (vm->vcpus[i]->shadow)
 			shadow_unwatch(vm->vcpus[i]->shadow, ROUND_DOWN(gpa, PAGE_SIZE), PAGE_SIZE);
+	spin_unlock(&kernel_lock);
 }
 
 /* Not with what other address spaces lead to: it has not been compared now. */
