@@ -1,6 +1,7 @@
-"""tools/run.py: the verdict, the ends that are none, and what it says of bad requests."""
+"""tools/run.py: the verdict, the ends that are none, what it says of bad requests; and make."""
 
 import concurrent.futures
+import os
 import pathlib
 import shutil
 import subprocess
@@ -193,3 +194,12 @@ def test_nothing_is_left_behind(tmp_path):
                                                                 "PATH": "/usr/bin:/bin"})
     assert result.returncode == 0
     assert not list(pathlib.Path(tmp_path).iterdir())
+
+
+def test_make_makes_targets_in_turn(tmp_path):
+    """A dry run of two that build the same files, one of them in a second make."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    result = subprocess.run(["make", "-n", "-j2", f"OBJDIR={tmp_path}", "iso", "all"], cwd=ROOT,
+                            capture_output=True, text=True, timeout=60, check=False, env=env)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.rindex("tools/mkiso.py") < result.stdout.rindex("tools/mkimage.py")
