@@ -307,14 +307,28 @@ leave_status(struct env *e, int status)
 		sched_wake(parent);
 }
 
-void
-env_follow(struct env *e, struct env *leader)
+/* e and who has it as leader: nobody's leader follows another. */
+static void
+change_leader(struct env *e, struct env *leader)
 {
+	for (struct env *f = envs; e->followers && f < envs + ENV_MAX; f++)
+		if (f->status != ENV_FREE && f->leader == e->id)
+			f->leader = leader->id;
+	leader->followers += e->followers + 1;
+	e->followers = 0;
 	e->leader = leader->id;
+}
+
+void
+env_follow(struct env *e, const struct env *other)
+{
+	struct env *leader = env_find(other->leader), *parent = env_find(e->parent);
+
+	if (e->leader != leader->id)
+		change_leader(e, leader);
 	e->orphan = true;
-	leader->followers++;
-	if (leader->wait == WAIT_CHILD && leader->wait_for == e->id)
-		sched_wake(leader);
+	if (parent->wait == WAIT_CHILD && parent->wait_for == e->id)
+		sched_wake(parent);
 }
 
 static void

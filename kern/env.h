@@ -95,9 +95,9 @@ void env_abandon(struct env *e);
  * are the Env's that has created them, not every one's of the address space.
  */
 int env_thread(struct env *parent, uint64_t rip, uint64_t rsp, uint64_t arg, struct env **out);
-/* e, a child of leader that shares its address space, ends with it from now on, and it with e;
- * nobody learns e's status. */
-void env_follow(struct env *e, struct env *leader);
+/* e, which shares other's address space, ends from now on with it and whom that ends with, and so do
+ * e's own followers; nobody learns e's status. */
+void env_follow(struct env *e, const struct env *other);
 /*
  * Ends it, its leader and all followers of that: frees their memory and their VM, gives their
  * children to init, wakes who waits for the leader.  At once, or, while other CPUs run some of

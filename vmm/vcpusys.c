@@ -20,9 +20,9 @@ vcpu_of(struct env *e, uint64_t vm_id, uint64_t index)
 int64_t
 vcpu_create(struct env *e, uint64_t id, uint64_t run_va)
 {
-	struct env *leader = env_find(e->parent);
-	bool joins = leader && leader->as == e->as && vm_of(leader, id);
-	struct vm *vm = vm_of(joins ? leader : e, id);
+	struct env *parent = env_find(e->parent);
+	bool joins = parent && parent->as == e->as && vm_of(parent, id);
+	struct vm *vm = vm_of(joins ? parent : e, id);
 	int index;
 
 	if (!vm)
@@ -35,7 +35,7 @@ vcpu_create(struct env *e, uint64_t id, uint64_t run_va)
 		return -E_INVAL;
 	index = vcpu_new(vm, e, run_va);
 	if (index >= 0 && joins)
-		env_follow(e, leader);
+		env_follow(e, parent);
 	return index;
 }
 

@@ -122,7 +122,7 @@ vm_new(struct env *e, const struct vm_config *config, struct vm **out)
 		return err;
 	vm->used = true;
 	vm->id = next_id++;
-	vm->owner = e->id;
+	vm->owner = e->leader;
 	vm->as = e->as;
 	vm->ram = config->ram;
 	vm->leaves = config->leaves;
