@@ -88,7 +88,7 @@ class Copy:
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         output = done.stdout.decode(errors="replace").replace("\r", "")
         said = re.search(r"nestling: panic: (.*)|^(FAIL .*)|^(audit: [a-z-]+: .*)"
-                         r"|(test_\w+\.c:\d+: error: .*)|(Assertion .*)|(run\.py: .*)", output, re.M)
+                         r"|(\w+\.c:\d+: error: .*)|(Assertion .*)|(run\.py: .*)", output, re.M)
         return Result(FAILED if done.returncode else PASSED,
                       next(filter(None, said.groups())) if said else f"status {done.returncode}")
 
@@ -110,14 +110,14 @@ def run_all(mutants, objdir):
         for name in dict.fromkeys(m.test for m in mutants):
             result = copy.run(TESTS[name])
             broken += result.state != PASSED
-            print(f"{'unchanged':24} {name:12} {result.state}"
+            print(f"{'unchanged':24} {name:17} {result.state}"
                   + (f": {result.said}" if result.state != PASSED else ""), flush=True)
         for mutant in mutants if not broken else ():
             result = copy.try_mutant(mutant)
             survivors += result.state != FAILED
             verdict = {PASSED: "SURVIVED", FAILED: f"killed: {result.said}",
                        NOT_BUILT: f"SURVIVED, for it does not build: {result.said}"}[result.state]
-            print(f"{mutant.name:24} {mutant.test:12} {verdict}", flush=True)
+            print(f"{mutant.name:24} {mutant.test:17} {verdict}", flush=True)
     if broken:
         print(f"mutants: {broken} tests fail on the code as it is")
     else:
@@ -143,7 +143,7 @@ def main():
         mutants = [m for m in mutants if TESTS[m.test].target][:3]
     if args.list:
         for m in mutants:
-            print(f"{m.name:24} {m.test:12} {m.file}: {m.why}")
+            print(f"{m.name:24} {m.test:17} {m.file}: {m.why}")
         return 0
     return 1 if run_all(mutants, args.objdir) else 0
 

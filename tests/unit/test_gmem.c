@@ -1,4 +1,5 @@
-// SOURCES: vmm/gmem.c vmm/fetch.c lib/insn.c lib/insntable.c lib/insnmem.c lib/insnsys.c tests/unit/cpu.c
+// SOURCES: vmm/gmem.c vmm/fetch.c lib/insn.c lib/insntable.c lib/insnmem.c lib/insnsys.c
+// SOURCES: tests/unit/cpu.c
 #include "tests/unit/unit.h"
 
 #include <string.h>
@@ -100,6 +101,8 @@ vcpu_cs_base(struct vcpu *v)
 
 static const struct hv_ops ops = {.get_cr = get_cr, .get_efer = get_efer, .get_code = get_code};
 const struct hv_ops *hv = &ops;
+
+#define T(test) cmocka_unit_test_setup(test, setup)
 
 static int
 setup(void **state)
@@ -519,35 +522,9 @@ test_fetch_at_page_end(void **state)
 	assert_int_equal(fetch_insn(&vcpu, 0x5ffc)->insn.imm, 0xffffffffff070605);
 }
 
-static int
-run(void)
-{
-	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test_setup(test_paging_off, setup),
-	        cmocka_unit_test_setup(test_long_levels, setup),
-	        cmocka_unit_test_setup(test_accessed_and_dirty, setup),
-	        cmocka_unit_test_setup(test_faults, setup),
-	        cmocka_unit_test_setup(test_entry_changes_meanwhile, setup),
-	        cmocka_unit_test_setup(test_not_canonical, setup),
-	        cmocka_unit_test_setup(test_tables_outside_ram, setup),
-	        cmocka_unit_test_setup(test_legacy, setup),
-	        cmocka_unit_test_setup(test_reserved_bits, setup),
-	        cmocka_unit_test_setup(test_high_bits, setup),
-	        cmocka_unit_test_setup(test_fetch_errors, setup),
-	        cmocka_unit_test_setup(test_pae, setup),
-	        cmocka_unit_test_setup(test_copies_cross_pages, setup),
-	        cmocka_unit_test_setup(test_code_is_what_is_mapped, setup),
-	        cmocka_unit_test_setup(test_code_by_paging_mode, setup),
-	        cmocka_unit_test_setup(test_fetch, setup),
-	        cmocka_unit_test_setup(test_fetch_zeros, setup),
-	        cmocka_unit_test_setup(test_fetch_at_page_end, setup),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
-
-int
-main(void)
-{
-	return on_a_cpu(run);
-}
+UNIT_MAIN_ON_A_CPU(T(test_paging_off), T(test_long_levels), T(test_accessed_and_dirty),
+                   T(test_faults), T(test_entry_changes_meanwhile), T(test_not_canonical),
+                   T(test_tables_outside_ram), T(test_legacy), T(test_reserved_bits),
+                   T(test_high_bits), T(test_fetch_errors), T(test_pae), T(test_copies_cross_pages),
+                   T(test_code_is_what_is_mapped), T(test_code_by_paging_mode), T(test_fetch),
+                   T(test_fetch_zeros), T(test_fetch_at_page_end))
