@@ -4,24 +4,30 @@
 #include <stdint.h>
 
 /*
- * Bulk work is done by string instructions on 8-byte words: an emulator
- * counts one tick per iteration, so words cost an eighth of bytes.  The tail
- * goes by bytes.
+ * Bulk work is done by string instructions on words as wide as a register: an
+ * emulator counts one tick per iteration, so 8-byte words cost an eighth of
+ * bytes.  The tail goes by bytes.
  */
 
-enum { WORD = sizeof(uint64_t) };
-
 /* A word at any address that may alias any object. */
-typedef uint64_t word_t __attribute__((aligned(1), may_alias));
+typedef size_t word_t __attribute__((aligned(1), may_alias));
+
+enum { WORD = sizeof(word_t) };
+
+#if SIZE_MAX > UINT32_MAX
+#define WORD_SUFFIX "q"
+#else
+#define WORD_SUFFIX "l"
+#endif
 
 /* Names in parentheses are not taken for the macros of lib/string.h. */
 void *(memset)(void *dst, int c, size_t n)
 {
-	uint64_t pattern = (uint8_t)c * 0x0101010101010101ull;
+	size_t pattern = SIZE_MAX / UINT8_MAX * (uint8_t)c;
 	size_t words = n / WORD, bytes = n % WORD;
 	void *p = dst;
 
-	__asm__ volatile("rep stosq" : "+D"(p), "+c"(words) : "a"(pattern) : "memory");
+	__asm__ volatile("rep stos" WORD_SUFFIX : "+D"(p), "+c"(words) : "a"(pattern) : "memory");
 	__asm__ volatile("rep stosb" : "+D"(p), "+c"(bytes) : "a"(pattern) : "memory");
 	return dst;
 }
@@ -31,7 +37,7 @@ void *(memcpy)(void *dst, const void *src, size_t n)
 	size_t words = n / WORD, bytes = n % WORD;
 	void *p = dst;
 
-	__asm__ volatile("rep movsq" : "+D"(p), "+S"(src), "+c"(words) : : "memory");
+	__asm__ volatile("rep movs" WORD_SUFFIX : "+D"(p), "+S"(src), "+c"(words) : : "memory");
 	__asm__ volatile("rep movsb" : "+D"(p), "+S"(src), "+c"(bytes) : : "memory");
 	return dst;
 }
