@@ -21,7 +21,7 @@
  * AUDIT_SCRATCH bytes for each 4 KiB frame, 0.3 % of the memory, set aside at boot.
  *
  * Page tables change under the kernel lock only, which the caller holds: guests and programs on
- * other CPUs run on meanwhile.
+ * other CPUs run on meanwhile, unless a rule is broken on purpose.
  */
 
 /* What the walks have found out about a frame. */

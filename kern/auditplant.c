@@ -8,8 +8,8 @@
 
 /*
  * Violations on purpose, to see that an audit finds them.  They last from audit_plant() to
- * audit_unplant(), within one system call and under the kernel lock, and they are made of what is
- * the caller's, or of what nobody looks at meanwhile.
+ * audit_unplant(), within one system call and under the kernel lock, while every CPU is in the
+ * kernel, and they are made of what is the caller's, or of what nobody looks at there.
  */
 
 enum { POKES_MAX = 4 };

@@ -95,8 +95,8 @@ void env_abandon(struct env *e);
  * are the Env's that has created them, not every one's of the address space.
  */
 int env_thread(struct env *parent, uint64_t rip, uint64_t rsp, uint64_t arg, struct env **out);
-/* e, which shares other's address space, ends from now on with it and whom that ends with, and so do
- * e's own followers; nobody learns e's status. */
+/* e, which shares other's address space, ends with it and whom that ends with from now on, and so
+ * do e's own followers; nobody learns e's status. */
 void env_follow(struct env *e, const struct env *other);
 /*
  * Ends it, its leader and all followers of that: frees their memory and their VM, gives their

@@ -3,6 +3,8 @@
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "kern/audit.h"
+#include "kern/ipi.h"
+#include "kern/tlb.h"
 #include "vmm/hv.h"
 
 /* System call: the audit, with a violation planted or without. */
@@ -18,21 +20,40 @@ audit_run(void)
 	return audit_end();
 }
 
+/*
+ * An audit with a rule broken meanwhile.  No other CPU is in user mode or in a guest until that is
+ * undone, and the caller's translations go, of which a CPU may have taken some on its own account.
+ */
+static int
+audit_broken(struct env *e, enum audit_rule rule, const struct audit_report **report)
+{
+	int err;
+
+	cpu_recall_others();
+	tlb_hold(e->as);
+	err = audit_plant(e, rule);
+	if (err == -E_INVAL)
+		err = hv_audit_plant(e, rule);
+	if (err == 0)
+		*report = audit_run();
+	audit_unplant();
+	tlb_flush(e->as, 0, ULIM);
+	return err;
+}
+
 int64_t
 sys_audit(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 {
-	const struct audit_report *report;
+	const struct audit_report *report = NULL;
 	int err = aspace_touch(e->as, arg[0], sizeof(*report), ACCESS_WRITE);
 
 	if (err < 0)
 		return err;
 	if (arg[1] > AUDIT_NONE)
 		return -E_INVAL;
-	/* From here to audit_unplant nothing but the audit runs on what is planted. */
-	err = arg[1] == AUDIT_NONE ? 0 : audit_plant(e, arg[1]);
-	if (err == -E_INVAL)
-		err = hv_audit_plant(e, arg[1]);
-	report = err < 0 ? NULL : audit_run();
-	audit_unplant();
-	return err < 0 ? err : copy_out(e->as, arg[0], report, sizeof(*report));
+	if (arg[1] == AUDIT_NONE)
+		report = audit_run();
+	else if ((err = audit_broken(e, arg[1], &report)) < 0)
+		return err;
+	return copy_out(e->as, arg[0], report, sizeof(*report));
 }

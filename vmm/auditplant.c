@@ -6,10 +6,7 @@
 #include "vmm/shadow.h"
 #include "vmm/vmm.h"
 
-/*
- * Violations of the rules for nested page tables and shadow tables, planted in the caller's VM. Its
- * guest cannot run meanwhile: the caller drives it.
- */
+/* Violations of the rules for nested page tables and shadow tables, planted in the caller's VM. */
 
 struct leaf {
 	uint64_t gpa;

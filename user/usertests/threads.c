@@ -177,6 +177,52 @@ test_thread_bad(void)
 	CHECK_RESULT(sys_env_wait(id), ENV_WAIT_KILLED);
 }
 
+/* The first page of the process, so that an audit breaks its entry. */
+static volatile uint64_t *const lowest = (uint64_t *)PAGE_SIZE;
+
+/* Looks at it with a TLB that knows nothing, again and again. */
+static void
+look_anew(void *arg)
+{
+	enum { SIZE = 64 * PAGE_SIZE, WAIT = 20000 /* ticks */ };
+	char *fresh = (char *)SCRATCH + 0x100000;
+
+	(void)arg;
+	while (!*word) {
+		uint64_t begin;
+
+		sys_mem_map(fresh, SIZE);
+		sys_mem_unmap(fresh, SIZE); /* so much that all goes */
+		for (begin = rdtsc(); rdtsc() - begin < WAIT;)
+			;
+		*status |= *lowest;
+		++*counter;
+	}
+	sys_env_exit(0);
+}
+
+/* While a rule is broken on purpose, no other CPU runs with what is broken. */
+void
+test_thread_audit(void)
+{
+	enum { AUDITS = 5 };
+	static struct audit_report report;
+	long thread;
+
+	CHECK_RESULT(sys_mem_map((void *)lowest, PAGE_SIZE), 0);
+	*lowest = 0;
+	thread = new_thread(look_anew, NULL);
+	wait_for_change(counter);
+	for (int i = 0; i < AUDITS; i++) {
+		CHECK_RESULT(sys_audit(&report, AUDIT_USER_KERNEL), 0);
+		CHECK(report.violations);
+		CHECK_RESULT(*status, 0);
+	}
+	*word = 1;
+	CHECK_RESULT(sys_env_wait(thread), 0);
+	CHECK_RESULT(*status, 0);
+}
+
 /* Forks while the VM of the other thread runs; its child's guest memory must stand still. */
 static void
 fork_beside(void *arg)
