@@ -5,31 +5,17 @@
 #include "inc/error.h"
 #include "inc/mmu.h"
 #include "kern/elf.h"
+#include "tests/unit/elffile.h"
 #include "tests/unit/unit.h"
 
 enum { LOW = 0x400000, HIGH = 0x800000, FILE_SIZE = 0x5000 };
 
-/* An executable's first bytes, as a linker lays them out: code, read-only data, data with bss. */
-struct image {
-	struct elf_header h;
-	struct elf_segment s[10];
-};
-
+/* As a linker lays a program out: code, read-only data, data with bss. */
 static struct image
 example(void)
 {
 	return (struct image){
-	        .h = {.magic = ELF_MAGIC,
-	              .class = ELF_CLASS64,
-	              .data = ELF_DATA_LE,
-	              .ident_version = ELF_VERSION,
-	              .type = ELF_TYPE_EXEC,
-	              .machine = ELF_MACHINE_X86_64,
-	              .version = ELF_VERSION,
-	              .entry = 0x400010,
-	              .phoff = sizeof(struct elf_header),
-	              .phentsize = sizeof(struct elf_segment),
-	              .phnum = 3},
+	        .h = example_header(0x400010, 3),
 	        .s = {{.type = ELF_PT_LOAD,
 	               .flags = ELF_PF_R | ELF_PF_X,
 	               .offset = 0x1000,

@@ -4,31 +4,17 @@
 
 #include "inc/mmu.h"
 #include "lib/guestkernel.h"
+#include "tests/unit/elffile.h"
 #include "tests/unit/unit.h"
 
 enum { MIB = 1 << 20 };
 
-/* A kernel's first bytes, as guest/kernel/kernel.ld lays them out. */
-struct image {
-	struct elf_header h;
-	struct elf_segment s[ELF_LOADS_MAX + 2];
-};
-
+/* As guest/kernel/kernel.ld lays a kernel out. */
 static struct image
 example(void)
 {
 	return (struct image){
-	        .h = {.magic = ELF_MAGIC,
-	              .class = ELF_CLASS64,
-	              .data = ELF_DATA_LE,
-	              .ident_version = ELF_VERSION,
-	              .type = ELF_TYPE_EXEC,
-	              .machine = ELF_MACHINE_X86_64,
-	              .version = ELF_VERSION,
-	              .entry = KERNEL_BASE + KERNEL_PHYS + 0x10,
-	              .phoff = sizeof(struct elf_header),
-	              .phentsize = sizeof(struct elf_segment),
-	              .phnum = 2},
+	        .h = example_header(KERNEL_BASE + KERNEL_PHYS + 0x10, 2),
 	        .s = {{.type = ELF_PT_LOAD,
 	               .flags = ELF_PF_R | ELF_PF_X,
 	               .offset = 0x1000,
