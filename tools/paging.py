@@ -5,11 +5,9 @@ Runs a guest with the same commands in both ways, on VMX and on SVM, and prints 
 which go, beside those of Linux on KVM, then what each workload takes and the memory of the tables.
 """
 
-import argparse
 import collections
 import concurrent.futures
 import dataclasses
-import pathlib
 import re
 import sys
 
@@ -17,9 +15,6 @@ import bench
 import recording
 
 REFERENCE = bench.ROOT / "docs" / "reference-paging.tsv"
-BED_NAMES = {"bochs-vmx": "VMX on Bochs", "bochs-svm": "SVM on Bochs",
-             "qemu-svm": "SVM on QEMU TCG"}
-DEFAULT_BEDS = ["bochs-vmx", "bochs-svm"]
 PAGINGS = ["nested", "shadow"]
 NO_CACHE = "shadow,nocache"  # all shadows are made anew when the guest loads CR3
 # What the guest is told to do.  The boot is taken off from all but itself.
@@ -145,7 +140,8 @@ def print_cache(pagings):
 
 def print_report(results, answers):
     for bed, pagings in results.items():
-        print(f"{BED_NAMES[bed]}: a guest's {', '.join(WORKLOADS)}; on KVM, a boot of Linux\n")
+        print(f"{recording.BED_NAMES[bed]}: a guest's {', '.join(WORKLOADS)}; "
+              "on KVM, a boot of Linux\n")
         print_exits(pagings)
         print()
         print_costs(pagings)
@@ -158,19 +154,10 @@ def print_report(results, answers):
           "page tables' at\nthe end, nested and shadow.  KVM: docs/reference-paging.tsv.")
 
 
-def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--image", default="obj/nestling.img", type=pathlib.Path)
-    parser.add_argument("--bed", choices=BED_NAMES, action="append",
-                        help="one or more; bochs-vmx and bochs-svm if not given")
-    return parser.parse_args()
-
-
 def main():
-    args = parse_args()
+    args = recording.report_arguments(__doc__, "one or more").parse_args()
     try:
-        results, answers = measure_all(args.image, args.bed or DEFAULT_BEDS)
+        results, answers = measure_all(args.image, args.beds or recording.DEFAULT_BEDS)
     except (PagingError, recording.RecordingError) as error:
         sys.exit(f"paging.py: {error}")
     print_report(results, answers)

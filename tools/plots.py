@@ -5,7 +5,6 @@ Runs a guest on each bed, reads `exits --tsv`, `exits --hist` and `trace --tsv`,
 tables of figures to --data and has gnuplot make a picture of each (tools/plots/*.gp).
 """
 
-import argparse
 import collections
 import pathlib
 import subprocess
@@ -20,8 +19,6 @@ WORK = ('vm guest -q -c "cpuid 500; io; hlt; touch; int; bench rdmsr 300; bench 
 BOOT = 'vm guest -q --trace=4096 -c " "'
 HISTOGRAMS = ["IO_INSTRUCTION", "CPUID", "EPT_VIOLATION", "VMCALL", "RDMSR", "WRMSR", "CR_ACCESS",
               "HLT", "EXTERNAL_INTERRUPT"]
-BED_NAMES = {"bochs-vmx": "VMX on Bochs", "bochs-svm": "SVM on Bochs",
-             "qemu-svm": "SVM on QEMU TCG"}
 BOOT_BINS = 72
 BOOT_KINDS = ["IO_INSTRUCTION", "EPT_VIOLATION", "CPUID", "CR_ACCESS"]
 KERNEL = 0xffffffffc0100000  # guest/kernel/kernel.ld; below are boot sector and loader
@@ -31,7 +28,7 @@ class Bed:
     """What was measured on one."""
 
     def __init__(self, bed, image):
-        self.name = BED_NAMES[bed]
+        self.name = recording.BED_NAMES[bed]
         asked = "; ".join(f"exits --hist {kind} --tsv" for kind in HISTOGRAMS)
         exits, _, _, *histograms = recording.tables(recording.run(
             image, f"{WORK}; exits --tsv; {asked}", bed=bed))
@@ -109,13 +106,9 @@ def draw(name, beds, data, output):
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--image", default="obj/nestling.img", type=pathlib.Path)
+    parser = recording.report_arguments(__doc__, "one or two")
     parser.add_argument("--data", default="obj/plots", type=pathlib.Path)
     parser.add_argument("--output", default="docs/img", type=pathlib.Path)
-    parser.add_argument("--bed", choices=BED_NAMES, action="append",
-                        help="one or two; bochs-vmx and bochs-svm by default")
     return parser.parse_args()
 
 
@@ -124,7 +117,7 @@ def main():
     for directory in (args.data, args.output):
         directory.mkdir(parents=True, exist_ok=True)
     try:
-        beds = [Bed(bed, args.image) for bed in args.bed or ("bochs-vmx", "bochs-svm")]
+        beds = [Bed(bed, args.image) for bed in args.beds or recording.DEFAULT_BEDS]
     except recording.RecordingError as error:
         sys.exit(f"plots.py: {error}")
     for make_data in dict.fromkeys(PICTURES.values()):

@@ -7,9 +7,7 @@ Runs the commands and prints, for windows of some milliseconds by the host's tim
 exits the newest VM made and which kind came most often.  Windows that are alike are one row.
 """
 
-import argparse
 import collections
-import pathlib
 import sys
 
 import recording
@@ -66,18 +64,8 @@ def report(vcpus):
         yield f"{span:>9}  {counter.total():>6}  {rate:>6.1f}  {most(counter):<18}  {bar}".rstrip()
 
 
-def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--image", default="obj/nestling.img", type=pathlib.Path)
-    parser.add_argument("--bed", choices=recording.BEDS, default="bochs-vmx")
-    parser.add_argument("--cpu", help="CPU model, by the emulator's own name")
-    parser.add_argument("--run", default=DEFAULT_RUN, metavar="COMMANDS")
-    return parser.parse_args()
-
-
 def main():
-    args = parse_args()
+    args = recording.run_arguments(__doc__, DEFAULT_RUN).parse_args()
     try:
         vcpus = recording.record(args.image, args.run, bed=args.bed, cpu=args.cpu)
     except recording.RecordingError as error:

@@ -1,12 +1,17 @@
 """Accounts, read from a run: tables of `exits --tsv`, and flight recorders: what `trace --all --tsv` prints,
 and the timeline in it."""
 
+import argparse
 import dataclasses
+import pathlib
 import subprocess
 import sys
 
 from bench import BEDS, ROOT
 
+BED_NAMES = {"bochs-vmx": "VMX on Bochs", "bochs-svm": "SVM on Bochs",
+             "qemu-svm": "SVM on QEMU TCG"}
+DEFAULT_BEDS = ["bochs-vmx", "bochs-svm"]  # of a report
 STATES = ["guest", "handler", "monitor", "halted", "paused", "waiting"]
 AWAY = "away"  # one of the last four, but nobody knows which: see user/trace.c
 VCPU_COLUMNS = ["vm", "vcpus", "vcpu", "name", "hz", "exits", "wall", *STATES]
@@ -157,6 +162,31 @@ def tables(output):
         else:
             columns = None
     return found
+
+
+def arguments(doc):
+    """A parser of a tool's arguments, of which the image is the first."""
+    parser = argparse.ArgumentParser(description=doc,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--image", default="obj/nestling.img", type=pathlib.Path)
+    return parser
+
+
+def report_arguments(doc, how_many):
+    """The same for what compares beds: args.beds, so many of them."""
+    parser = arguments(doc)
+    parser.add_argument("--bed", choices=BED_NAMES, action="append", dest="beds",
+                        help=f"{how_many}; bochs-vmx and bochs-svm if not given")
+    return parser
+
+
+def run_arguments(doc, commands):
+    """The same for what looks at one run, by default of these commands."""
+    parser = arguments(doc)
+    parser.add_argument("--bed", choices=BEDS, default="bochs-vmx")
+    parser.add_argument("--cpu", help="CPU model, by the emulator's own name")
+    parser.add_argument("--run", default=commands, metavar="COMMANDS")
+    return parser
 
 
 def run(image, commands, *, bed, cpu=None, timeout=600):

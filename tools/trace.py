@@ -11,7 +11,6 @@ Time is the host's time-stamp counter: a tick is shown as one nanosecond, whatev
 counter's frequency.  Under Bochs, and QEMU with -icount, a tick is an instruction.
 """
 
-import argparse
 import json
 import pathlib
 import sys
@@ -133,13 +132,8 @@ def summary(vcpus):
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--image", default="obj/nestling.img", type=pathlib.Path)
+    parser = recording.run_arguments(__doc__, DEFAULT_RUN)
     parser.add_argument("--output", default="obj/trace.json", type=pathlib.Path)
-    parser.add_argument("--bed", choices=recording.BEDS, default="bochs-vmx")
-    parser.add_argument("--cpu", help="CPU model, by the emulator's own name")
-    parser.add_argument("--run", default=DEFAULT_RUN, metavar="COMMANDS")
     return parser.parse_args()
 
 
