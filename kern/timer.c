@@ -141,3 +141,13 @@ timer_program(uint64_t tsc)
 	count = delta * lapic_hz / tsc_hz + 1;
 	lapic_timer_start(count < UINT32_MAX ? count : UINT32_MAX);
 }
+
+/* timer_interrupt() takes it for one that is early, and programs the rest. */
+void
+timer_soon(void)
+{
+	enum { SOON_PER_SECOND = 1000 };
+
+	if (this_cpu()->timer_at > rdtsc() + tsc_hz / SOON_PER_SECOND)
+		lapic_timer_start((uint32_t)(lapic_hz / SOON_PER_SECOND) + 1);
+}

@@ -238,6 +238,8 @@ struct hv_ops {
 	void (*take_interrupt)(const struct hv_exit *x);
 	bool (*irq_ready)(struct vcpu *v); /* would an interrupt be taken now? */
 	void (*irq_window)(struct vcpu *v, bool on);
+	/* Is the guest in an interrupt shadow that an entry may drop?  NULL: entries keep it. */
+	bool (*shadow_at_risk)(struct vcpu *v);
 	void (*inject)(struct vcpu *v); /* v->event, at the next entry */
 	/* All translations of this VM, on this CPU, at the next entry at the latest: clears
 	 * v->stale where the hardware is told. */

@@ -1,6 +1,7 @@
 #include "vmm/vmm.h"
 
 #include "inc/x86.h"
+#include "kern/timer.h"
 
 /* Events on their way into the guest: at most one is delivered by an entry. */
 
@@ -52,6 +53,11 @@ inject_pending(struct vcpu *v)
 		if (v->irq_wanted && !v->held_irq && !v->event.info && hv->irq_ready(v))
 			return true;
 		window = true;
+	}
+	if (window && hv->shadow_at_risk && hv->shadow_at_risk(v)) {
+		window = false; /* it would open before the shadow's end */
+		v->attention = true;
+		timer_soon();
 	}
 	if (window != v->window_open) {
 		hv->irq_window(v, window);

@@ -62,6 +62,14 @@ decode_length(struct vcpu *v, struct hv_exit *x)
 		length_anew(v, x);
 }
 
+/* The instruction at RIP runs again, and an entry may drop the shadow that it is in. */
+static void
+remember_shadow(struct svm_vcpu *s)
+{
+	if (s->vmcb->interrupt_shadow)
+		s->shielded = s->vmcb->rip;
+}
+
 /*
  * Why #DB came: the processor has written DR6.  Bochs has not, so there it is found from
  * TF and the breakpoints; which of several data breakpoints it was cannot be told.
@@ -95,6 +103,7 @@ decode_exception(struct vcpu *v, struct hv_exit *x)
 	x->intr.vector = vector;
 	x->intr.event = (struct hv_event){.info = HV_EVENT_VALID | HV_EVENT_EXCEPTION | vector};
 	if (vector == X86_PF) {
+		remember_shadow(v->backend);
 		x->intr.event.error = (uint32_t)b->exit_info1;
 		x->qual = b->exit_info2;
 		return;
@@ -108,10 +117,20 @@ decode_exception(struct vcpu *v, struct hv_exit *x)
 	b->dr6 = DR6_FIXED;
 }
 
+/*
+ * Before the entry's first instruction, a shadow that the entry dropped is put back; once,
+ * since that instruction may also be a jump to itself.
+ */
 static void
 decode_interrupt(struct vcpu *v, struct hv_exit *x)
 {
-	(void)v;
+	struct svm_vcpu *s = v->backend;
+	struct vmcb *b = s->vmcb;
+	bool dropped = b->rip == s->shielded;
+
+	s->shielded = SVM_NO_RIP;
+	remember_shadow(s);
+	b->interrupt_shadow |= dropped;
 	x->intr.nmi = false;
 }
 
@@ -284,6 +303,7 @@ decode_npf(struct vcpu *v, struct hv_exit *x)
 {
 	const struct vmcb *b = svm_vmcb(v);
 
+	remember_shadow(v->backend);
 	x->qual = b->exit_info1;
 	x->mem.gpa = b->exit_info2;
 	x->mem.access = x->qual & PF_W   ? VM_ACCESS_WRITE

@@ -219,6 +219,7 @@ svm_vcpu_init(struct vcpu *v)
 	v->backend = x;
 	x->vmcb = vmcb;
 	x->vmcb_pa = kva_pa(vmcb);
+	x->shielded = SVM_NO_RIP;
 	write_controls(v, x->vmcb);
 	return 0;
 }
@@ -407,6 +408,13 @@ svm_irq_window(struct vcpu *v, bool on)
 	b->vintr = on ? VINTR_MASKING | VINTR_IRQ : VINTR_MASKING;
 }
 
+/* QEMU's TCG does: docs/TRICKS.md. */
+static bool
+svm_shadow_at_risk(struct vcpu *v)
+{
+	return svm_vmcb(v)->interrupt_shadow & 1;
+}
+
 _Static_assert(HV_EVENT_VALID == 1u << 31 && HV_EVENT_HAS_ERROR == 1 << 11,
                "the event word is EVENTINJ's as well as VMX's");
 
@@ -483,6 +491,7 @@ const struct hv_ops hv_svm = {
         .take_interrupt = svm_take_interrupt,
         .irq_ready = svm_irq_ready,
         .irq_window = svm_irq_window,
+        .shadow_at_risk = svm_shadow_at_risk,
         .inject = svm_inject,
         .flush = svm_flush,
         .npt_leaf = svm_npt_leaf,

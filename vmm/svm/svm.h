@@ -48,10 +48,14 @@ enum {
 #include "inc/svmbits.def"
 #undef SVM_BIT
 
+#define SVM_NO_RIP UINT64_MAX
+
 struct svm_vcpu {
 	struct vmcb *vmcb;
 	uint64_t vmcb_pa;
 	uint64_t injected; /* EVENTINJ of the last VMRUN, which the exit clears */
+	/* RIP at the last page fault or host interrupt in an interrupt shadow, or SVM_NO_RIP. */
+	uint64_t shielded;
 	uint8_t copy[VMCB_USED] __attribute__((aligned(8)));
 };
 _Static_assert(sizeof(struct svm_vcpu) <= PAGE_SIZE, "it has one page");
