@@ -11,6 +11,12 @@
  * (none, 32-bit, PAE, 4-level) are walked in software (SDM vol. 3, "Paging").
  */
 
+/*
+ * What another CPU changes while it is looked at is looked at anew, but not for ever: interrupts
+ * are off here, and a guest or monitor that never leaves off changing it shall not keep them out.
+ */
+enum { LOOKS_MAX = 64 };
+
 /* Bytes from addr to the end of its 4 KiB page, at most size. */
 static uint64_t
 page_part(uint64_t addr, uint64_t size)
@@ -62,13 +68,14 @@ int
 gphys_write(struct vm *vm, uint64_t gpa, const void *buf, uint64_t size)
 {
 	for (uint64_t n; size; size -= n, gpa += n, buf = (const char *)buf + n) {
-		void *p = gphys(vm, gpa, ACCESS_WRITE);
+		void *p;
 
 		n = page_part(gpa, size);
-		if (!p)
-			return -E_FAULT;
+		/* First: it takes the lock, and the frame may move then. */
 		if (vm->paging != VM_PAGING_NESTED)
 			shadow_written(vm, gpa);
+		if (!(p = gphys(vm, gpa, ACCESS_WRITE)))
+			return -E_FAULT;
 		memcpy(p, buf, n);
 	}
 	return 0;
@@ -292,6 +299,7 @@ static int
 translate(struct vcpu *v, struct walk *w, uint64_t gva, uint32_t access, bool user, uint64_t *gpa,
           struct gmem_fault *f)
 {
+	unsigned int looks = 0;
 	uint32_t error;
 	int err;
 
@@ -316,7 +324,8 @@ translate(struct vcpu *v, struct walk *w, uint64_t gva, uint32_t access, bool us
 			return err;
 		if (!walk_permits(v, w, access))
 			return pf(f, gva, error | PF_P);
-	} while (!walk_mark(v, w, access & VM_ACCESS_WRITE));
+		/* After the last look the entries stay as they are. */
+	} while (!walk_mark(v, w, access & VM_ACCESS_WRITE) && ++looks < LOOKS_MAX);
 	*gpa = walk_result(w, gva);
 	return 0;
 }
@@ -419,12 +428,15 @@ find_code(struct vcpu *v, uint64_t gva, uint64_t cr3)
 	struct gmem_fault f;
 	struct walk w;
 	uint64_t tlb_gen, gpa;
+	unsigned int looks = 0;
 
 	c->gva = ROUND_DOWN(gva, PAGE_SIZE);
 	c->cr3 = cr3;
 	do {
 		/* Wherever the lock is taken, another vCPU's monitor may have moved the frames. */
 		gmem_forget_code(v);
+		if (looks++ == LOOKS_MAX)
+			return NULL;
 		tlb_gen = __atomic_load_n(&v->vm->tlb_gen, __ATOMIC_RELAXED);
 		if (translate_own(v, &w, c->gva, VM_ACCESS_EXEC, &gpa, &f) < 0 ||
 		    !note_entries(v, &w, c) || !(c->bytes = gphys(v->vm, gpa, ACCESS_READ)))

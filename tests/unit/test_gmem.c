@@ -26,21 +26,35 @@ static struct {
 	enum insn_mode mode;
 } regs;
 
-/* What another vCPU writes when an accessed bit is about to be set. */
+/* What another vCPU writes when an accessed bit is about to be set, so many times. */
 static struct {
 	uint64_t *entry, value;
+	unsigned int left;
 } race;
+enum { IGNORED = 1 << 9, FOR_EVER = 1000 * 1000 };
+
+/* What another vCPU's monitor does when the lock is free: all frames move, and back. */
+static struct {
+	bool pending, done;
+	unsigned int left;
+} move;
+static uint8_t moved[RAM] __attribute__((aligned(4096)));
 
 int
 aspace_frame(struct aspace *as, uint64_t va, int access, struct frame *out)
 {
 	(void)as;
-	out->pa = (uint64_t)&ram[ROUND_DOWN(va - 0x7000000000, PAGE_SIZE)] - DIRECT_BASE;
+	out->pa = (uint64_t) &
+	          (move.done ? moved : ram)[ROUND_DOWN(va - 0x7000000000, PAGE_SIZE)] - DIRECT_BASE;
 	out->size = PAGE_SIZE;
 	out->writable = true;
-	if (race.entry && access == ACCESS_WRITE) {
-		*race.entry = race.value;
-		race.entry = NULL;
+	if (race.left && access == ACCESS_WRITE) {
+		*race.entry = race.value | (race.left % 2 ? 0 : IGNORED);
+		race.left--;
+	}
+	if (move.left) {
+		vm.tlb_gen++;
+		move.left--;
 	}
 	return 0;
 }
@@ -48,7 +62,9 @@ aspace_frame(struct aspace *as, uint64_t va, int access, struct frame *out)
 void
 shadow_written(struct vm *m, uint64_t gpa)
 {
-	fail_msg("VM %u, which has no shadows, is told of a write to %#lx", m->id, gpa);
+	if (m->paging == VM_PAGING_NESTED)
+		fail_msg("VM %u, which has no shadows, is told of a write to %#lx", m->id, gpa);
+	move.done = move.pending;
 }
 
 const struct vm_slot *
@@ -109,6 +125,9 @@ setup(void **state)
 {
 	(void)state;
 	memset(ram, 0, sizeof(ram));
+	memset(&race, 0, sizeof(race));
+	memset(&move, 0, sizeof(move));
+	vm.paging = VM_PAGING_NESTED;
 	regs.mode = INSN_64;
 	gmem_forget_code(&vcpu);
 	memset(vcpu.insns, 0, sizeof(vcpu.insns));
@@ -253,14 +272,45 @@ test_entry_changes_meanwhile(void **state)
 	expect_gpa(0x5000, VM_ACCESS_READ, DATA);
 	*leaf = DATA | PTE_P;
 	race.entry = leaf;
+	race.left = 1;
 	race.value = (DATA + PAGE_SIZE) | PTE_P;
 	expect_gpa(0x5000, VM_ACCESS_READ, DATA + PAGE_SIZE);
 	assert_int_equal(*leaf, (DATA + PAGE_SIZE) | PTE_P | PTE_A);
 	*leaf = DATA | PTE_P;
-	race.entry = leaf;
+	race.left = 1;
 	race.value = 0;
 	expect_pf(0x5000, VM_ACCESS_READ, 0);
 	assert_int_equal(*leaf, 0);
+}
+
+/* One that never leaves off changes it does not keep this CPU. */
+static void
+test_entry_changes_for_ever(void **state)
+{
+	(void)state;
+	long_mode();
+	map_long(0x5000, DATA | PTE_P, 1);
+	expect_gpa(0x5000, VM_ACCESS_READ, DATA);
+	race.entry = entry64(TABLES + 3 * PAGE_SIZE, 5);
+	race.value = *race.entry = DATA | PTE_P;
+	race.left = FOR_EVER;
+	expect_gpa(0x5000, VM_ACCESS_READ, DATA);
+	assert_int_not_equal(race.left, 0);
+	assert_int_equal(*race.entry & ~(uint64_t)IGNORED, DATA | PTE_P);
+}
+
+/* The frame moves while the shadows are told, which takes the lock. */
+static void
+test_write_beside_a_move(void **state)
+{
+	const uint8_t byte = 1;
+
+	(void)state;
+	vm.paging = VM_PAGING_SHADOW;
+	move.pending = true;
+	assert_int_equal(gphys_write(&vm, DATA, &byte, 1), 0);
+	assert_int_equal(ram[DATA], 0);
+	assert_int_equal(moved[DATA], 1);
 }
 
 static void
@@ -468,6 +518,20 @@ expect_insn(uint64_t rip, unsigned int opcode, unsigned int len)
 }
 
 /* An instruction that was decoded is found again by its bytes, not by its address. */
+/* A monitor that moves its guest's memory all the time does not keep this CPU: there is no code. */
+static void
+test_code_moves_for_ever(void **state)
+{
+	(void)state;
+	long_mode();
+	map_long(0x5000, DATA | PTE_P, 1);
+	move.left = FOR_EVER;
+	assert_int_equal(code_at(0x5010), -1);
+	assert_int_not_equal(move.left, 0);
+	move.left = 0;
+	assert_int_equal(code_at(0x5010), 0);
+}
+
 static void
 test_fetch(void **state)
 {
@@ -523,7 +587,8 @@ test_fetch_at_page_end(void **state)
 }
 
 UNIT_MAIN_ON_A_CPU(T(test_paging_off), T(test_long_levels), T(test_accessed_and_dirty),
-                   T(test_faults), T(test_entry_changes_meanwhile), T(test_not_canonical),
+                   T(test_faults), T(test_entry_changes_meanwhile), T(test_entry_changes_for_ever),
+                   T(test_code_moves_for_ever), T(test_write_beside_a_move), T(test_not_canonical),
                    T(test_tables_outside_ram), T(test_legacy), T(test_reserved_bits),
                    T(test_high_bits), T(test_fetch_errors), T(test_pae), T(test_copies_cross_pages),
                    T(test_code_is_what_is_mapped), T(test_code_by_paging_mode), T(test_fetch),
