@@ -119,7 +119,7 @@ clone_vm(const struct vm *from, const struct env *e, struct env *child, struct v
 	if (err == 0)
 		err = clone_vcpus(vm, from, e, child);
 	if (err < 0)
-		vm_free(vm);
+		vm_discard(vm);
 	*out = vm;
 	return err;
 }

@@ -57,10 +57,8 @@ stats_keep(struct vm *vm)
 {
 	struct ended *k;
 
-	if (!vm->vcpu_count) { /* never ran, and tells nothing */
-		host_page_free(vm->marked);
+	if (!vm->vcpu_count) /* never ran, and tells nothing */
 		return;
-	}
 	ended_last = (ended_last + 1) % VM_KEPT;
 	k = &ended[ended_last];
 	for (unsigned int i = 0; i < k->vcpus; i++)
@@ -81,7 +79,6 @@ stats_keep(struct vm *vm)
 	k->table_pages = vm_table_pages(vm);
 	if (vm->marked)
 		k->marked = *vm->marked;
-	host_page_free(vm->marked);
 }
 
 /* vCPUs that run on other CPUs stand still meanwhile, between guest and handler. */

@@ -159,14 +159,21 @@ vm_create(struct env *e, uint64_t config_va)
 }
 
 void
-vm_free(struct vm *vm)
+vm_discard(struct vm *vm)
 {
-	stats_keep(vm);
 	aspace_unwatch(vm->as, &vm->watcher);
 	for (unsigned int i = 0; i < vm->vcpu_count; i++)
 		vcpu_delete(vm->vcpus[i]);
 	npt_free(vm);
+	host_page_free(vm->marked);
 	vm->used = false;
+}
+
+static void
+vm_end(struct vm *vm)
+{
+	stats_keep(vm);
+	vm_discard(vm);
 }
 
 int64_t
@@ -178,7 +185,7 @@ vm_destroy(struct env *e, uint64_t id)
 		return -E_BAD_VM;
 	if (vm_others_run(vm, e))
 		return -E_AGAIN;
-	vm_free(vm);
+	vm_end(vm);
 	return 0;
 }
 
@@ -187,7 +194,7 @@ vm_env_exit(struct env *e)
 {
 	for (unsigned int i = 0; i < VM_MAX; i++)
 		if (vms[i].used && vms[i].owner == e->id)
-			vm_free(&vms[i]);
+			vm_end(&vms[i]);
 }
 
 /* Is all of [hva, hva + size) the monitor's memory, present or promised? */

@@ -42,7 +42,7 @@ struct vm *vm_of(struct env *e, uint64_t id); /* NULL: no such VM, or not e's */
  */
 int vm_new(struct env *e, const struct vm_config *config, struct vm **out);
 uint32_t vm_next_id(void); /* of the next one */
-void vm_free(struct vm *vm);
+void vm_discard(struct vm *vm); /* frees it, as if it had never been */
 int vm_add_slot(struct vm *vm, const struct vm_slot *slot); /* -E_NO_MEM */
 struct vm *vm_at(unsigned int index); /* from 0 to VM_MAX - 1; NULL: none there */
 

@@ -203,6 +203,7 @@ static void
 check_clone_refused(void)
 {
 	enum { PROCESSES = 2048 }; /* more than there can be */
+	static struct vm_stats ended, stats;
 	static long ids[PROCESSES];
 	unsigned int n = 0;
 	uint64_t before;
@@ -217,12 +218,13 @@ check_clone_refused(void)
 	CHECK_RESULT(id, -E_NO_FREE_ENV);
 	CHECK_RESULT(sys_env_kill(ids[--n]), 0);
 	CHECK_RESULT(sys_env_wait(ids[n]), ENV_WAIT_KILLED);
-	/* The accounts of the last ones are kept. */
-	for (unsigned int i = 0; i < VM_KEPT; i++)
-		CHECK_RESULT(sys_vm_clone(vm, &clone, false), -E_NO_FREE_ENV);
+	CHECK_RESULT(sys_vm_stats(VM_ENDED(0), VM_ALL_VCPUS, &ended), 0);
 	before = pages_available();
 	CHECK_RESULT(sys_vm_clone(vm, &clone, false), -E_NO_FREE_ENV);
 	CHECK_RESULT(pages_available(), before);
+	/* It never was the VM that ended last. */
+	CHECK_RESULT(sys_vm_stats(VM_ENDED(0), VM_ALL_VCPUS, &stats), 0);
+	CHECK_RESULT(stats.id, ended.id);
 	while (n-- > 0) {
 		CHECK_RESULT(sys_env_kill(ids[n]), 0);
 		CHECK_RESULT(sys_env_wait(ids[n]), ENV_WAIT_KILLED);
