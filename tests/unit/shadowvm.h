@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tests/unit/guesttables.h"
 #include "vmm/shadow.h"
 #include "vmm/vmm.h"
 
@@ -14,8 +15,7 @@
 
 enum {
 	RAM = 8 << 20,
-	TABLES = 0x10000, /* gpa of the guest's tables; the first is what CR3 holds */
-	TABLE_PAGES = 24,
+	TABLE_PAGES = 24, /* of the guest's tables, from TABLES on; the first is what CR3 holds */
 };
 
 extern uint8_t ram[RAM];
@@ -51,13 +51,6 @@ void mode_long(void);
 void mode_pae(void);
 void mode_legacy(void);
 void set_mode(uint64_t cr0, uint64_t cr4, uint64_t efer);
-
-/* An entry of the table at a gpa. */
-uint64_t *entry64(uint64_t table, unsigned int index);
-uint32_t *entry32(uint64_t table, unsigned int index);
-
-/* Enters a leaf of that level for gva, below a chain of tables that begins at TABLES. */
-void map_long(uint64_t gva, uint64_t leaf, int leaf_level);
 
 /* The gpa of PAE's four top entries, number n, outside the tables. */
 uint64_t pae_top(unsigned int n);

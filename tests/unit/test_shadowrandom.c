@@ -1,5 +1,6 @@
 // SOURCES: vmm/shadowpt.c vmm/shadowpool.c vmm/shadowwatch.c vmm/shadow.c vmm/gmem.c
-// SOURCES: tests/unit/shadowvm.c tests/unit/shadowaccess.c tests/unit/pages.c tests/unit/cpu.c
+// SOURCES: tests/unit/shadowvm.c tests/unit/shadowaccess.c tests/unit/guesttables.c
+// SOURCES: tests/unit/pages.c tests/unit/cpu.c
 #include "tests/unit/unit.h"
 
 #include "inc/x86.h"
