@@ -38,6 +38,13 @@ PATIENCE, PATIENCE_LONG = 120, 400
 TAIL_LINES = 25  # of the console, shown when a test fails
 LAUNCHER_SECONDS = 10  # what the launcher may need beyond its own time limit
 
+# Where VMs run: VMX, SVM, and SVM as another emulator has it.
+BEDS = {
+    "bochs-vmx": {"emulator": "bochs", "cpu": "corei7_skylake_x"},
+    "bochs-svm": {"emulator": "bochs", "cpu": "zambezi"},
+    "qemu-svm": {"emulator": "qemu", "cpu": "max", "flags": ("--force-tcg",)},
+}
+
 
 class Machine:
     """One run of tools/run.py.  Options not given are the launcher's defaults, but for Bochs's ips."""
@@ -135,3 +142,15 @@ def machine():
 def boot_test(machine):
     """A function that starts a machine on QEMU without KVM: quick, and enough where no VM runs."""
     return lambda **options: machine("qemu", flags=("--tcg",), **options)
+
+
+def bed_fixture(beds):
+    """A fixture that starts machines of one of these beds after another; its name tells which."""
+    @pytest.fixture(params=beds)
+    def bed(request, machine):
+        def start(**options):
+            return machine(**beds[request.param], **options)
+        start.name = request.param
+        start.machine = machine
+        return start
+    return bed

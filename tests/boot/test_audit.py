@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from conftest import assert_clean, audited
+from conftest import BEDS, assert_clean, audited
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RULES = re.findall(r'^AUDIT_RULE\(\w+, "([\w-]+)"', (ROOT / "inc/audit.def").read_text(), re.M)
@@ -16,10 +16,8 @@ RULES = re.findall(r'^AUDIT_RULE\(\w+, "([\w-]+)"', (ROOT / "inc/audit.def").rea
 SHADOW_RULES = {"shadow-entry"}
 VM_RULES = {r for r in RULES if r.startswith("guest-")} | {"table", "nested-promise"} | SHADOW_RULES
 
-BEDS = {
-    "bochs-vmx": {"emulator": "bochs", "cpu": "corei7_skylake_x"},
-    "bochs-svm": {"emulator": "bochs", "cpu": "zambezi"},
-    "qemu-svm": {"emulator": "qemu", "cpu": "max", "flags": ("--force-tcg",)},
+ALL_BEDS = {
+    **BEDS,
     "no-vms": {"emulator": "qemu", "cpu": "qemu64,-svm", "flags": ("--force-tcg",)},
 }
 # It has shadow paging alone.
@@ -32,12 +30,12 @@ def sections(output):
     return dict(zip(parts[1::2], parts[2::2]))
 
 
-@pytest.mark.parametrize("bed, paging", [(bed, "nested") for bed in BEDS] +
-                                        [(bed, "shadow") for bed in list(BEDS)[:3]] +
+@pytest.mark.parametrize("bed, paging", [(bed, "nested") for bed in ALL_BEDS] +
+                                        [(bed, "shadow") for bed in BEDS] +
                                         [("without-ept", "shadow")])
 def test_each_violation_is_named(machine, bed, paging):
     option = " --paging=shadow" if paging == "shadow" else ""
-    m = machine(**(BEDS | WITHOUT_EPT)[bed], mem=64, run=audited("audit --plant all" + option))
+    m = machine(**(ALL_BEDS | WITHOUT_EPT)[bed], mem=64, run=audited("audit --plant all" + option))
     assert m.finish() == 0
     planted = sections(m.output)
     assert set(planted) == set(RULES)
@@ -61,7 +59,7 @@ def test_line_says_frame_owner_table_address_and_rule(machine):
                      r"a guest reaches a page table$", m.output, re.M)
 
 
-@pytest.mark.parametrize("bed", list(BEDS)[:3])
+@pytest.mark.parametrize("bed", BEDS)
 def test_after_a_guest(machine, bed):
     m = machine(**BEDS[bed], run=audited("vm guest -c help -q; vm t/triple"))
     assert m.finish() == 1  # t/triple's

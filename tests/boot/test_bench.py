@@ -6,7 +6,7 @@ import pytest
 
 import bench
 import profile_exit
-from conftest import IPS_MEASURED
+from conftest import IPS_MEASURED, bed_fixture
 
 # Ticks are instructions on all of these, so that figures repeat.
 BEDS = {
@@ -22,14 +22,7 @@ STRAY = 0.02
 
 EFFICIENCY = 1.0  # percent that a guest may be away from native
 
-
-@pytest.fixture(params=BEDS)
-def bed(request, machine):
-    """Starts machines of one bed after another; bed.name tells which."""
-    def start(**options):
-        return machine(**BEDS[request.param], **options)
-    start.name = request.param
-    return start
+bed = bed_fixture(BEDS)
 
 
 def bench_rows(output):

@@ -2,7 +2,8 @@
 
 import re
 
-from test_vm import BEDS
+from conftest import BEDS
+
 
 # Rows that must be there, with their answers.
 EXPECTED = {

@@ -4,18 +4,13 @@ import re
 
 import pytest
 
-from test_vms import BEDS, ESCAPE, EXACT, command, shell, vms, vms_when
+from conftest import BEDS, bed_fixture
+from test_vms import ESCAPE, EXACT, command, shell, vms, vms_when
 
 # docs/clones.md, in ticks
 CONSTANT, PER_LEAF = 150_000, 30
 
-
-@pytest.fixture(params=BEDS)
-def bed(request, machine):
-    def start(**options):
-        return machine(**BEDS[request.param], **options)
-    start.name = request.param
-    return start
+bed = bed_fixture(BEDS)
 
 
 def ask(m, vm, line, answer):

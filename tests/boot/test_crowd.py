@@ -6,13 +6,8 @@ import re
 
 import pytest
 
-from conftest import IPS_MEASURED, PATIENCE_LONG, assert_clean, audited
+from conftest import BEDS, IPS_MEASURED, PATIENCE_LONG, assert_clean, audited
 
-BEDS = {
-    "bochs-vmx": {"emulator": "bochs", "cpu": "corei7_skylake_x"},
-    "bochs-svm": {"emulator": "bochs", "cpu": "zambezi"},
-    "qemu-svm": {"emulator": "qemu", "cpu": "max", "flags": ("--force-tcg",)},
-}
 FULL = bool(os.environ.get("CHECK_FULL"))
 CYCLES = 2000 if FULL else 50
 HOST_KIB = 128  # of host memory for a VM of 1 MiB, beside that

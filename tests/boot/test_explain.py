@@ -9,13 +9,7 @@ import re
 
 import pytest
 
-from conftest import PATIENCE_LONG
-
-BEDS = {
-    "bochs-vmx": {"emulator": "bochs", "cpu": "corei7_skylake_x"},
-    "bochs-svm": {"emulator": "bochs", "cpu": "zambezi"},
-    "qemu-svm": {"emulator": "qemu", "cpu": "max", "flags": ("--force-tcg",)},
-}
+from conftest import BEDS, PATIENCE_LONG
 
 # Sections of the manuals: SDM vol. 3 and APM vol. 2.
 EXECUTION = "Checks on VMX Controls: VM-Execution Control Fields"

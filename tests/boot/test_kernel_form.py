@@ -4,9 +4,10 @@ import re
 
 import pytest
 
+from conftest import BEDS
 from test_clone import available
 from test_dump import PROMPT_KEY
-from test_vm import BEDS, EMULATOR_FAULTS, table
+from test_vm import EMULATOR_FAULTS, table
 from test_vms import command
 
 WITHOUT_EPT = {"emulator": "bochs", "cpu": "core2_penryn_t9600"}

@@ -8,8 +8,7 @@ import re
 
 import pytest
 
-from conftest import assert_clean, audited
-from test_vm import BEDS
+from conftest import BEDS, assert_clean, audited
 
 # Each does it in these formats.
 GUESTS = {"guest -q": ["4-level"], "t/pgedit32": ["32-bit", "PAE"]}

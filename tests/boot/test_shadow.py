@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from conftest import PATIENCE_LONG
+from conftest import BEDS, PATIENCE_LONG, bed_fixture
 from test_clone import ask, available
 from test_dump import PROMPT_KEY, kernel_monitor
 from test_neighbour import guests_of, misbehave, start_heartbeat
-from test_vm import BEDS, EMULATOR_FAULTS, table
+from test_vm import EMULATOR_FAULTS, table
 from test_vms import command, shell
 
 EPT, UNRESTRICTED_GUEST = 1 << 1, 1 << 7  # of CPU2_CONTROLS
@@ -16,13 +16,7 @@ EXCEPTION, INVLPG, CR_ACCESS, EPT_VIOLATION = 0, 14, 28, 48
 # What a vCPU's shadow tables take at most (SHADOW_PAGES), and the root of the nested page table.
 TABLES_KIB = 4 * (4 + 2 * 126 + 1)
 
-
-@pytest.fixture(params=BEDS)
-def bed(request, machine):
-    def start(**options):
-        return machine(**BEDS[request.param], **options)
-    start.name = request.param
-    return start
+bed = bed_fixture(BEDS)
 
 
 def test_selftest(bed):

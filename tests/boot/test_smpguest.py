@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from conftest import assert_clean, audited
+from conftest import BEDS, assert_clean, audited
 from test_acct import check_sums, tables
-from test_vms import BEDS, ESCAPE, command, shell, vms, vms_when
+from test_vms import ESCAPE, command, shell, vms, vms_when
 
 # (bed, the host's CPUs, paging) of the tests that take long.
 MACHINES = [("bochs-vmx", 1, "nested"), ("bochs-svm", 2, "nested"), ("qemu-svm", 1, "shadow")]

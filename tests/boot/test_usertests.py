@@ -6,15 +6,13 @@ import re
 
 import pytest
 
-from conftest import PATIENCE_LONG, assert_clean, audited
+from conftest import BEDS, PATIENCE_LONG, assert_clean, audited
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TESTS = re.findall(r"^TEST\((\w+),", (ROOT / "user/usertests/tests.def").read_text(), re.M)
 
-BEDS = {
-    "bochs-vmx": {"emulator": "bochs", "cpu": "corei7_skylake_x"},
-    "bochs-svm": {"emulator": "bochs", "cpu": "zambezi"},
-    "qemu-svm": {"emulator": "qemu", "cpu": "max", "flags": ("--force-tcg",)},
+ALL_BEDS = {
+    **BEDS,
     "no-vms": {"emulator": "qemu", "cpu": "qemu64,-svm", "flags": ("--force-tcg",)},
 }
 
@@ -23,11 +21,11 @@ LEFT_OUT = {"bochs-svm": ["vm_fuzz"]}
 
 
 @pytest.mark.early
-@pytest.mark.parametrize("bed", BEDS)
+@pytest.mark.parametrize("bed", ALL_BEDS)
 def test_usertests(machine, bed):
     left_out = LEFT_OUT.get(bed, [])
     tests = " ".join(["usertests"] + [f"-{t}" for t in left_out])
-    m = machine(**BEDS[bed], run=audited(tests), timeout=PATIENCE_LONG)
+    m = machine(**ALL_BEDS[bed], run=audited(tests), timeout=PATIENCE_LONG)
     status = m.finish()
     assert not re.findall(r"^FAIL .*", m.output, re.M)
     assert f"usertests: {len(TESTS) - len(left_out)} passed, 0 failed" in m.output
@@ -42,7 +40,7 @@ LONG = re.findall(r"^TEST_LONG\((\w+),", (ROOT / "user/usertests/tests.def").rea
 @pytest.mark.parametrize("name", LONG)
 @pytest.mark.parametrize("bed", ["bochs-vmx", "qemu-svm"])
 def test_long(machine, bed, name):
-    m = machine(**BEDS[bed], run=audited(f"usertests {name}"), timeout=1200)
+    m = machine(**ALL_BEDS[bed], run=audited(f"usertests {name}"), timeout=1200)
     assert m.finish() == 0
     assert "usertests: 1 passed, 0 failed" in m.output
     assert_clean(m)

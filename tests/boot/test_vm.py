@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from conftest import PATIENCE_LONG, assert_clean, audited
+from conftest import BEDS, PATIENCE_LONG, assert_clean, audited, bed_fixture
 
 FULL = bool(os.environ.get("CHECK_FULL"))
 
@@ -19,11 +19,6 @@ RICH = ["corei7_skylake_x", "corei5_arrandale_m520", "corei7_sandy_bridge_2600k"
 if FULL:
     RICH += ["corei7_haswell_4770", "broadwell_ult", "corei7_ivy_bridge_3770k", "corei7_icelake_u"]
 
-BEDS = {
-    "bochs-vmx": {"emulator": "bochs", "cpu": "corei7_skylake_x"},
-    "bochs-svm": {"emulator": "bochs", "cpu": "zambezi"},
-    "qemu-svm": {"emulator": "qemu", "cpu": "max", "flags": ("--force-tcg",)},
-}
 
 # What the emulators get wrong, seen by the guest's self-test: exactly these lines fail.
 NONCANONICAL = "FAIL msr: writing 0000900000000000 to {} gets #GP"
@@ -107,14 +102,7 @@ def table(output):
     assert rows and total, output
     return {int(r): (int(n), int(c)) for r, n, c in rows}, tuple(map(int, total.groups()))
 
-
-@pytest.fixture(params=BEDS)
-def bed(request, machine):
-    """Starts machines of one bed after another; bed.name tells which."""
-    def start(**options):
-        return machine(**BEDS[request.param], **options)
-    start.name = request.param
-    return start
+bed = bed_fixture(BEDS)
 
 
 def free_frames(output):

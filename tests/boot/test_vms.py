@@ -8,13 +8,8 @@ import re
 
 import pytest
 
-from conftest import IPS_MEASURED, assert_clean
+from conftest import BEDS, IPS_MEASURED, assert_clean, bed_fixture
 
-BEDS = {
-    "bochs-vmx": {"emulator": "bochs", "cpu": "corei7_skylake_x"},
-    "bochs-svm": {"emulator": "bochs", "cpu": "zambezi"},
-    "qemu-svm": {"emulator": "qemu", "cpu": "max", "flags": ("--force-tcg",)},
-}
 EXACT = {
     "bochs-vmx": {**BEDS["bochs-vmx"], "ips": IPS_MEASURED},
     "bochs-svm": {**BEDS["bochs-svm"], "ips": IPS_MEASURED},
@@ -24,23 +19,9 @@ EXACT = {
 ESCAPE = "\x1d"  # Ctrl-]
 POLLS_MAX = 100
 
+bed = bed_fixture(BEDS)
 
-@pytest.fixture(params=BEDS)
-def bed(request, machine):
-    def start(**options):
-        return machine(**BEDS[request.param], **options)
-    start.name = request.param
-    start.machine = machine
-    return start
-
-
-@pytest.fixture(params=EXACT)
-def exact_bed(request, machine):
-    """As bed, but ticks are instructions."""
-    def start(**options):
-        return machine(**EXACT[request.param], **options)
-    start.name = request.param
-    return start
+exact_bed = bed_fixture(EXACT)
 
 
 def shell(m):
