@@ -150,7 +150,8 @@ VMX_64BIT = {
     "cr4-pae": ("GUEST_CR4", 'bit 5 (PAE) must be 1 while "IA-32e mode guest" is 1', GUEST),
     "efer-lme": ("GUEST_EFER", "bits 8 (LME) and 10 (LMA) must be equal", GUEST),
     "cs-l-d": ("GUEST_CS_AR", "bit 14 (D/B) must be 0 while bit 13 (L) is 1", SEGMENTS),
-    "rip-canonical": ("GUEST_RIP", "must be a canonical address in 64-bit code", RIP),
+    "rip-canonical": ("GUEST_RIP",
+                      "bits beyond the linear-address width must be alike in 64-bit code", RIP),
 }
 SVM = {
     "efer-svme": ("EFER", "bit 12 (SVME) must be 1", CONSISTENCY),

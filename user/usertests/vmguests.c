@@ -144,6 +144,49 @@ test_vm_rip_wrap(void)
 	CHECK_RESULT(regs.rip, sizeof out);
 }
 
+/* 64-bit code behind which no address is canonical: #GP, for which there is no handler. */
+static void
+check_edge(const uint8_t *code, bool exits)
+{
+	enum { EDGE = 2, CODE_64 = 0xa09b, TABLES = 0x8000 };
+	uint32_t vm = new_guest(code, EDGE);
+	uint64_t *table = (uint64_t *)(RAM + TABLES);
+	struct vm_regs regs;
+
+	/* The last page of the lower half is the first one of RAM. */
+	memcpy(RAM + PAGE_SIZE - EDGE, code, EDGE);
+	table[255] = (TABLES + PAGE_SIZE) | PTE_P | PTE_W;
+	table[512 + 511] = (TABLES + 2 * PAGE_SIZE) | PTE_P | PTE_W;
+	table[1024 + 511] = (TABLES + 3 * PAGE_SIZE) | PTE_P | PTE_W;
+	table[1536 + 511] = PTE_P | PTE_W;
+	CHECK_RESULT(sys_vcpu_get_regs(vm, 0, &regs), 0);
+	flat_segments(&regs, 0);
+	regs.seg[SEG_CS].ar = CODE_64;
+	regs.cr0 |= CR0_PG;
+	regs.cr3 = TABLES;
+	regs.cr4 = CR4_PAE;
+	regs.efer = EFER_LME | EFER_LMA;
+	regs.rip = (1ull << 47) - EDGE;
+	regs.idtr_limit = 0;
+	CHECK_RESULT(sys_vcpu_set_regs(vm, 0, &regs), 0);
+	CHECK_RESULT(sys_vcpu_break(vm, 0, VM_FAULT_CHECK), 0);
+	if (exits)
+		run_to_out(vm);
+	run_to_triple_fault(vm);
+	delete_guest(vm);
+}
+
+void
+test_vm_rip_edge(void)
+{
+	static const uint8_t cpuid_insn[] = {0x0f, 0xa2}, out[] = {0xe6, PORT};
+
+	if (!have_vms())
+		return;
+	check_edge(cpuid_insn, false);
+	check_edge(out, true);
+}
+
 void
 test_vm_operand_size(void)
 {

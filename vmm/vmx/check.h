@@ -50,7 +50,16 @@ void check_report(const struct check *c, const char *field, uint64_t value, cons
 /* segments.c: "Checks on Guest Segment Registers". */
 void check_segments(const struct check *c);
 
-/* Keeps to the processor's linear-address width. */
+/* Keeps to the processor's linear-address width: the bits beyond are alike. */
+static inline bool
+is_address(const struct check *c, uint64_t value)
+{
+	uint64_t beyond = value >> c->linear_bits;
+
+	return !beyond || beyond == UINT64_MAX >> c->linear_bits;
+}
+
+/* And they are as the highest bit of those that count. */
 static inline bool
 is_canonical(const struct check *c, uint64_t address)
 {
