@@ -60,16 +60,22 @@ read_block(struct vcpu *v, uint32_t msr, uint64_t *value)
 	return hv->get_msr(v, msr, value);
 }
 
+bool
+msr_is_pat(uint64_t value)
+{
+	for (; value; value >>= 8) {
+		uint8_t type = value;
+
+		if (type > 7 || type == 2 || type == 3)
+			return false;
+	}
+	return true;
+}
+
 static int
 write_pat(struct vcpu *v, uint32_t msr, uint64_t value)
 {
-	for (unsigned int i = 0; i < 8; i++) {
-		uint8_t type = value >> (8 * i);
-
-		if (type > 7 || type == 2 || type == 3)
-			return -E_INVAL;
-	}
-	return hv->set_msr(v, msr, value);
+	return msr_is_pat(value) ? hv->set_msr(v, msr, value) : -E_INVAL;
 }
 
 static int

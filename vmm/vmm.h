@@ -252,6 +252,8 @@ struct cpuid_regs leaves_read(struct vcpu *v, uint32_t leaf, uint32_t subleaf);
 /* Calls fn for each MSR that the guest may access directly (its value is switched with the vCPU).
  */
 void msr_for_each_direct(void (*fn)(void *arg, uint32_t msr), void *arg);
+/* A value of IA32_PAT holds eight memory types and nothing else (SDM vol. 3, "IA32_PAT MSR"). */
+bool msr_is_pat(uint64_t value);
 
 /* cr.c */
 int cr0_write(struct vcpu *v, uint64_t value); /* -E_INVAL: #GP */

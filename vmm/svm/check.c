@@ -38,17 +38,6 @@ fits(const struct check *c, uint64_t pa, uint64_t pages)
 	return ROUND_DOWN(pa, PAGE_SIZE) < (1ull << c->physical_bits) - (pages - 1) * PAGE_SIZE;
 }
 
-static bool
-is_pat(uint64_t pat)
-{
-	const unsigned int types = 1 << 0 | 1 << 1 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7;
-
-	for (; pat; pat >>= 8)
-		if ((pat & 0xff) > 7 || !(types & 1u << (pat & 0xff)))
-			return false;
-	return true;
-}
-
 /* The rules of rules.def: two functions each, and a table. */
 #define RULE(name, field, shown, section, when, keeps, must)                  \
 	static bool keeps_##name(const struct check *c, const struct vmcb *b) \

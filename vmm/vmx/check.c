@@ -65,17 +65,6 @@ is_msr_area(const struct check *c, uint64_t pa, uint64_t count)
 }
 
 static bool
-is_pat(uint64_t pat)
-{
-	const unsigned int types = 1 << 0 | 1 << 1 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7;
-
-	for (; pat; pat >>= 8)
-		if ((pat & 0xff) > 7 || !(types & 1u << (pat & 0xff)))
-			return false;
-	return true;
-}
-
-static bool
 is_ept_type(uint64_t eptp)
 {
 	uint64_t needed = BITS(eptp, 2, 0) == 6   ? EPTVPID_MEMTYPE_WB
