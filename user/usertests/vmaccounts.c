@@ -49,18 +49,68 @@ test_vm_times(void)
 	CHECK(stats.count[HV_EXIT_EXTERNAL_INTERRUPT] > 0);
 }
 
-/* What a program may ask about a VM that is not its own, and what it may not. */
-void
-test_vm_accounts(void)
+/* What a program may not ask about a VM that has made that many exits. */
+static void
+check_accounts_refused(uint32_t vm, uint64_t exits)
 {
-	static const uint8_t code[] = {0xe6, PORT, 0xeb, 0xfc}; /* 1: out PORT, al; jmp 1b */
 	void *const kernel = (void *)KERNBASE;
 	static struct vm_stats now, before;
 	static struct vm_keys keys;
 	uint64_t buckets[VM_BUCKETS];
 	struct vm_trace trace;
 	struct vm_span span;
-	uint32_t vm, next;
+
+	CHECK_RESULT(sys_vm_trace(vm, 0, exits, &trace), -E_NOT_FOUND);
+	CHECK_RESULT(sys_vm_trace(vm, VM_VCPUS_MAX, 0, &trace), -E_INVAL);
+	CHECK_RESULT(sys_vm_trace(vm, 0, 0, kernel), -E_FAULT);
+	CHECK_RESULT(sys_vm_span(vm, VM_VCPUS_MAX, 0, &span), -E_INVAL);
+	CHECK_RESULT(sys_vm_span(vm, 0, 0, kernel), -E_FAULT);
+	CHECK_RESULT(sys_vm_keys(vm, VM_ALL_VCPUS, HV_EXIT_KINDS, &keys), -E_INVAL);
+	CHECK_RESULT(sys_vm_keys(vm, VM_ALL_VCPUS, HV_EXIT_CPUID, kernel), -E_FAULT);
+	CHECK_RESULT(sys_vm_histogram(vm, VM_ALL_VCPUS, HV_EXIT_KINDS, buckets), -E_INVAL);
+	CHECK_RESULT(sys_vm_histogram(vm, VM_ALL_VCPUS, HV_EXIT_CPUID, kernel), -E_FAULT);
+	CHECK_RESULT(sys_vm_mark(vm, kernel, &before), -E_FAULT);
+	CHECK_RESULT(sys_vm_mark(vm, &now, kernel), -E_FAULT);
+	CHECK_RESULT(sys_vm_stats(vm + 1, VM_ALL_VCPUS, &now), -E_BAD_VM);
+	CHECK_RESULT(sys_vm_stats(vm, 1, &now), -E_INVAL);
+	CHECK_RESULT(sys_vm_keys(vm, 1, HV_EXIT_CPUID, &keys), -E_INVAL);
+	CHECK_RESULT(sys_vm_histogram(vm, 1, HV_EXIT_CPUID, buckets), -E_INVAL);
+	CHECK_RESULT(sys_vm_trace(vm, VM_ALL_VCPUS, 0, &trace), -E_INVAL);
+	CHECK_RESULT(sys_vm_trace(vm + 1, 0, 0, &trace), -E_BAD_VM);
+	CHECK_RESULT(sys_vm_span(vm + 1, 0, 0, &span), -E_BAD_VM);
+}
+
+/* Kept are the accounts of the VMs that ended last, of which this is one, and no others. */
+static void
+check_accounts_kept(uint32_t vm)
+{
+	static struct vm_stats now;
+	uint32_t next;
+
+	for (unsigned int n = 1; n <= VM_KEPT; n++) {
+		CHECK_RESULT(sys_vm_stats(VM_ENDED(n - 1), VM_ALL_VCPUS, &now), 0);
+		CHECK(now.id == vm && now.total > 0);
+		next = new_vm();
+		CHECK_RESULT(sys_vcpu_create(next, RUN + n), 0);
+		CHECK_RESULT(sys_vm_destroy(next), 0);
+	}
+	CHECK_RESULT(sys_vm_stats(vm, VM_ALL_VCPUS, &now), -E_BAD_VM);
+	CHECK_RESULT(sys_vm_stats(VM_ENDED(VM_KEPT), VM_ALL_VCPUS, &now), -E_BAD_VM);
+	CHECK_RESULT(sys_vm_stats(0, VM_ALL_VCPUS, &now), 0);
+	CHECK(!now.live && now.id == next && now.total == 0);
+}
+
+/* What a program may ask about a VM that is not its own. */
+void
+test_vm_accounts(void)
+{
+	static const uint8_t code[] = {0xe6, PORT, 0xeb, 0xfc}; /* 1: out PORT, al; jmp 1b */
+	static struct vm_stats now, before;
+	static struct vm_keys keys;
+	uint64_t buckets[VM_BUCKETS];
+	struct vm_trace trace;
+	struct vm_span span;
+	uint32_t vm;
 
 	if (!have_vms())
 		return;
@@ -81,42 +131,12 @@ test_vm_accounts(void)
 	CHECK_RESULT(sys_vm_keys(vm, VM_ALL_VCPUS, HV_EXIT_IO_INSTRUCTION, &keys), 0);
 	CHECK(keys.rows == 1 && keys.row[0].key == PORT && keys.row[0].count == 2);
 	CHECK_RESULT(sys_vm_histogram(vm, VM_ALL_VCPUS, HV_EXIT_IO_INSTRUCTION, buckets), 0);
-
-	CHECK_RESULT(sys_vm_trace(vm, 0, now.total, &trace), -E_NOT_FOUND);
-	CHECK_RESULT(sys_vm_trace(vm, VM_VCPUS_MAX, 0, &trace), -E_INVAL);
-	CHECK_RESULT(sys_vm_trace(vm, 0, 0, kernel), -E_FAULT);
-	CHECK_RESULT(sys_vm_span(vm, VM_VCPUS_MAX, 0, &span), -E_INVAL);
-	CHECK_RESULT(sys_vm_span(vm, 0, 0, kernel), -E_FAULT);
-	CHECK_RESULT(sys_vm_keys(vm, VM_ALL_VCPUS, HV_EXIT_KINDS, &keys), -E_INVAL);
-	CHECK_RESULT(sys_vm_keys(vm, VM_ALL_VCPUS, HV_EXIT_CPUID, kernel), -E_FAULT);
-	CHECK_RESULT(sys_vm_histogram(vm, VM_ALL_VCPUS, HV_EXIT_KINDS, buckets), -E_INVAL);
-	CHECK_RESULT(sys_vm_histogram(vm, VM_ALL_VCPUS, HV_EXIT_CPUID, kernel), -E_FAULT);
-	CHECK_RESULT(sys_vm_mark(vm, kernel, &before), -E_FAULT);
-	CHECK_RESULT(sys_vm_mark(vm, &now, kernel), -E_FAULT);
-	CHECK_RESULT(sys_vm_stats(vm + 1, VM_ALL_VCPUS, &now), -E_BAD_VM);
-	CHECK_RESULT(sys_vm_stats(vm, 1, &now), -E_INVAL);
-	CHECK_RESULT(sys_vm_keys(vm, 1, HV_EXIT_CPUID, &keys), -E_INVAL);
-	CHECK_RESULT(sys_vm_histogram(vm, 1, HV_EXIT_CPUID, buckets), -E_INVAL);
-	CHECK_RESULT(sys_vm_trace(vm, VM_ALL_VCPUS, 0, &trace), -E_INVAL);
 	CHECK_RESULT(sys_vm_stats(vm, 0, &now), 0);
 	CHECK(now.vcpus == 1 && now.vcpu == 0);
-	CHECK_RESULT(sys_vm_trace(vm + 1, 0, 0, &trace), -E_BAD_VM);
-	CHECK_RESULT(sys_vm_span(vm + 1, 0, 0, &span), -E_BAD_VM);
+	check_accounts_refused(vm, now.total);
 	CHECK_RESULT(sys_vm_destroy(vm), 0);
 	CHECK_RESULT(sys_vm_stats(0, VM_ALL_VCPUS, &now), 0);
 	CHECK(!now.live && now.id == vm);
 	CHECK_RESULT(sys_vm_trace(vm, 0, 0, &trace), 0);
-
-	/* The accounts of the VMs that ended last are kept, those of others are not. */
-	for (unsigned int n = 1; n <= VM_KEPT; n++) {
-		CHECK_RESULT(sys_vm_stats(VM_ENDED(n - 1), VM_ALL_VCPUS, &now), 0);
-		CHECK(now.id == vm && now.total > 0);
-		next = new_vm();
-		CHECK_RESULT(sys_vcpu_create(next, RUN + n), 0);
-		CHECK_RESULT(sys_vm_destroy(next), 0);
-	}
-	CHECK_RESULT(sys_vm_stats(vm, VM_ALL_VCPUS, &now), -E_BAD_VM);
-	CHECK_RESULT(sys_vm_stats(VM_ENDED(VM_KEPT), VM_ALL_VCPUS, &now), -E_BAD_VM);
-	CHECK_RESULT(sys_vm_stats(0, VM_ALL_VCPUS, &now), 0);
-	CHECK(!now.live && now.id == next && now.total == 0);
+	check_accounts_kept(vm);
 }
