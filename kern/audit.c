@@ -1,10 +1,14 @@
 #include "kern/audit.h"
 
 #include "inc/x86.h"
+#include "kern/console.h"
 #include "kern/cpu.h"
 #include "lib/string.h"
 
-/* The audit's own memory, its report, and what becomes of the frames when all is walked. */
+/*
+ * The audit's own memory, its report, and what becomes of the frames when all is walked.  Console
+ * input is let in for each frame of 2 MiB, and for each table: it would overrun the serial port.
+ */
 
 static struct audit_frame *const frames = (struct audit_frame *)KAUDIT_BASE;
 static uint64_t frame_count;
@@ -24,7 +28,10 @@ audit_init(void)
 void
 audit_begin(void)
 {
-	memset(frames, 0, frame_count * sizeof(*frames));
+	for (uint64_t i = 0; i < frame_count; i += FRAME_PAGES) {
+		memset(&frames[i], 0, FRAME_PAGES * sizeof(*frames));
+		console_poll();
+	}
 	memset(&report, 0, sizeof(report));
 	promises = 0;
 }
@@ -246,8 +253,10 @@ audit_end(void)
 	struct page_counts counts;
 	uint64_t free = 0;
 
-	for (uint64_t i = 0; i < frame_count; i += FRAME_PAGES)
+	for (uint64_t i = 0; i < frame_count; i += FRAME_PAGES) {
 		free += check_frame(&frames[i]);
+		console_poll();
+	}
 	page_counts(&counts);
 	audit_equal(AUDIT_FREE, NULL, counts.free, free);
 	audit_equal(AUDIT_PROMISES, NULL, promises, counts.reserved);

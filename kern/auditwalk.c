@@ -1,6 +1,7 @@
 #include "kern/audit.h"
 
 #include "inc/x86.h"
+#include "kern/console.h"
 
 /*
  * The walk over page tables, which believes nothing that it reads: an entry leads to a table only
@@ -31,6 +32,7 @@ audit_table(struct audit_walk *w, uint64_t pa)
 	if (w->pass == AUDIT_COUNT)
 		f->refs++;
 	w->tables++;
+	console_poll();
 	return true;
 }
 

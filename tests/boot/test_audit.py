@@ -93,3 +93,16 @@ def test_bad_arguments(boot_test, args):
     m = boot_test(run=f"audit {args}")
     assert m.finish() == 2
     assert "audit: no kind of violation is named nosuch" in m.output or "usage: audit" in m.output
+
+
+def test_typing_meanwhile(machine):
+    """It takes long, and lets in what is typed while it does: a serial port keeps 16 bytes."""
+    m = machine(**BEDS["bochs-vmx"])
+    words = "".join(map(str, range(100, 130)))
+    m.expect("guest> ")
+    m.sendline("poweroff")
+    m.expect(r"\n\$ ")
+    m.sendline("audit; audit; audit")
+    m.expect("audit: clean")
+    m.sendline(f"echo {words}")
+    m.expect(f"\n{words}")
