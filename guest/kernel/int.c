@@ -5,7 +5,10 @@
 
 /* Exceptions and interrupts: each arrives once, with the right error code and RIP. */
 
-enum { REQUEST_POLLS = 10000000 }; /* reads of the 8259, far more than a tick takes */
+enum {
+	REQUEST_POLLS = 10000000, /* reads of the 8259, far more than a tick takes */
+	REQUEST_COUNT = 10,       /* of the PIT */
+};
 
 static volatile uint64_t irq_rip;
 static trap_hook *timer_hook;
@@ -136,10 +139,11 @@ tick_and_record(struct trapframe *tf)
 	timer_hook(tf);
 }
 
-/* With interrupts off: waits until the timer's interrupt request is pending. */
+/* With interrupts off: one interrupt of the timer's is pending from now on, and no other. */
 static bool
-wait_request(void)
+make_request(void)
 {
+	timer_one_shot(REQUEST_COUNT);
 	for (int i = 0; i < REQUEST_POLLS; i++) {
 		if (irq_requested() & 1 << IRQ_TIMER)
 			return true;
@@ -155,7 +159,7 @@ wait_request(void)
 	do {                                                                    \
 		uint64_t rip_, ticks_;                                          \
 		cli();                                                          \
-		if (!wait_request())                                            \
+		if (!make_request())                                            \
 			break;                                                  \
 		ticks_ = timer_ticks();                                         \
 		__asm__ volatile("leaq 1f(%%rip), %0\n\t" operands "\n\t"       \
@@ -185,7 +189,7 @@ check_shadow_kept(void)
 		return;
 	}
 	cli();
-	if (!wait_request())
+	if (!make_request())
 		return;
 	ticks = timer_ticks();
 	__asm__ volatile("leaq 1f(%%rip), %0\n\t"
@@ -206,7 +210,7 @@ check_masking(void)
 	uint64_t before;
 
 	cli();
-	if (!wait_request())
+	if (!make_request())
 		return;
 	before = timer_ticks();
 	guest_cpuid(0, 0);
@@ -224,12 +228,16 @@ check_masking(void)
 static void
 check_ticks(uint64_t n)
 {
-	uint64_t start = timer_ticks(), taken = trap_count(T_IRQ + IRQ_TIMER), from = rdtsc();
+	uint64_t start, taken, from = rdtsc();
 
+	cli();
+	start = timer_ticks();
+	taken = trap_count(T_IRQ + IRQ_TIMER);
 	while (timer_ticks() - start < n)
-		__asm__ volatile("hlt" : : : "memory");
+		__asm__ volatile("sti; hlt; cli" : : : "memory");
 	check(trap_count(T_IRQ + IRQ_TIMER) - taken == timer_ticks() - start,
 	      "int: %lu timer interrupts, each counted once", n);
+	sti();
 	printf("     %lu TSC ticks each\n", (rdtsc() - from) / n);
 }
 
