@@ -66,8 +66,10 @@ decode_length(struct vcpu *v, struct hv_exit *x)
 static void
 remember_shadow(struct svm_vcpu *s)
 {
-	if (s->vmcb->interrupt_shadow)
+	if (s->vmcb->interrupt_shadow) {
 		s->shielded = s->vmcb->rip;
+		s->shadows_kept = 0;
+	}
 }
 
 /*
@@ -118,19 +120,20 @@ decode_exception(struct vcpu *v, struct hv_exit *x)
 }
 
 /*
- * Before the entry's first instruction, a shadow that the entry dropped is put back; once,
- * since that instruction may also be a jump to itself.
+ * Before the entry's first instruction, a shadow that the entry dropped is put back: several times,
+ * since an emulator that has little of its CPU may not get to that instruction in a
+ * millisecond, but not for ever, since it may also be a jump to itself.
  */
 static void
 decode_interrupt(struct vcpu *v, struct hv_exit *x)
 {
+	enum { SHADOWS_KEPT_MAX = 8 };
 	struct svm_vcpu *s = v->backend;
 	struct vmcb *b = s->vmcb;
-	bool dropped = b->rip == s->shielded;
 
-	s->shielded = SVM_NO_RIP;
 	remember_shadow(s);
-	b->interrupt_shadow |= dropped;
+	if (b->rip == s->shielded && s->shadows_kept++ < SHADOWS_KEPT_MAX)
+		b->interrupt_shadow = 1;
 	x->intr.nmi = false;
 }
 

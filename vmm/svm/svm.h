@@ -56,6 +56,7 @@ struct svm_vcpu {
 	uint64_t injected; /* EVENTINJ of the last VMRUN, which the exit clears */
 	/* RIP at the last page fault or host interrupt in an interrupt shadow, or SVM_NO_RIP. */
 	uint64_t shielded;
+	unsigned int shadows_kept; /* how often the shadow at `shielded` was put back */
 	uint8_t copy[VMCB_USED] __attribute__((aligned(8)));
 };
 _Static_assert(sizeof(struct svm_vcpu) <= PAGE_SIZE, "it has one page");
