@@ -42,8 +42,9 @@ recall(struct cpu *cpu, struct vcpu *v, const struct aspace *as)
 		since = rdtsc();
 		if (cpu->env && cpu->env->vcpu)
 			vcpu_recalled(cpu->env->vcpu);
-		cpu->nmi_sent = true;
-		lapic_send_nmi(cpu->apic_id);
+		/* NMIs that come together count once, but those that do not would be two. */
+		if (!__atomic_exchange_n(&cpu->nmi_sent, true, __ATOMIC_ACQ_REL))
+			lapic_send_nmi(cpu->apic_id);
 	}
 }
 
@@ -97,9 +98,8 @@ bool
 cpu_nmi(void)
 {
 	struct cpu *cpu = this_cpu();
-	bool ours = cpu->nmi_sent;
+	bool ours = __atomic_exchange_n(&cpu->nmi_sent, false, __ATOMIC_ACQ_REL);
 
-	cpu->nmi_sent = false;
 	if (panicking != NOBODY && panicking != cpu->index) {
 		__atomic_fetch_add(&stopped, 1, __ATOMIC_RELEASE);
 		for (;;)
