@@ -65,8 +65,7 @@ sys_ipc_send(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 		err = transfer(e, arg[1], arg[2], to, &received);
 		if (err)
 			return err;
-		to->tf->rax = received;
-		sched_wake(to);
+		syscall_finish(to, received);
 		if (!received)
 			return 0;
 	}
@@ -97,5 +96,5 @@ sys_ipc_recv(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 		if (!err)
 			return 0;
 	}
-	syscall_block(e, WAIT_IPC_RECV, 0);
+	syscall_restart(e, WAIT_IPC_RECV, 0); /* also that of its copy in a clone */
 }

@@ -190,6 +190,51 @@ check_clones(void)
 	CHECK_RESULT(*second, counted_before);
 }
 
+static volatile long received = 1; /* what sys_ipc_recv said; 1: nothing yet */
+
+static void
+drive_and_receive(void *arg)
+{
+	struct ipc_msg msg;
+
+	(void)arg;
+	CHECK_RESULT(sys_vcpu_create(vm, RUN + 1), 1);
+	word = 1;
+	sys_mem_wake(&word, 1);
+	received = sys_ipc_recv(&msg, NULL);
+	for (;;)
+		sys_env_sleep(1000);
+}
+
+/* A thread that waits for a message does so in the clone, too. */
+void
+test_vm_clone_receiver(void)
+{
+	uint32_t clone;
+	long id, child;
+
+	if (!have_vms())
+		return;
+	vm = new_guest(code, sizeof code);
+	id = thread(0, drive_and_receive, NULL);
+	while (word != 1)
+		sys_mem_wait(&word, 0);
+	while ((child = sys_vm_clone(vm, &clone, false)) == -E_AGAIN)
+		sys_env_yield();
+	CHECK(child >= 0);
+	if (child == 0) {
+		sys_env_sleep(1000);
+		exit(received != 1);
+	}
+	CHECK_RESULT(sys_env_wait(child), 0);
+	CHECK_RESULT(sys_ipc_send(id, 0, NULL), 0);
+	while (received == 1)
+		sys_env_yield();
+	CHECK_RESULT(received, 0);
+	CHECK_RESULT(sys_vm_destroy(vm), 0);
+	CHECK_RESULT(run_child(keep_usual_accounts), 0);
+}
+
 static void
 park(void *arg)
 {
