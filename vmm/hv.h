@@ -238,6 +238,7 @@ struct hv_ops {
 	void (*take_interrupt)(const struct hv_exit *x);
 	bool (*irq_ready)(struct vcpu *v); /* would an interrupt be taken now? */
 	void (*irq_window)(struct vcpu *v, bool on);
+	void (*shield)(struct vcpu *v); /* puts the instruction at RIP into STI's shadow */
 	/* Is the guest in an interrupt shadow that an entry may drop?  NULL: entries keep it. */
 	bool (*shadow_at_risk)(struct vcpu *v);
 	void (*inject)(struct vcpu *v); /* v->event, at the next entry */

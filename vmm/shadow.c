@@ -204,6 +204,23 @@ fill_locked(struct vcpu *v, const struct vm_slot *slot, uint64_t gva, const stru
 	return shadow_map(v, gva, leaf, may_write, page) ? FILLED_FLUSH : FILLED;
 }
 
+/*
+ * The instruction runs again, and an STI before it still shields it.  Bochs forgets that at an
+ * exception's exit: docs/TRICKS.md.
+ */
+static void
+keep_shield(struct vcpu *v)
+{
+	enum { STI = 0xfb };
+	const struct hv_insn *before;
+
+	if (!(v->irq_wanted || v->held_irq) || !hv->irq_ready(v))
+		return;
+	before = fetch_insn(v, hv->get_rip(v) - 1);
+	if (before && before->insn.map == INSN_MAP_1BYTE && before->insn.opcode == STI)
+		hv->shield(v);
+}
+
 static enum hv_action
 fill(struct vcpu *v, const struct vm_slot *slot, uint64_t gva, const struct gmem_page *page,
      uint32_t access)
@@ -217,6 +234,7 @@ fill(struct vcpu *v, const struct vm_slot *slot, uint64_t gva, const struct gmem
 		return vcpu_no_frame(v, page->gpa, access);
 	if (filled == FILLED_FLUSH)
 		flush(v);
+	keep_shield(v);
 	return HV_RESUME;
 }
 

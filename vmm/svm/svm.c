@@ -408,6 +408,12 @@ svm_irq_window(struct vcpu *v, bool on)
 	b->vintr = on ? VINTR_MASKING | VINTR_IRQ : VINTR_MASKING;
 }
 
+static void
+svm_shield(struct vcpu *v)
+{
+	svm_vmcb(v)->interrupt_shadow = 1;
+}
+
 /* QEMU's TCG does: docs/TRICKS.md. */
 static bool
 svm_shadow_at_risk(struct vcpu *v)
@@ -491,6 +497,7 @@ const struct hv_ops hv_svm = {
         .take_interrupt = svm_take_interrupt,
         .irq_ready = svm_irq_ready,
         .irq_window = svm_irq_window,
+        .shield = svm_shield,
         .shadow_at_risk = svm_shadow_at_risk,
         .inject = svm_inject,
         .flush = svm_flush,

@@ -23,6 +23,7 @@ enum {
 	EPT_LARGE = 0x80,
 	EPTP_WALK_4 = 3 << 3,
 	EPTP_WB = 6,
+	BLOCKED_BY_STI = 1,
 	BLOCKED_BY_STI_OR_MOV_SS = 3,
 	PENDING_SINGLE_STEP = 1 << 14,
 	PAT_RESET_LOW = 0x00070406, /* both halves (SDM vol. 3, "IA32_PAT MSR") */
@@ -272,6 +273,13 @@ vmx_irq_window(struct vcpu *v, bool on)
 }
 
 static void
+vmx_shield(struct vcpu *v)
+{
+	vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY,
+	           vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY) | BLOCKED_BY_STI);
+}
+
+static void
 vmx_inject(struct vcpu *v)
 {
 	vmcs_write(v, VMCS_ENTRY_INTR_INFO, v->event.info);
@@ -385,6 +393,7 @@ const struct hv_ops hv_vmx = {
         .take_interrupt = vmx_take_interrupt,
         .irq_ready = vmx_irq_ready,
         .irq_window = vmx_irq_window,
+        .shield = vmx_shield,
         .inject = vmx_inject,
         .flush = vmx_flush,
         .npt_leaf = vmx_npt_leaf,
