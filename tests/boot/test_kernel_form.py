@@ -1,4 +1,4 @@
-"""`vm --kernel`: a guest that is entered with paging on; and the CPU that runs no other, without EPT."""
+"""`vm --kernel`: a guest that is entered with paging on; and CPUs that run no other, without nested paging."""
 
 import re
 
@@ -10,17 +10,20 @@ from test_dump import PROMPT_KEY
 from test_vm import EMULATOR_FAULTS, table
 from test_vms import command
 
-WITHOUT_EPT = {"emulator": "bochs", "cpu": "core2_penryn_t9600"}
-MISSING = '"Enable EPT" is missing (IA32_VMX_PROCBASED_CTLS2 bit 1)'
+# CPUs that cannot do it, and the bit that they lack first.
+WITHOUT_NESTED = {
+    "core2_penryn_t9600": '"Enable EPT" is missing (IA32_VMX_PROCBASED_CTLS2 bit 1)',
+    "corei5_lynnfield_750": '"Unrestricted guest" is missing (IA32_VMX_PROCBASED_CTLS2 bit 7)',
+}
 EPT_VIOLATION = 48
 
-# What a CPU without EPT does not run, and the one line that says so.
+# What such a CPU does not run, and the one line that says so.
 REFUSED = {
     "vm guest": "vm: guest: a disk boots in real mode, in which this CPU, without nested paging, "
                 "runs no guest; use vm --kernel guest",
     "vm guest --paging=shadow": "use vm --kernel guest",
     "vm guest --paging=nested": "vm: --paging=nested: not on this CPU: VMX: the secondary "
-                                f"processor-based control {MISSING}",
+                                "processor-based control ",
     "vm --kernel guest --paging=nested": "vm: --paging=nested: not on this CPU",
     "vm --kernel guest --cpus=2": "vm: --cpus=2: all CPUs but the first start in real mode, in "
                                   "which this CPU, without nested paging, runs no guest; "
@@ -45,15 +48,16 @@ STOPPED = ("stopped: the guest switched paging off (CR0.PG); on this CPU, which 
 GOES_ON = "PASS pg-off: paging is off"
 
 
-def without_ept(machine, **options):
+def without_nested(machine, cpu, **options):
     """At the shell's prompt; the guest of the default boot is refused, too."""
-    m = machine(**WITHOUT_EPT, **options)
+    m = machine("bochs", cpu=cpu, **options)
     m.expect(r"\n\$ ")
     return m
 
 
-def test_without_ept(machine):
-    m = without_ept(machine)
+@pytest.mark.parametrize("cpu", WITHOUT_NESTED)
+def test_without_nested_paging(machine, cpu):
+    m = without_nested(machine, cpu)
     assert "VMs     on VMX without nested paging: shadow paging, and guests begin by vm --kernel" \
         in m.output
     before = available(m)
@@ -61,7 +65,7 @@ def test_without_ept(machine):
         said = command(m, line)
         assert message in said and len(said.splitlines()) == 1
     said = command(m, "caps")
-    assert "This CPU can run VMs with shadow paging only" in said and MISSING in said
+    assert "This CPU can run VMs with shadow paging only" in said and WITHOUT_NESTED[cpu] in said
     assert STOPPED in command(m, "vm --kernel t/pg-off")
     # A user program is no kernel, but does no harm where one belongs.
     assert "stopped: triple fault" in command(m, "vm --kernel sh")
@@ -69,8 +73,9 @@ def test_without_ept(machine):
     assert "audit: clean" in command(m, "audit")
 
 
-def test_selftest_without_ept(machine):
-    m = without_ept(machine, timeout=120)
+@pytest.mark.parametrize("cpu", WITHOUT_NESTED)
+def test_selftest_without_nested_paging(machine, cpu):
+    m = without_nested(machine, cpu, timeout=120)
     said = command(m, "vm --kernel guest -c selftest")
     assert "FAIL" not in said
     assert int(re.search(r"selftest: (\d+) passed", said)[1]) > 190
@@ -95,9 +100,10 @@ def test_selftest_without_ept(machine):
     assert "audit: clean" in command(m, "audit")
 
 
-def test_guests_syscall_is_not_the_hosts(machine):
-    """EFER, which this CPU switches by a list of MSRs, is the host's again after each exit."""
-    m = without_ept(machine)
+@pytest.mark.parametrize("cpu", WITHOUT_NESTED)
+def test_guests_syscall_is_not_the_hosts(machine, cpu):
+    """EFER, which these CPUs switch by a list of MSRs, is the host's again after each exit."""
+    m = without_nested(machine, cpu)
     m.sendline("vm --kernel t/sce")
     m.expect("PASS sce: SYSCALL leads where LSTAR says")
     m.send(PROMPT_KEY)

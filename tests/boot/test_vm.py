@@ -35,7 +35,6 @@ EMULATOR_FAULTS = {
 
 # Models that cannot run VMs, and the bit that the refusal must name.
 POOR = {
-    "corei5_lynnfield_750": '"Unrestricted guest" is missing (IA32_VMX_PROCBASED_CTLS2 bit 7)',
     "p4_prescott_celeron_336": "neither VMX (CPUID.1:ECX bit 5) nor SVM",
 }
 

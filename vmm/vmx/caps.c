@@ -63,9 +63,9 @@ struct rule {
 };
 
 /*
- * What a CPU with EPT has to have besides.  One without EPT runs VMs with shadow paging alone; its
- * MSRs are switched by other means (vmcs.c), so that these bits stay 0 there.  The controls that
- * poor processors lack come first: the message names the essential.
+ * What nested paging takes.  A CPU that lacks any of it runs VMs with shadow paging alone; there the
+ * MSRs are switched by other means (vmcs.c), and all these bits stay 0.  The controls that poor
+ * processors lack come first: the message names the essential.
  */
 static const struct rule ept_rules[] = {
         {WORD_CPU2, CPU2_ENABLE_EPT, SWITCH_1}, {WORD_CPU2, CPU2_UNRESTRICTED_GUEST, SWITCH_1},
@@ -210,14 +210,14 @@ int
 vmx_prove_controls(struct hv_caps *caps)
 {
 	struct allowed a[ARRAY_SIZE(words)] = {0};
-	uint64_t set[ARRAY_SIZE(words)];
+	uint64_t set[ARRAY_SIZE(words)], with_ept[ARRAY_SIZE(words)];
 
 	read_words(a);
 	for (unsigned int w = 0; w < ARRAY_SIZE(words); w++)
-		set[w] = a[w].must;
-	caps->nested = prove(a, ept_rules, ARRAY_SIZE(ept_rules), set, caps) == 0;
-	if (!caps->nested && (a[WORD_CPU2].may & CPU2_ENABLE_EPT))
-		return -E_NO_HV;
+		set[w] = with_ept[w] = a[w].must;
+	caps->nested = prove(a, ept_rules, ARRAY_SIZE(ept_rules), with_ept, caps) == 0;
+	if (caps->nested)
+		memcpy(set, with_ept, sizeof(set));
 	if (prove(a, rules, ARRAY_SIZE(rules), set, caps) < 0)
 		return -E_NO_HV;
 	/* VPIDs must be flushable by VPID or all together. */

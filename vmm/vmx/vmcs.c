@@ -174,7 +174,7 @@ write_controls(struct vcpu *v)
 
 /*
  * EFER by lists of MSRs, where the controls for it are missing: LMA and LME go with "IA-32e mode
- * guest", but the guest's SCE shall not outlast an exit.  PAT needs nothing: such a CPU has no EPT
+ * guest", but the guest's SCE shall not outlast an exit.  PAT needs nothing: such a CPU uses no EPT
  * either, and shadow page tables use the host's memory types.
  */
 static void

@@ -61,8 +61,8 @@ extern const struct pt_format ept_format;
 
 /*
  * Fills vmx_controls from the capability MSRs, and caps->nested; -E_NO_HV with one line in
- * caps->refusal naming the first bit that is missing, which without EPT is its own.  SDM vol. 3,
- * appendix "VMX Capability Reporting Facility".
+ * caps->refusal naming the first bit that is missing, also where that is nested paging's.  SDM vol.
+ * 3, appendix "VMX Capability Reporting Facility".
  */
 int vmx_prove_controls(struct hv_caps *caps);
 /* Does this CPU report the same as the one that they were proven on? */
