@@ -3,6 +3,7 @@
 #include "inc/cpuid.h"
 #include "inc/error.h"
 #include "inc/x86.h"
+#include "lib/string.h"
 
 /*
  * Control registers as the guest sees them: the architecture's own rules (SDM
@@ -46,23 +47,37 @@ cr4_allowed(void)
 }
 
 /*
- * PAE paging takes its four top entries into registers when it is switched on, and #GP if
- * one is present with reserved bits (SDM vol. 3, "PDPTE Registers").  VMX leaves that to us.
+ * PAE paging takes its four top entries into registers, and #GP if one is present with reserved
+ * bits (SDM vol. 3, "PDPTE Registers").  VMX leaves that to us where a MOV exits.
  */
-static bool
-pdptes_valid(struct vcpu *v, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint64_t efer)
+static const uint64_t cr0_loads_pdptes = CR0_PG | CR0_CD | CR0_NW;
+static const uint64_t cr4_loads_pdptes = CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP;
+
+bool
+pdptes_used(uint64_t cr0, uint64_t cr4, uint64_t efer)
+{
+	return (cr0 & CR0_PG) && (cr4 & CR4_PAE) && !(efer & EFER_LMA);
+}
+
+bool
+pdptes_read(struct vcpu *v, uint64_t cr3, uint64_t pdpte[PDPTES])
 {
 	const uint64_t reserved = 0x1e6 | ~(BIT(cpuid_phys_bits()) - 1);
-	uint64_t pdpte[4];
 
-	if (!(cr0 & CR0_PG) || !(cr4 & CR4_PAE) || (efer & EFER_LMA))
-		return true;
-	if (gphys_read(v->vm, cr3 & 0xffffffe0, pdpte, sizeof(pdpte)) < 0)
-		return true; /* no memory there: as if none was present */
-	for (unsigned int i = 0; i < ARRAY_SIZE(pdpte); i++)
+	if (gphys_read(v->vm, cr3 & 0xffffffe0, pdpte, PDPTES * sizeof(*pdpte)) < 0)
+		memset(pdpte, 0, PDPTES * sizeof(*pdpte));
+	for (unsigned int i = 0; i < PDPTES; i++)
 		if ((pdpte[i] & PTE_P) && (pdpte[i] & reserved))
 			return false;
 	return true;
+}
+
+static bool
+pdptes_valid(struct vcpu *v, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint64_t efer)
+{
+	uint64_t pdpte[PDPTES];
+
+	return !pdptes_used(cr0, cr4, efer) || pdptes_read(v, cr3, pdpte);
 }
 
 bool
@@ -97,8 +112,11 @@ cr0_write(struct vcpu *v, uint64_t value)
 				return -E_INVAL;
 			efer &= ~(uint64_t)EFER_LMA;
 		}
-		if (!pdptes_valid(v, value, hv->get_cr(v, 3), hv->get_cr(v, 4), efer))
-			return -E_INVAL;
+	}
+	if (((value ^ old) & cr0_loads_pdptes) &&
+	    !pdptes_valid(v, value, hv->get_cr(v, 3), hv->get_cr(v, 4), efer))
+		return -E_INVAL;
+	if ((value ^ old) & CR0_PG) {
 		hv->set_efer(v, efer);
 		gmem_forget_code(v);
 	}
@@ -122,6 +140,9 @@ cr4_write(struct vcpu *v, uint64_t value)
 	if (value & ~cr4_allowed())
 		return -E_INVAL;
 	if (!(value & CR4_PAE) && (hv->get_efer(v) & EFER_LMA))
+		return -E_INVAL;
+	if (((value ^ hv->get_cr(v, 4)) & cr4_loads_pdptes) &&
+	    !pdptes_valid(v, hv->get_cr(v, 0), hv->get_cr(v, 3), value, hv->get_efer(v)))
 		return -E_INVAL;
 	hv->set_cr(v, 4, value);
 	gmem_forget_code(v);

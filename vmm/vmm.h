@@ -257,6 +257,11 @@ bool msr_is_pat(uint64_t value);
 
 /* cr.c */
 int cr0_write(struct vcpu *v, uint64_t value); /* -E_INVAL: #GP */
+/* The four top entries of PAE paging: has this mode them? */
+enum { PDPTES = 4 };
+bool pdptes_used(uint64_t cr0, uint64_t cr4, uint64_t efer);
+/* Reads those that CR3 leads to, zeros outside RAM; false if the processor would not take them. */
+bool pdptes_read(struct vcpu *v, uint64_t cr3, uint64_t pdpte[PDPTES]);
 /* Without nested paging there is neither real mode nor protected mode without paging. */
 bool cr0_can_run(uint64_t cr0);
 int cr3_write(struct vcpu *v, uint64_t value); /* exits with shadow paging only */

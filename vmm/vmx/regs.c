@@ -3,6 +3,7 @@
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "lib/assert.h"
+#include "lib/string.h"
 #include "vmm/shadow.h"
 
 /* Guest registers in the VMCS. */
@@ -40,16 +41,19 @@ vmx_get_cr(struct vcpu *v, unsigned int cr)
 	return v->shadow ? shadow_get_cr(v, cr) : get_cr_nested(v, cr);
 }
 
-/* In PAE paging the four top entries are registers (SDM vol. 3, "PDPTE Registers"). */
+/*
+ * In PAE paging the four top entries are registers (SDM vol. 3, "PDPTE Registers").  The handler
+ * found them in order; if another vCPU has spoilt them since, the entry must not be refused.
+ */
 static void
 load_pdptes(struct vcpu *v, uint64_t cr0, uint64_t cr3, uint64_t cr4)
 {
-	uint64_t pdpte[4];
+	uint64_t pdpte[PDPTES];
 
-	if (!(cr0 & CR0_PG) || !(cr4 & CR4_PAE) || (vmx_get_efer(v) & EFER_LMA))
+	if (!pdptes_used(cr0, cr4, vmx_get_efer(v)))
 		return;
-	if (gphys_read(v->vm, cr3 & 0xffffffe0, pdpte, sizeof(pdpte)) < 0)
-		pdpte[0] = pdpte[1] = pdpte[2] = pdpte[3] = 0;
+	if (!pdptes_read(v, cr3, pdpte))
+		memset(pdpte, 0, sizeof(pdpte));
 	vmcs_write(v, VMCS_GUEST_PDPTE0, pdpte[0]);
 	vmcs_write(v, VMCS_GUEST_PDPTE1, pdpte[1]);
 	vmcs_write(v, VMCS_GUEST_PDPTE2, pdpte[2]);
@@ -77,6 +81,7 @@ set_cr_nested(struct vcpu *v, unsigned int cr, uint64_t value)
 	uint64_t cr0 = cr == 0 ? value : get_cr_nested(v, 0);
 	uint64_t cr3 = cr == 3 ? value : get_cr_nested(v, 3);
 	uint64_t cr4 = cr == 4 ? value : get_cr_nested(v, 4);
+	bool loads = cr != 0 || ((value ^ x->cr0_shadow) & (CR0_PG | CR0_CD | CR0_NW));
 
 	v->stale |= TLB_LINEAR;
 	switch (cr) {
@@ -95,7 +100,8 @@ set_cr_nested(struct vcpu *v, unsigned int cr, uint64_t value)
 	default:
 		panic("vmx_set_cr: no CR%u", cr);
 	}
-	load_pdptes(v, cr0, cr3, cr4);
+	if (loads)
+		load_pdptes(v, cr0, cr3, cr4);
 	vmx_flush_vpid(v);
 }
 
