@@ -62,6 +62,7 @@ HOSTILE = {
     "t/port-msr": None,
     "t/vmxon": None,
     "t/pdptes": None,
+    "t/real-gp": None,
 }
 
 # Guests that never end and never leave the CPU by themselves.

@@ -37,13 +37,17 @@ decode_invlpg(struct vcpu *v, struct hv_exit *x)
 enum { EVENT_SOFT_INTR = 4 << 8, EVENT_PRIV_SOFT = 5 << 8, EVENT_SOFT_EXCEPTION = 6 << 8 };
 enum { EVENT_FIELDS = 0xff | HV_EVENT_TYPE | HV_EVENT_HAS_ERROR };
 
+/* Real mode has no error codes, and an entry with one is refused; Bochs records one there, too. */
 static struct hv_event
 event_of(struct vcpu *v, uint32_t info, enum vmcs_field error_field)
 {
+	const struct vmx_vcpu *x = v->backend;
 	uint32_t type = info & HV_EVENT_TYPE;
 	struct hv_event ev = {.info = (info & EVENT_FIELDS) | HV_EVENT_VALID};
 
-	if (info & HV_EVENT_HAS_ERROR)
+	if (!(x->cr0_shadow & CR0_PE))
+		ev.info &= ~(uint32_t)HV_EVENT_HAS_ERROR;
+	if (ev.info & HV_EVENT_HAS_ERROR)
 		ev.error = (uint32_t)vmcs_read(v, error_field);
 	if (type == EVENT_SOFT_INTR || type == EVENT_PRIV_SOFT || type == EVENT_SOFT_EXCEPTION)
 		ev.len = (uint32_t)vmcs_read(v, VMCS_EXIT_INSTRUCTION_LENGTH);
