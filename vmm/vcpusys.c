@@ -6,6 +6,7 @@
 #include "kern/lock.h"
 #include "kern/sched.h"
 #include "lib/string.h"
+#include "vmm/shadow.h"
 
 /* The system calls on virtual CPUs. */
 
@@ -228,6 +229,9 @@ vcpu_set_regs(struct env *e, uint64_t id, uint64_t index, uint64_t regs_va)
 	v->in.pending = PENDING_NONE;
 	v->mmio.again = false;
 	gmem_forget_code(v);
+	/* The monitor may have made page tables anew as well, which no fault has told of. */
+	if (v->shadow)
+		shadow_unwatch(v->shadow, 0, UINT64_MAX);
 	/* PAE paging reads guest memory, which takes the lock. */
 	spin_unlock(&kernel_lock);
 	err = hv->set_regs(v, &regs);

@@ -114,6 +114,14 @@ def test_guests_syscall_is_not_the_hosts(machine, cpu):
 
 
 @pytest.mark.parametrize("name", BEDS)
+def test_reset_makes_tables_anew(machine, name):
+    m = machine(**BEDS[name], run="; ".join(
+        f"vm --kernel t/reset --paging={paging}" for paging in ("nested", "shadow")))
+    assert m.finish() == 0
+    assert m.output.count("PASS reset: the loader's tables count") == 2
+
+
+@pytest.mark.parametrize("name", BEDS)
 def test_both_kinds_of_paging(machine, name):
     """Real mode is not missed, and neither is paging, which may go off later."""
     m = machine(**BEDS[name], timeout=100, run="; ".join(
