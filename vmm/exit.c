@@ -218,7 +218,7 @@ exit_mov_dr(struct vcpu *v, struct hv_exit *x)
 	unsigned int dr = x->dr.dr;
 	uint64_t value;
 
-	if (dr > 7)
+	if (dr > 7 || ((dr == 4 || dr == 5) && (hv->get_cr(v, 4) & CR4_DE)))
 		return exit_inject_ud(v, x);
 	if (vcpu_cpl(v) != 0)
 		return exit_inject_gp(v, x);
@@ -228,11 +228,8 @@ exit_mov_dr(struct vcpu *v, struct hv_exit *x)
 		inject_exception(v, X86_DB);
 		return HV_RESUME;
 	}
-	if (dr == 4 || dr == 5) {
-		if (hv->get_cr(v, 4) & CR4_DE)
-			return exit_inject_ud(v, x);
+	if (dr == 4 || dr == 5)
 		dr += 2;
-	}
 	if (x->dr.read) {
 		value = dr < 4 ? v->dr[dr] : dr == 6 ? v->dr6 : hv->get_dr7(v);
 		vcpu_set_gpr(v, x->dr.reg, value);

@@ -62,6 +62,18 @@ write_dr7_high(void *arg)
 	write_dr7(BIT(32) | DR7_FIXED);
 }
 
+/* General detect is for registers that exist; the write that ends it meets it first. */
+static void
+check_general_detect(void)
+{
+	hits = 0;
+	write_dr7(DR7_FIXED | DR7_GD);
+	check_fault(read_dr4, NULL, X86_UD, "dr: DR4 with CR4.DE and DR7.GD");
+	check(hits == 0, "dr: DR4 with CR4.DE is not detected by DR7.GD");
+	write_dr7(DR7_FIXED);
+	check(hits == 1 && (hit_dr6 & DR6_BD), "dr: DR7 is");
+}
+
 static void
 check_refused(void)
 {
@@ -69,6 +81,8 @@ check_refused(void)
 
 	write_cr4(cr4 | CR4_DE);
 	check_fault(read_dr4, NULL, X86_UD, "dr: DR4 with CR4.DE");
+	if (in_nestling())
+		check_general_detect();
 	write_cr4(cr4);
 	if (in_nestling())
 		check_fault(write_dr7_high, NULL, X86_GP, "dr: a bit above 31 of DR7");

@@ -72,12 +72,20 @@ remember_shadow(struct svm_vcpu *s)
 	}
 }
 
+static bool
+at_mov_dr(struct vcpu *v)
+{
+	const struct hv_insn *i = svm_fetch(v);
+
+	return i && i->is_sys && (i->sys.op == INSN_MOV_TO_DR || i->sys.op == INSN_MOV_FROM_DR);
+}
+
 /*
  * Why #DB came: the processor has written DR6.  Bochs has not, so there it is found from
- * TF and the breakpoints; which of several data breakpoints it was cannot be told.
+ * TF, GD and the breakpoints; which of several data breakpoints it was cannot be told.
  */
 static uint64_t
-debug_causes(const struct vcpu *v, const struct vmcb *b)
+debug_causes(struct vcpu *v, const struct vmcb *b)
 {
 	uint64_t causes = b->dr6 & DR6_CAUSE;
 
@@ -85,6 +93,8 @@ debug_causes(const struct vcpu *v, const struct vmcb *b)
 		return causes;
 	if (b->rflags & RFLAGS_TF)
 		return DR6_BS;
+	if ((b->dr7 & DR7_GD) && at_mov_dr(v))
+		return DR6_BD;
 	for (unsigned int i = 0; i < 4; i++) {
 		bool enabled = BITS(b->dr7, 2 * i + 1, 2 * i);
 		bool data = BITS(b->dr7, 4 * i + 17, 4 * i + 16);
