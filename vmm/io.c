@@ -72,6 +72,7 @@ struct string_op {
 	uint64_t left;  /* items, from RCX */
 	uint32_t count; /* of this chunk */
 	bool down;
+	bool steps; /* RFLAGS.TF: there is a trap after each item */
 };
 
 /* Outside 64-bit mode the segment must be usable and hold the chunk's items. */
@@ -113,7 +114,7 @@ chunk_items(const struct string_op *op, unsigned int size, unsigned int addr_siz
 
 	if (fit > to_wrap + 1)
 		fit = to_wrap + 1;
-	if (op->down && in_page + size > PAGE_SIZE)
+	if (op->steps || (op->down && in_page + size > PAGE_SIZE))
 		fit = 1;
 	if (fit > VM_IO_BYTES / size)
 		fit = VM_IO_BYTES / size;
@@ -127,11 +128,13 @@ string_start(struct vcpu *v, const struct hv_exit *x, struct string_op *op)
 {
 	enum vm_reg index = x->io.in ? REG_RDI : REG_RSI;
 	enum vm_seg seg_reg = x->io.in ? SEG_ES : (enum vm_seg)x->io.seg;
+	uint64_t rflags = hv->get_rflags(v);
 	struct vm_segment seg;
 
 	op->left = x->io.rep ? low(v->gpr[REG_RCX], x->io.addr_size) : 1;
 	op->offset = low(v->gpr[index], x->io.addr_size);
-	op->down = hv->get_rflags(v) & RFLAGS_DF;
+	op->down = rflags & RFLAGS_DF;
+	op->steps = rflags & RFLAGS_TF;
 	hv->get_segment(v, seg_reg, &seg);
 	if (vcpu_in_64bit(v)) {
 		op->gva = op->offset + (seg_reg == SEG_FS || seg_reg == SEG_GS ? seg.base : 0);
@@ -211,7 +214,7 @@ string_advance(struct vcpu *v, const struct hv_exit *x, const struct string_op *
 
 /* Apart, so that the short way needs no stack. */
 static __attribute__((noinline)) enum hv_action
-io_string(struct vcpu *v, const struct hv_exit *x)
+io_string(struct vcpu *v, struct hv_exit *x)
 {
 	struct gmem_fault f;
 	struct string_op op;
@@ -230,8 +233,10 @@ io_string(struct vcpu *v, const struct hv_exit *x)
 	if (x->io.in)
 		expect_in(v, x, op.count);
 	v->in.down = op.down;
-	if (op.left == op.count)
-		hv->skip(v, x);
+	/* Between chunks RIP stays, but a trap and the interrupt shadow are as after the last. */
+	if (op.left != op.count)
+		x->len = 0;
+	hv->skip(v, x);
 	return io_to_monitor(v, x, op.count);
 }
 

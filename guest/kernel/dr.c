@@ -12,17 +12,24 @@ enum {
 	DR7_WRITE_8 = 0x90000, /* slot 0: data writes of 8 bytes */
 };
 
-static volatile unsigned int hits;
+enum { HITS_MAX = 3 };
+
+static volatile unsigned int hits, hits_wanted = 1;
+static volatile uint64_t hit_rips[HITS_MAX];
 static volatile uint64_t hit_rip, hit_dr6;
 
 static void
 on_debug(struct trapframe *tf)
 {
+	if (hits < HITS_MAX)
+		hit_rips[hits] = tf->rip;
 	hits++;
 	hit_rip = tf->rip;
 	hit_dr6 = read_dr6();
 	write_dr6(DR6_FIXED);
-	tf->rflags = (tf->rflags & ~(uint64_t)RFLAGS_TF) | RFLAGS_RF;
+	if (hits >= hits_wanted)
+		tf->rflags &= ~(uint64_t)RFLAGS_TF;
+	tf->rflags |= RFLAGS_RF;
 }
 
 static void
@@ -141,6 +148,32 @@ check_breakpoints(void)
 		      "dr: a single step over " name " traps behind it");       \
 	} while (0)
 
+/* A trap after each item of a string, at the instruction until the last. */
+static void
+check_string_steps(void)
+{
+	const char *from = "abc";
+	uint64_t count = HITS_MAX, at, behind;
+
+	hits = 0;
+	hits_wanted = HITS_MAX;
+	__asm__ volatile("leaq 1f(%%rip), %2\n\t"
+	                 "leaq 2f(%%rip), %3\n\t"
+	                 "pushfq\n\t"
+	                 "orl %4, (%%rsp)\n\t"
+	                 "popfq\n"
+	                 "1:\trep outsb\n"
+	                 "2:\tnop\n\t"
+	                 "nop\n\t"
+	                 "nop"
+	                 : "+S"(from), "+c"(count), "=&r"(at), "=&r"(behind)
+	                 : "i"(RFLAGS_TF), "d"(0x1234)
+	                 : "memory", "cc");
+	hits_wanted = 1;
+	check(hits == HITS_MAX && hit_rips[0] == at && hit_rips[1] == at && hit_rips[2] == behind,
+	      "dr: a single step over REP OUTS traps after each item");
+}
+
 static void
 check_steps(void)
 {
@@ -154,6 +187,7 @@ check_steps(void)
 	STEP("MOV to CR0", "movq %%cr0, %%rax", "movq %%rax, %%cr0");
 	STEP("MOV from DR7", "", "movq %%dr7, %%rax");
 	STEP("WBINVD", "", "wbinvd");
+	check_string_steps();
 }
 
 int
