@@ -130,6 +130,9 @@ cr3_write(struct vcpu *v, uint64_t value)
 	if (value >> cpuid_phys_bits() ||
 	    !pdptes_valid(v, hv->get_cr(v, 0), value, hv->get_cr(v, 4), hv->get_efer(v)))
 		return -E_INVAL;
+	/* Code is found by the hardware's CR3, and the shadow may have the same root as before. */
+	if (value != hv->get_cr(v, 3))
+		gmem_forget_code(v);
 	hv->set_cr(v, 3, value);
 	return 0;
 }

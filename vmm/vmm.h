@@ -182,7 +182,7 @@ int gphys_write_across(struct vm *vm, uint64_t gpa, uint64_t last, const void *b
  * execute or has no RAM.  cr3 is the guest's.
  */
 const uint8_t *gmem_code(struct vcpu *v, uint64_t gva, uint64_t cr3);
-/* The guest's paging mode changes. */
+/* The guest's paging mode changes, or with shadow paging its CR3. */
 static inline void
 gmem_forget_code(struct vcpu *v)
 {

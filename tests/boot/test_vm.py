@@ -62,6 +62,7 @@ HOSTILE = {
     "t/port-msr": None,
     "t/vmxon": None,
     "t/pdptes": None,
+    "t/cr3-code": None,
     "t/real-gp": None,
 }
 
