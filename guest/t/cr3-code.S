@@ -1,8 +1,11 @@
 /* Two address spaces with different code at one address, which accesses device memory. */
 #include "guest/t/t.inc"
 #define OTHER_TABLES	(TABLES_AT + 0x1000)
-#define CODE		0x400000
-#define OTHER_CODE	0x800000
+#define CODE		0x400000	/* a linear address, by a page table of each space */
+#define CODE_TABLE	(TABLES_AT + 0x2000)
+#define OTHER_TABLE	(TABLES_AT + 0x3000)
+#define CODE_AT		(TABLES_AT + 0x4000)
+#define OTHER_AT	(TABLES_AT + 0x5000)
 #define LARGE		(PTE_P | PTE_W | PTE_PS)
 #define LOAD_RET	0xc3038b	/* movl (%ebx), %eax; ret */
 #define STORE_RET	0xc30389	/* movl %eax, (%ebx); ret */
@@ -10,16 +13,18 @@
 	FLAT_TEST
 	PRINT	"cr3-code: one address, other code behind another CR3"
 	PAGES
-	movl	$0x1000 / 4, %ecx
+	movl	$0x3000 / 4, %ecx
 	rep stosl
 	movl	$LARGE, OTHER_TABLES
-	movl	$CODE | LARGE, TABLES_AT + (CODE >> 22) * 4
-	movl	$OTHER_CODE | LARGE, OTHER_TABLES + (CODE >> 22) * 4
+	movl	$CODE_TABLE | PTE_P, TABLES_AT + (CODE >> 22) * 4
+	movl	$OTHER_TABLE | PTE_P, OTHER_TABLES + (CODE >> 22) * 4
+	movl	$CODE_AT | PTE_P, CODE_TABLE
+	movl	$OTHER_AT | PTE_P, OTHER_TABLE
 	movl	$0xfec00000 | LARGE, %eax
 	movl	%eax, TABLES_AT + (HPET >> 22) * 4
 	movl	%eax, OTHER_TABLES + (HPET >> 22) * 4
-	movl	$LOAD_RET, CODE
-	movl	$STORE_RET, OTHER_CODE
+	movl	$LOAD_RET, CODE_AT
+	movl	$STORE_RET, OTHER_AT
 	PAGING
 	movl	$HPET_COUNTER, %ebx
 	movl	$CODE, %esi
