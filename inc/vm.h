@@ -58,6 +58,7 @@ enum {
 	SEG_AR_RW = 1 << 1,   /* data: writable; code: readable */
 	SEG_AR_DOWN = 1 << 2, /* data: expands down */
 	SEG_AR_CODE = 1 << 3,
+	SEG_AR_TSS_32 = 1 << 3, /* TSS: not a 16-bit one */
 	SEG_AR_L = 1 << 13,
 	SEG_AR_DB = 1 << 14,
 	SEG_AR_G = 1 << 15,

@@ -86,6 +86,18 @@ cr0_can_run(uint64_t cr0)
 	return hv_caps.nested || (cr0 & CR0_PE && cr0 & CR0_PG);
 }
 
+/* SDM vol. 3, "Initializing IA-32e Mode": not in a segment that would be 64-bit code, nor with a
+ * 16-bit TSS. */
+static bool
+long_mode_may_begin(struct vcpu *v)
+{
+	struct vm_segment cs, tr;
+
+	hv->get_segment(v, SEG_CS, &cs);
+	hv->get_segment(v, SEG_TR, &tr);
+	return (hv->get_cr(v, 4) & CR4_PAE) && !(cs.ar & SEG_AR_L) && (tr.ar & SEG_AR_TSS_32);
+}
+
 int
 cr0_write(struct vcpu *v, uint64_t value)
 {
@@ -104,7 +116,7 @@ cr0_write(struct vcpu *v, uint64_t value)
 
 		hv->get_segment(v, SEG_CS, &cs);
 		if ((value & CR0_PG) && (efer & EFER_LME)) {
-			if (!(hv->get_cr(v, 4) & CR4_PAE) || (cs.ar & SEG_AR_L))
+			if (!long_mode_may_begin(v))
 				return -E_INVAL;
 			efer |= EFER_LMA;
 		} else if (!(value & CR0_PG)) {

@@ -63,6 +63,7 @@ HOSTILE = {
     "t/vmxon": None,
     "t/pdptes": None,
     "t/cr3-code": None,
+    "t/tss16": None,
     "t/real-gp": None,
 }
 
