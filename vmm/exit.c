@@ -166,6 +166,7 @@ without_paging(struct vcpu *v)
 enum hv_action
 exit_cr_access(struct vcpu *v, struct hv_exit *x)
 {
+	struct gmem_fault f;
 	uint64_t cr0;
 	int err = 0;
 
@@ -182,6 +183,9 @@ exit_cr_access(struct vcpu *v, struct hv_exit *x)
 		err = cr0_write(v, hv->get_cr(v, 0) & ~(uint64_t)CR0_TS);
 		break;
 	case CR_LMSW:
+		if (x->cr.memory &&
+		    gmem_read(v, x->cr.gva, &x->cr.lmsw, sizeof(x->cr.lmsw), &f) < 0)
+			return io_fault(v, &f, VM_ACCESS_READ);
 		/* LMSW can set PE, never clear it (SDM vol. 2, "LMSW"). */
 		cr0 = hv->get_cr(v, 0);
 		err = cr0_write(v, (cr0 & ~0xeull) | (x->cr.lmsw & 0xf));

@@ -47,9 +47,9 @@ struct hv_exit {
 		struct {
 			uint8_t cr, reg;
 			uint8_t op;    /* CR_ */
-			bool memory;   /* SMSW: to gva, not to reg */
+			bool memory;   /* SMSW: to gva, not to reg; LMSW: from there */
 			uint8_t width; /* SMSW: bytes */
-			uint16_t lmsw;
+			uint16_t lmsw; /* its operand, unless memory */
 			uint64_t gva;
 		} cr;
 		struct {

@@ -41,6 +41,12 @@ do_lmsw(void *arg)
 }
 
 static void
+do_lmsw_from(void *arg)
+{
+	__asm__ volatile("lmsw (%0)" : : "r"(arg) : "memory");
+}
+
+static void
 check_ts(void)
 {
 	uint64_t cr0 = read_cr0(), msw;
@@ -58,6 +64,11 @@ check_ts(void)
 	msw = CR0_TS; /* PE clear: LMSW cannot clear it */
 	check_runs(do_lmsw, &msw, "cr: LMSW without PE runs");
 	check(read_cr0() & CR0_PE, "cr: LMSW does not clear CR0.PE");
+	check_fault(do_lmsw_from, window_map(0, 0, 0), X86_PF,
+	            "cr: LMSW from a page that is not there");
+	write_cr0(cr0);
+	check_runs(do_lmsw_from, &msw, "cr: LMSW from memory runs");
+	check(read_cr0() & CR0_TS, "cr: LMSW from memory sets CR0.TS");
 	__asm__ volatile("smsw %0" : "=r"(msw));
 	check((msw & 0xffff) == (read_cr0() & 0xffff), "cr: SMSW agrees with CR0");
 	write_cr0(cr0);

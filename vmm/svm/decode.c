@@ -164,28 +164,16 @@ operand_address(struct vcpu *v, const struct hv_insn *i, uint64_t *gva)
 	return insn_address(&i->insn, &regs, gva);
 }
 
-/* LMSW takes its operand from memory, too. */
+/* Of SMSW and LMSW. */
 static int
-lmsw_operand(struct vcpu *v, const struct hv_insn *i, uint16_t *value)
-{
-	struct gmem_fault f;
-	uint64_t gva;
-
-	if (!i->sys.memory) {
-		*value = (uint16_t)v->gpr[i->sys.reg];
-		return 0;
-	}
-	if (operand_address(v, i, &gva) < 0)
-		return -E_FAULT;
-	return gmem_read(v, gva, value, sizeof(*value), &f);
-}
-
-static int
-smsw_operand(struct vcpu *v, const struct hv_insn *i, struct hv_exit *x)
+msw_operand(struct vcpu *v, const struct hv_insn *i, struct hv_exit *x)
 {
 	x->cr.width = i->sys.width;
 	x->cr.memory = i->sys.memory;
-	return i->sys.memory ? operand_address(v, i, &x->cr.gva) : 0;
+	if (i->sys.memory)
+		return operand_address(v, i, &x->cr.gva);
+	x->cr.lmsw = (uint16_t)v->gpr[i->sys.reg];
+	return 0;
 }
 
 /* An access to a control or debug register, which may be by RSP.  NULL: it is none. */
@@ -237,12 +225,12 @@ decode_cr(struct vcpu *v, struct hv_exit *x)
 		return;
 	case INSN_SMSW:
 		x->cr.op = CR_SMSW;
-		if (smsw_operand(v, i, x) == 0)
+		if (msw_operand(v, i, x) == 0)
 			return;
 		break;
 	case INSN_LMSW:
 		x->cr.op = CR_LMSW;
-		if (lmsw_operand(v, i, &x->cr.lmsw) == 0)
+		if (msw_operand(v, i, x) == 0)
 			return;
 	}
 	decode_failed(v, x);

@@ -110,6 +110,7 @@ decode_cr(struct vcpu *v, struct hv_exit *x)
 	                                : CR_LMSW;
 	x->cr.reg = BITS(q, 11, 8);
 	x->cr.lmsw = BITS(q, 31, 16);
+	x->cr.memory = false;
 	if (x->cr.reg == REG_RSP)
 		v->gpr[REG_RSP] = vmcs_read(v, VMCS_GUEST_RSP);
 }
