@@ -328,7 +328,8 @@ pit_write(void *state, uint64_t port, unsigned int size, uint64_t value)
 		write_control(p, value, now);
 	else
 		write_channel(&p->channel[port], value, now);
-	if (!output(&p->channel[0], now))
+	/* In mode 0 a new count takes a pending interrupt back.  A latch must not, in any mode. */
+	if (p->channel[0].mode == 0 && !output(&p->channel[0], now))
 		p->irq.set(p->irq.arg, p->irq.line, false);
 }
 
@@ -357,11 +358,14 @@ speaker_write(void *state, uint64_t port, unsigned int size, uint64_t value)
 uint64_t
 pit_tick(struct pit *p)
 {
+	const struct pit_channel *c = &p->channel[0];
 	uint64_t now = now_periods(p), next;
 
 	p->moved = false;
 	update_irq(p, now);
-	next = next_edge(&p->channel[0], now);
+	next = next_edge(c, now);
+	if (periodic(c) && c->reload < PIT_COUNT_MIN && next != VDEV_NEVER)
+		next = now + PIT_COUNT_MIN;
 	return next == VDEV_NEVER ? VDEV_NEVER : ns_of(next);
 }
 

@@ -65,6 +65,7 @@ HOSTILE = {
     "t/cr3-code": None,
     "t/tss16": None,
     "t/real-gp": None,
+    "t/pitfast": None,
 }
 
 # Guests that never end and never leave the CPU by themselves.

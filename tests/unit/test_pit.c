@@ -170,6 +170,45 @@ test_due_at_write(void **state)
 	assert_int_equal(f.line.rises, 1);
 }
 
+/* Nor is one that waits in the PIC when the guest only reads the count, however late in the period.
+ */
+static void
+test_latch_keeps_interrupt(void **state)
+{
+	(void)state;
+	program(0, 3, 1000);
+	wait_periods(1000);
+	pit_tick(&f.pit);
+	wait_periods(600); /* the square wave is low */
+	assert_false(read_status(0) & 0x80);
+	read_count(0);
+	program(2, 3, 1000); /* nor is another channel's business */
+	assert_true(f.line.level);
+	assert_int_equal(f.line.rises, 1);
+	/* But mode 0 takes it back. */
+	program(0, 0, 1000);
+	assert_false(f.line.level);
+}
+
+/* No guest keeps its monitor from running it with interrupts alone. */
+static void
+test_fastest_interrupts(void **state)
+{
+	uint64_t next;
+
+	(void)state;
+	for (uint16_t count = 1; count <= PIT_COUNT_MIN; count++) {
+		program(0, 2, count);
+		next = pit_tick(&f.pit);
+		assert_in_range(next - f.ns, 199000, 202000);
+		f.ns = next;
+		assert_in_range(pit_tick(&f.pit) - f.ns, 199000, 202000);
+		assert_int_equal(f.line.rises, count);
+	}
+	program(0, 2, PIT_COUNT_MIN + 12);
+	assert_in_range(pit_tick(&f.pit) - f.ns, 209000, 211000);
+}
+
 static void
 test_stopped_by_control_word(void **state)
 {
@@ -405,7 +444,7 @@ test_shortest(void **state)
 
 #define T(name) cmocka_unit_test_setup(name, setup)
 UNIT_MAIN(T(test_idle), T(test_periodic_interrupt), T(test_late), T(test_one_shot),
-          T(test_due_at_write), T(test_stopped_by_control_word), T(test_counting), T(test_latch),
-          T(test_single_bytes), T(test_bcd), T(test_read_back), T(test_calibration),
-          T(test_gate_trigger), T(test_gate_holds), T(test_square_wave), T(test_port61),
-          T(test_shortest))
+          T(test_due_at_write), T(test_latch_keeps_interrupt), T(test_fastest_interrupts),
+          T(test_stopped_by_control_word), T(test_counting), T(test_latch), T(test_single_bytes),
+          T(test_bcd), T(test_read_back), T(test_calibration), T(test_gate_trigger),
+          T(test_gate_holds), T(test_square_wave), T(test_port61), T(test_shortest))
