@@ -63,17 +63,18 @@ struct rule {
 };
 
 /*
- * What nested paging takes.  A CPU that lacks any of it runs VMs with shadow paging alone; there the
- * MSRs are switched by other means (vmcs.c), and all these bits stay 0.  The controls that poor
+ * What nested paging takes.  A CPU that lacks any of it runs VMs with shadow paging alone; there
+ * the MSRs are switched by other means (vmcs.c), and all these bits stay 0.  The controls that poor
  * processors lack come first: the message names the essential.
  */
 static const struct rule ept_rules[] = {
-        {WORD_CPU2, CPU2_ENABLE_EPT, SWITCH_1}, {WORD_CPU2, CPU2_UNRESTRICTED_GUEST, SWITCH_1},
-        {WORD_EPTVPID, EPTVPID_WALK_4, MUST_1}, {WORD_EPTVPID, EPTVPID_MEMTYPE_WB, MUST_1},
-        {WORD_EPTVPID, EPTVPID_INVEPT, MUST_1}, {WORD_EPTVPID, EPTVPID_INVEPT_ALL, MUST_1},
-        {WORD_EXITC, EXITC_SAVE_EFER, MUST_1},  {WORD_EXITC, EXITC_LOAD_EFER, MUST_1},
-        {WORD_EXITC, EXITC_SAVE_PAT, MUST_1},   {WORD_EXITC, EXITC_LOAD_PAT, MUST_1},
-        {WORD_ENTRY, ENTRY_LOAD_EFER, MUST_1},  {WORD_ENTRY, ENTRY_LOAD_PAT, MUST_1},
+        {WORD_CPU2, CPU2_ENABLE_EPT, SWITCH_1},     {WORD_CPU2, CPU2_UNRESTRICTED_GUEST, SWITCH_1},
+        {WORD_EPTVPID, EPTVPID_WALK_4, MUST_1},     {WORD_EPTVPID, EPTVPID_MEMTYPE_WB, MUST_1},
+        {WORD_EPTVPID, EPTVPID_PAGES_2M, MUST_1},   {WORD_EPTVPID, EPTVPID_INVEPT, MUST_1},
+        {WORD_EPTVPID, EPTVPID_INVEPT_ALL, MUST_1}, {WORD_EXITC, EXITC_SAVE_EFER, MUST_1},
+        {WORD_EXITC, EXITC_LOAD_EFER, MUST_1},      {WORD_EXITC, EXITC_SAVE_PAT, MUST_1},
+        {WORD_EXITC, EXITC_LOAD_PAT, MUST_1},       {WORD_ENTRY, ENTRY_LOAD_EFER, MUST_1},
+        {WORD_ENTRY, ENTRY_LOAD_PAT, MUST_1},
 };
 
 /* What every CPU has to have. */
