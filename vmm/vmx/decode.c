@@ -64,6 +64,16 @@ requeue_event(struct vcpu *v)
 		inject_event(v, event_of(v, info, VMCS_IDT_VECTORING_ERROR));
 }
 
+/* What is delivered ends the shadow that it came in; with TF an entry into one is refused, too. */
+static void
+end_shadow(struct vcpu *v)
+{
+	uint64_t state = vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY);
+
+	if (state & BLOCKED_STI_OR_SS)
+		vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY, state & ~(uint64_t)BLOCKED_STI_OR_SS);
+}
+
 static void
 decode_exception(struct vcpu *v, struct hv_exit *x)
 {
@@ -75,6 +85,8 @@ decode_exception(struct vcpu *v, struct hv_exit *x)
 	x->qual = vmcs_read(v, VMCS_EXIT_QUALIFICATION);
 	if (x->intr.nmi)
 		return;
+	if (x->intr.vector == X86_DB)
+		end_shadow(v);
 	x->intr.event = event_of(v, info, VMCS_EXIT_INTR_ERROR);
 }
 

@@ -23,8 +23,6 @@ enum {
 	EPT_LARGE = 0x80,
 	EPTP_WALK_4 = 3 << 3,
 	EPTP_WB = 6,
-	BLOCKED_BY_STI = 1,
-	BLOCKED_BY_STI_OR_MOV_SS = 3,
 	PENDING_SINGLE_STEP = 1 << 14,
 	PAT_RESET_LOW = 0x00070406, /* both halves (SDM vol. 3, "IA32_PAT MSR") */
 };
@@ -179,9 +177,8 @@ static __attribute__((noinline)) void
 skip_with_effects(struct vcpu *v, const struct hv_exit *x, uint64_t shadow, uint64_t rflags)
 {
 	vmcs_write(v, VMCS_GUEST_RIP, vcpu_rip_after(v, x->rip, x->len));
-	if (shadow & BLOCKED_BY_STI_OR_MOV_SS)
-		vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY,
-		           shadow & ~(uint64_t)BLOCKED_BY_STI_OR_MOV_SS);
+	if (shadow & BLOCKED_STI_OR_SS)
+		vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY, shadow & ~(uint64_t)BLOCKED_STI_OR_SS);
 	if (rflags & RFLAGS_TF) {
 		v->halted = false; /* the trap ends HLT, too */
 		vmcs_write(v, VMCS_GUEST_PENDING_DEBUG,
@@ -196,7 +193,7 @@ vmx_skip(struct vcpu *v, const struct hv_exit *x)
 	uint64_t rflags = vmcs_read(v, VMCS_GUEST_RFLAGS);
 	uint64_t next = x->rip + x->len;
 
-	if ((shadow & BLOCKED_BY_STI_OR_MOV_SS) || (rflags & RFLAGS_TF) || (next ^ x->rip) >> 32)
+	if ((shadow & BLOCKED_STI_OR_SS) || (rflags & RFLAGS_TF) || (next ^ x->rip) >> 32)
 		skip_with_effects(v, x, shadow, rflags);
 	else
 		vmcs_write(v, VMCS_GUEST_RIP, next);
@@ -258,7 +255,7 @@ static bool
 vmx_irq_ready(struct vcpu *v)
 {
 	return (vmcs_read(v, VMCS_GUEST_RFLAGS) & RFLAGS_IF) &&
-	       !(vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY) & BLOCKED_BY_STI_OR_MOV_SS);
+	       !(vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY) & BLOCKED_STI_OR_SS);
 }
 
 static void
@@ -276,7 +273,7 @@ static void
 vmx_shield(struct vcpu *v)
 {
 	vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY,
-	           vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY) | BLOCKED_BY_STI);
+	           vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY) | BLOCKED_STI);
 }
 
 static void

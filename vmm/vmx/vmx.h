@@ -26,6 +26,16 @@ _Static_assert(__builtin_offsetof(struct vcpu, host_rsp) == VCPU_HOST_RSP,
 #include "inc/vmxbits.def"
 #undef VMX_BIT
 
+/* Interruptibility state: SDM vol. 3, "Guest Non-Register State". */
+enum {
+	BLOCKED_STI = 1 << 0,
+	BLOCKED_SS = 1 << 1,
+	BLOCKED_SMI = 1 << 2,
+	BLOCKED_NMI = 1 << 3,
+	BLOCKED_ENCLAVE = 1 << 4,
+	BLOCKED_STI_OR_SS = BLOCKED_STI | BLOCKED_SS,
+};
+
 /* An entry of a list of MSRs that an entry or exit loads.  SDM vol. 3, "VM-Entry Controls for
  * MSRs". */
 struct vmx_msr {
