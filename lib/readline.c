@@ -60,17 +60,32 @@ kept(int key, const char *buf, size_t len)
 	}
 }
 
-/* Cursor and function keys come as ESC [ ... letter; they mean nothing here. */
-static void
+/*
+ * Cursor and function keys come as ESC [ ... letter; they mean nothing here.  Returns the control
+ * character that ended one before its letter, or what getchar_blocking() gave; else 0.
+ */
+static int
 skip_escape_sequence(void)
 {
 	int c = getchar_blocking(CONSOLE_WAIT);
 
-	if (c != '[' && c != 'O')
-		return;
-	do
-		c = getchar_blocking(CONSOLE_WAIT);
-	while (c >= 0 && c < '@');
+	if (c == '[' || c == 'O') {
+		do
+			c = getchar_blocking(CONSOLE_WAIT);
+		while (c >= ' ' && c < '@');
+	}
+	return c < ' ' ? c : 0;
+}
+
+/* The next key, or 0 for those that mean nothing. */
+static int
+next_key(unsigned int how)
+{
+	int c = getchar_blocking(how);
+
+	while (c == ESCAPE)
+		c = skip_escape_sequence();
+	return c;
 }
 
 int
@@ -86,7 +101,7 @@ readline_news(const char *prompt, char *buf, size_t size, void (*news)(void))
 
 	printf("%s", prompt);
 	for (;;) {
-		int c = getchar_blocking(news ? CONSOLE_WAIT_CHILD : CONSOLE_WAIT);
+		int c = next_key(news ? CONSOLE_WAIT_CHILD : CONSOLE_WAIT);
 
 		switch (c) {
 		case CONSOLE_GONE:
@@ -108,9 +123,6 @@ readline_news(const char *prompt, char *buf, size_t size, void (*news)(void))
 			buf[len] = 0;
 			putchar('\n');
 			return len;
-		case ESCAPE:
-			skip_escape_sequence();
-			break;
 		default:
 			if (c >= ' ' && c < DELETE && len + 1 < size)
 				buf[len++] = putchar(c);
