@@ -41,8 +41,8 @@ struct vm *vm_of(struct env *e, uint64_t id); /* NULL: no such VM, or not e's */
 /* A VM of e's, without RAM and vCPUs.  -E_EXISTS: its address space has one; -E_NO_VM, -E_NO_MEM.
  */
 int vm_new(struct env *e, const struct vm_config *config, struct vm **out);
-uint32_t vm_next_id(void); /* of the next one */
-void vm_discard(struct vm *vm); /* frees it, as if it had never been */
+uint32_t vm_next_id(void);                                  /* of the next one */
+void vm_discard(struct vm *vm);                             /* frees it, as if it had never been */
 int vm_add_slot(struct vm *vm, const struct vm_slot *slot); /* -E_NO_MEM */
 struct vm *vm_at(unsigned int index); /* from 0 to VM_MAX - 1; NULL: none there */
 
