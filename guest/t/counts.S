@@ -1,6 +1,5 @@
 /* A fixed number of exits of each common kind, and no others but the console's. */
 #include "guest/t/t.inc"
-#include "inc/msr.h"
 
 #define CPUIDS	   100
 #define PORTS	   70

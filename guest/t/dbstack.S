@@ -1,6 +1,5 @@
 /* #DB for ever, in its own delivery: a breakpoint on the stack that #DB pushes to.  The host and other VMs must go on. */
 #include "guest/t/t.inc"
-#include "inc/msr.h"
 #define DB_STACK	0x6000
 #define TSS_AT		0x7000
 #define SEL_TSS64	0x20
@@ -12,27 +11,13 @@
 	movl	$(TSS_AT + 0x100 - IDT_AT) / 4, %ecx
 	xorl	%eax, %eax
 	rep stosl
-	movl	$TABLES_AT, %edi
-	movl	$0x3000 / 4, %ecx
-	rep stosl
-	movl	$TABLES_AT + 0x1000 + PTE_P + PTE_W, TABLES_AT
-	movl	$TABLES_AT + 0x2000 + PTE_P + PTE_W, TABLES_AT + 0x1000
-	movl	$PTE_P | PTE_W | PTE_PS, TABLES_AT + 0x2000
+	LONG_PAGES
 	movw	$on_db, IDT_AT + X86_DB * 16
 	movl	$SEL_CODE64 | GATE64 << 16, IDT_AT + X86_DB * 16 + 2
 	movl	$DB_STACK, TSS_AT + 36	/* interrupt stack 1 */
 	lgdt	db_gdtr
 	lidt	db_idtr
-	movl	$TABLES_AT, %eax
-	movl	%eax, %cr3
-	movl	$CR4_PAE, %eax
-	movl	%eax, %cr4
-	movl	$MSR_EFER, %ecx
-	rdmsr
-	orl	$EFER_LME, %eax
-	wrmsr
-	movl	$CR0_PG | CR0_PE | CR0_ET, %eax
-	movl	%eax, %cr0
+	LONG_MODE
 	ljmp	$SEL_CODE64, $1f
 	.code64
 1:	movl	$SEL_TSS64, %eax

@@ -8,7 +8,6 @@
  * finds in the low halves of the first two what it takes for a directory and a table.
  */
 #include "guest/t/t.inc"
-#include "inc/msr.h"
 #define SPACES		128
 #define SPACE_SIZE	0x4000
 #define SPACES_AT	0x100000

@@ -2,7 +2,6 @@
 #include "guest/t/t.inc"
 
 #define UART_SCRATCH	0x3ff
-#define MSR_APIC_BASE	0x1b
 
 	REAL_TEST
 	PRINT	"storm: ports and MSRs for ever"

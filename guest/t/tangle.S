@@ -6,7 +6,6 @@
  * VM must be stopped with a message.
  */
 #include "guest/t/t.inc"
-#include "inc/msr.h"
 #define TABLE		TABLES_AT
 #define ROUNDS		400
 #define INDEX_LAST	6		/* of the entry that leads to the last page of RAM */
