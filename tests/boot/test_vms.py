@@ -111,6 +111,18 @@ def test_life_in_the_background(bed):
     m.sendline("vm attach 3")
     m.expect("Nestling guest: ")
     m.expect("guest> ")
+    m.send(ESCAPE)
+    m.expect("vm> ")
+    m.sendline("detach")
+    m.expect(r"\n\$ ")
+    assert command(m, "vm pause 3") == ""
+    m.sendline("vm attach 3")
+    m.expect(r"\[vm 3\] attached")
+    m.send(ESCAPE)
+    m.expect("vm> ")
+    m.sendline("reset")  # it is not paused any more
+    m.expect("Nestling guest: ")
+    m.expect("guest> ")
     m.sendline("poweroff 5")
     m.expect(r"vm 3: ended with status 5")
     m.expect(r"\n\$ ")

@@ -35,6 +35,7 @@ prompt_quit(struct machine *m)
 static void
 prompt_reset(struct machine *m)
 {
+	m->paused = false;
 	m->state = RUN_RESET;
 }
 
