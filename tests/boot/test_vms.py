@@ -133,6 +133,19 @@ def test_life_in_the_background(bed):
     assert m.finish() == 0
 
 
+def test_much_text_waits_for_a_busy_guest(bed):
+    """More than the guest and its monitor have room for: the rest waits in the kernel."""
+    m = bed()
+    m.expect("guest> ")
+    m.sendline("burn 8")
+    lines = 850  # of more the serial line of Bochs, which holds nobody up, would lose some
+    m.send("".join(f"echo {n:04d}\r" for n in range(lines)))
+    for n in range(lines):
+        m.expect(rf"\n{n:04d}\r")
+    m.sendline("poweroff")
+    m.expect(r"\n\$ ")
+
+
 def test_announcements(bed):
     """A job's end is told at the prompt at once, and what was typed there is still there."""
     m = shell(bed())

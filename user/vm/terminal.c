@@ -26,12 +26,17 @@ void
 terminal_feed(struct machine *m)
 {
 	struct terminal *t = &m->term;
+	bool full = t->count == sizeof t->queue;
 
 	while (t->count && uart_rx_ready(&m->uart) && uart_rx_space(&m->uart)) {
 		uart_rx(&m->uart, t->queue[t->head]);
 		t->head = (t->head + 1) % sizeof t->queue;
 		t->count--;
 	}
+	/* What found no room waits in the kernel, which says so only once: the vCPU comes back for
+	 * it. */
+	if (full && t->count < sizeof t->queue)
+		sys_vcpu_kick(m->vm, m->vcpu);
 }
 
 /* One key at a time: what follows Ctrl-] is for the prompt, which reads the console itself. */
