@@ -498,6 +498,7 @@ const struct hv_ops hv_svm = {
         .irq_ready = svm_irq_ready,
         .irq_window = svm_irq_window,
         .shield = svm_shield,
+        .pdpte_set = PTE_A, /* QEMU's TCG does */
         .shadow_at_risk = svm_shadow_at_risk,
         .inject = svm_inject,
         .flush = svm_flush,
