@@ -50,7 +50,6 @@ cr4_allowed(void)
  * PAE paging takes its four top entries into registers, and #GP if one is present with reserved
  * bits (SDM vol. 3, "PDPTE Registers").  VMX leaves that to us where a MOV exits.
  */
-static const uint64_t cr0_loads_pdptes = CR0_PG | CR0_CD | CR0_NW;
 static const uint64_t cr4_loads_pdptes = CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP;
 
 bool
@@ -126,7 +125,7 @@ cr0_write(struct vcpu *v, uint64_t value)
 			efer &= ~(uint64_t)EFER_LMA;
 		}
 	}
-	if (((value ^ old) & cr0_loads_pdptes) &&
+	if (((value ^ old) & CR0_LOADS_PDPTES) &&
 	    !pdptes_valid(v, value, hv->get_cr(v, 3), hv->get_cr(v, 4), efer))
 		return -E_INVAL;
 	if ((value ^ old) & CR0_PG) {

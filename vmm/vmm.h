@@ -259,6 +259,7 @@ bool msr_is_pat(uint64_t value);
 int cr0_write(struct vcpu *v, uint64_t value); /* -E_INVAL: #GP */
 /* The four top entries of PAE paging: has this mode them? */
 enum { PDPTES = 4 };
+#define CR0_LOADS_PDPTES (CR0_PG | CR0_CD | CR0_NW) /* a MOV to CR0 that changes one of them */
 bool pdptes_used(uint64_t cr0, uint64_t cr4, uint64_t efer);
 /* Reads those that CR3 leads to, zeros outside RAM; false if the processor would not take them. */
 bool pdptes_read(struct vcpu *v, uint64_t cr3, uint64_t pdpte[PDPTES]);

@@ -81,7 +81,7 @@ set_cr_nested(struct vcpu *v, unsigned int cr, uint64_t value)
 	uint64_t cr0 = cr == 0 ? value : get_cr_nested(v, 0);
 	uint64_t cr3 = cr == 3 ? value : get_cr_nested(v, 3);
 	uint64_t cr4 = cr == 4 ? value : get_cr_nested(v, 4);
-	bool loads = cr != 0 || ((value ^ x->cr0_shadow) & (CR0_PG | CR0_CD | CR0_NW));
+	bool loads = cr != 0 || ((value ^ x->cr0_shadow) & CR0_LOADS_PDPTES);
 
 	v->stale |= TLB_LINEAR;
 	switch (cr) {
