@@ -1,7 +1,6 @@
 #include "kern/audit.h"
 
 #include "inc/x86.h"
-#include "kern/console.h"
 #include "kern/env.h"
 #include "kern/kernel.h"
 
@@ -70,10 +69,8 @@ audit_kernel(enum audit_pass pass)
 
 	if (pass == AUDIT_COUNT) {
 		page_array(&array_base, &array_size);
-		for (uint64_t off = 0; off < array_size; off += PAGE_SIZE) {
+		for (uint64_t off = 0; off < array_size; off += PAGE_SIZE)
 			audit_hold(kva(array_base + off));
-			console_poll();
-		}
 		for (uint64_t pa = KERN_PHYS; pa < image_end(); pa += PAGE_SIZE)
 			audit_hold(kva(pa));
 	}

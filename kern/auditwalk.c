@@ -1,7 +1,6 @@
 #include "kern/audit.h"
 
 #include "inc/x86.h"
-#include "kern/console.h"
 
 /*
  * The walk over page tables, which believes nothing that it reads: an entry leads to a table only
@@ -32,7 +31,6 @@ audit_table(struct audit_walk *w, uint64_t pa)
 	if (w->pass == AUDIT_COUNT)
 		f->refs++;
 	w->tables++;
-	console_poll();
 	return true;
 }
 
@@ -85,6 +83,7 @@ audit_walk(struct audit_walk *w)
 	while (left) {
 		pte_t e = table[level][pt_index(va, level)];
 
+		audit_step();
 		w->site.address = va;
 		if (is_table(fmt, e, level)) {
 			if (audit_table(w, e & PTE_ADDR)) {
