@@ -10,8 +10,6 @@
 
 /*
  * Address spaces: mapping, unmapping, copying.  Faults are in kern/fault.c.
- * What goes over all of one lets console input in from time to time, which would overrun the
- * serial port otherwise.
  *
  * Promises are counted by entry.  Dropping one gives back exactly what nobody
  * needs any more:
@@ -126,10 +124,11 @@ drop_entry(void *arg, uint64_t va, int level, pte_t *entry)
 static int
 drop_table(void *arg, uint64_t va, pte_t *table)
 {
-	for (int i = 0; i < PT_ENTRIES; i++)
+	for (int i = 0; i < PT_ENTRIES; i++) {
+		console_step();
 		if (table[i])
 			drop_entry(arg, va + i * PAGE_SIZE, 1, &table[i]);
-	console_poll();
+	}
 	return 0;
 }
 
@@ -260,6 +259,7 @@ aspace_map_zero(struct aspace *as, uint64_t va, uint64_t size, uint64_t perm)
 	if (n < 0)
 		return n;
 	while (done < size) {
+		console_step();
 		n = map_marker(as, va + done, size - done, perm);
 		if (n < 0) {
 			/* No CPU has seen the markers, but some may know of the tables. */

@@ -7,16 +7,10 @@
 
 /* The audit's own memory, its report, and what becomes of the frames when all is walked. */
 
-enum {
-	/* Some hundred instructions each; a serial port is overrun after 16 bytes, or 1.4 ms. */
-	STEPS_PER_POLL = 16,
-};
-
 static struct audit_frame *const frames = (struct audit_frame *)KAUDIT_BASE;
 static uint64_t frame_count;
 static struct audit_report report;
 static uint64_t promises; /* of all entries, as if each held its own */
-static unsigned int steps;
 
 void
 audit_init(void)
@@ -26,13 +20,6 @@ audit_init(void)
 	for (uint64_t off = 0; off < size; off += PAGE_SIZE)
 		pmap_map_kernel(KAUDIT_BASE + off, PTE_W | PTE_NX);
 	frame_count = size / sizeof(*frames);
-}
-
-void
-audit_step(void)
-{
-	if (++steps % STEPS_PER_POLL == 0)
-		console_poll();
 }
 
 void
@@ -49,7 +36,7 @@ audit_begin(void)
 struct audit_frame *
 audit_frame(uint64_t pa)
 {
-	audit_step();
+	console_step();
 	return pa_page(pa) ? &frames[pa / PAGE_SIZE] : NULL;
 }
 

@@ -57,12 +57,8 @@ const struct audit_report *audit_run(void);
 /* kern/audit.c: between audit_begin() and audit_end(). */
 void audit_begin(void);
 const struct audit_report *audit_end(void);
-/*
- * A step of the walk: every so many, console input is let in, since the serial port would lose
- * some of it.  Looking at a frame is one.
- */
-void audit_step(void);
-struct audit_frame *audit_frame(uint64_t pa); /* NULL outside RAM */
+/* NULL outside RAM.  A step of the walk, for console_step(). */
+struct audit_frame *audit_frame(uint64_t pa);
 enum audit_owner audit_owner(uint64_t pa);
 bool audit_in_use(const struct page *p); /* by itself, or with the 2 MiB frame around it */
 /* The kernel itself refers to the page.  NULL: nothing. */

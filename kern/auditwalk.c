@@ -1,6 +1,7 @@
 #include "kern/audit.h"
 
 #include "inc/x86.h"
+#include "kern/console.h"
 
 /*
  * The walk over page tables, which believes nothing that it reads: an entry leads to a table only
@@ -83,7 +84,7 @@ audit_walk(struct audit_walk *w)
 	while (left) {
 		pte_t e = table[level][pt_index(va, level)];
 
-		audit_step();
+		console_step();
 		w->site.address = va;
 		if (is_table(fmt, e, level)) {
 			if (audit_table(w, e & PTE_ADDR)) {

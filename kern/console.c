@@ -10,6 +10,7 @@ enum {
 	 * its output holds us up rightly, but not for ever.
 	 */
 	TX_WAIT = 10 * 1000 * 1000,
+	STEPS_PER_POLL = 16,
 	CTRL_C = 'C' & 0x1f,
 	CTRL_U = 'U' & 0x1f,
 	DEL = 0x7f,
@@ -101,6 +102,15 @@ console_poll(void)
 		input.buf[input.head++ % INPUT_SIZE] = c;
 		input.news = true;
 	}
+}
+
+void
+console_step(void)
+{
+	static unsigned int steps;
+
+	if (++steps % STEPS_PER_POLL == 0)
+		console_poll();
 }
 
 bool

@@ -20,9 +20,9 @@
 #include <cmocka.h>
 
 #include "inc/error.h"
-#include "kern/console.h"
 #include "kern/page.h"
 #include "lib/assert.h"
+#include "tests/unit/noinput.h"
 
 #define MIB (1ull << 20)
 
@@ -31,12 +31,6 @@ panic_at(const char *file, int line, const char *fmt, ...)
 {
 	mock_assert(false, fmt, file, line);
 	abort();
-}
-
-/* Nobody types. */
-void
-console_poll(void)
-{
 }
 
 /* Fresh memory behind [0, size), full of what must not be taken for zeros. */

@@ -5,6 +5,7 @@
 #include "inc/x86.h"
 #include "kern/page.h"
 #include "kern/pt.h"
+#include "tests/unit/noinput.h"
 #include "tests/unit/pages.h"
 #include "tests/unit/unit.h"
 
