@@ -1,6 +1,7 @@
 #include "kern/console.h"
 
 #include "kern/dev.h"
+#include "lib/line.h"
 #include "lib/printf.h"
 
 enum {
@@ -11,9 +12,6 @@ enum {
 	 */
 	TX_WAIT = 10 * 1000 * 1000,
 	STEPS_PER_POLL = 16,
-	CTRL_C = 'C' & 0x1f,
-	CTRL_U = 'U' & 0x1f,
-	DEL = 0x7f,
 };
 
 static struct {
@@ -142,38 +140,17 @@ wait_key(void)
 	return c;
 }
 
-static void
-erase(size_t n)
-{
-	for (; n; n--)
-		console_write("\b \b", 3);
-}
-
-int
+void
 console_readline(const char *prompt, char *buf, size_t size)
 {
-	size_t len = 0;
+	static struct line line = {.show = console_write};
+	enum line_state state;
 
 	kprintf("%s", prompt);
-	for (;;) {
-		int c = wait_key();
-
-		if (c == '\r' || c == '\n')
-			break;
-		if (c == CTRL_C || c == CTRL_U) {
-			erase(len);
-			len = 0;
-		} else if (c == '\b' || c == DEL) {
-			erase(len ? 1 : 0);
-			len -= len ? 1 : 0;
-		} else if (c >= ' ' && c < DEL && len + 1 < size) {
-			buf[len++] = c;
-			console_putc(c);
-		}
-	}
-	console_putc('\n');
-	buf[len] = 0;
-	return len;
+	line_begin(&line, buf, size);
+	do
+		state = line_key(&line, wait_key());
+	while (state != LINE_DONE && state != LINE_CANCELLED);
 }
 
 static void

@@ -23,8 +23,8 @@ void console_step(void);
 bool console_has_news(void);
 /* The next input byte, or -1. */
 int console_getc(void);
-/* A line with editing (backspace, ^U, ^C), without newline, for the kernel monitor. */
-int console_readline(const char *prompt, char *buf, size_t size);
+/* A line for the kernel monitor, edited as lib/line.h says; after ^C an empty one. */
+void console_readline(const char *prompt, char *buf, size_t size);
 
 int kprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int kvprintf(const char *fmt, va_list ap);

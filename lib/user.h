@@ -88,7 +88,7 @@ uint32_t vm_newest(void);
 /* Has a key been pressed?  Waits for it a second at most, for what refreshes itself; takes the key.
  */
 bool key_within_a_second(void);
-/* A line from the console with editing (backspace, ^U, ^W), echoed; its length, or one of these. */
+/* A line from the console, edited as lib/line.h says; its length, or one of these. */
 enum { READLINE_CANCELLED = -1 /* ^C */, READLINE_END = -2 /* ^D on an empty line */ };
 int readline(const char *prompt, char *buf, size_t size);
 /* The same, but when a child ends: clears the line, calls news(), which hears of the child by

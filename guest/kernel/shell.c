@@ -1,14 +1,13 @@
 #include "guest/kernel/command.h"
 #include "guest/kernel/guest.h"
 #include "guest/kernel/trap.h"
+#include "lib/line.h"
 #include "lib/printf.h"
 #include "lib/string.h"
 
-/* The prompt: line editing, `;` sequences, and the table of commands. */
+/* The prompt: `;` sequences, and the table of commands. */
 
 enum { LINE_MAX = 512, ARGS_MAX = 32 };
-
-enum { KEY_CTRL_C = 3, KEY_BACKSPACE = 8, KEY_BELL = 7, KEY_CTRL_U = 21, KEY_DELETE = 127 };
 
 enum {
 	KBD_COMMAND = 0x64,
@@ -37,46 +36,23 @@ static unsigned int run_count, failed_count;
 static int first_failure; /* status of the first command that failed, 0 if none */
 
 static void
-erase(size_t n)
+show(const char *s, size_t n)
 {
-	for (; n > 0; n--)
-		printf("\b \b");
+	while (n--)
+		putchar(*s++);
 }
 
-/* A line from the console without its end, echoed. */
+/* A line from the console, empty after ^C. */
 static void
-read_line(char *line, size_t size)
+read_line(char *text, size_t size)
 {
-	static char last;
-	size_t len = 0;
+	static struct line line = {.show = show};
+	enum line_state state;
 
-	for (;;) {
-		char c = getchar(), before = last;
-
-		last = c;
-		if (c == '\n' && before == '\r')
-			continue; /* the second half of a CR LF */
-		if (c == '\r' || c == '\n')
-			break;
-		if ((c == KEY_BACKSPACE || c == KEY_DELETE) && len > 0) {
-			erase(1);
-			len--;
-		} else if (c == KEY_CTRL_U) {
-			erase(len);
-			len = 0;
-		} else if (c == KEY_CTRL_C) {
-			printf("^C");
-			len = 0;
-			break;
-		} else if (c >= ' ' && c < KEY_DELETE && len < size - 1) {
-			line[len++] = c;
-			putchar(c);
-		} else if (c >= ' ' && c < KEY_DELETE) {
-			putchar(KEY_BELL);
-		}
-	}
-	line[len] = 0;
-	putchar('\n');
+	line_begin(&line, text, size);
+	do
+		state = line_key(&line, getchar());
+	while (state != LINE_DONE && state != LINE_CANCELLED);
 }
 
 static int

@@ -4,9 +4,10 @@ import re
 
 import pytest
 
-from conftest import IPS_MEASURED
+from conftest import BEDS, IPS_MEASURED
 
 PASTED_LINES = 100
+CURSOR_UP = "\x1b[A"
 # CPUs without VMs: the boot ends in the shell, not in a guest.
 NO_VMS = {"bochs": "p4_prescott_celeron_336", "qemu": "qemu64,-svm"}
 
@@ -102,3 +103,27 @@ def test_a_program_that_faults_dies_alone(boot_test):
     assert re.search(r"^usertests \(process 0x\w+\): page fault writing 0x0 at rip 0x\w+: killed$",
                      m.output, re.M)
     assert m.lines[-2] == "alive"
+
+
+@pytest.mark.parametrize("bed", BEDS)
+def test_every_prompt_brings_lines_back(machine, bed):
+    m = machine(**BEDS[bed])
+    for prompt, opens, word, answer in [
+        ("guest> ", None, "nosuch", "nosuch: no such command"),
+        ("vm> ", "\x1d", "what", "their first letters"),
+        (r"\n\$ ", "quit\r", "nosuch", "nosuch: no such command"),
+        ("K> ", "kmonitor\r", "nosuch", 'no command "nosuch"'),
+    ]:
+        if opens:
+            m.send(opens)
+        m.expect(prompt)
+        m.sendline(word)
+        m.expect(answer)
+        m.expect(prompt)
+        m.send(f"typo{CURSOR_UP}\r")
+        m.expect(answer)
+        m.expect(prompt)
+    m.sendline("continue")
+    m.expect(r"\n\$ ")
+    m.sendline("poweroff")
+    assert m.finish() == 0
