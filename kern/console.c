@@ -143,11 +143,11 @@ wait_key(void)
 void
 console_readline(const char *prompt, char *buf, size_t size)
 {
-	static struct line line = {.show = console_write};
+	static struct line line;
 	enum line_state state;
 
 	kprintf("%s", prompt);
-	line_begin(&line, buf, size);
+	line_begin(&line, console_write, buf, size);
 	do
 		state = line_key(&line, wait_key());
 	while (state != LINE_DONE && state != LINE_CANCELLED);

@@ -20,8 +20,9 @@ enum {
 enum { PLAIN, ESCAPED, SEQUENCE };
 
 void
-line_begin(struct line *l, char *buf, size_t size)
+line_begin(struct line *l, line_show_t show, char *buf, size_t size)
 {
+	l->show = show;
 	l->buf = buf;
 	l->size = size;
 	l->len = 0;

@@ -14,9 +14,12 @@ enum {
 	LINE_KEPT = 128,   /* with the closing 0; a longer one is not kept */
 };
 
-/* One for each prompt: all but `show` is 0 at first. */
+/* What a terminal gets to show. */
+typedef void (*line_show_t)(const char *s, size_t n);
+
+/* One for each prompt, 0 at first. */
 struct line {
-	void (*show)(const char *s, size_t n);
+	line_show_t show;
 	char *buf;
 	size_t size, len;
 	unsigned int entered,
@@ -34,7 +37,7 @@ enum line_state {
 };
 
 /* From now on a new line goes to buf[size], the closing 0 included. */
-void line_begin(struct line *l, char *buf, size_t size);
+void line_begin(struct line *l, line_show_t show, char *buf, size_t size);
 /* Takes a byte of input.  What does not fit rings the bell. */
 enum line_state line_key(struct line *l, unsigned char byte);
 /* Takes n characters off the terminal; for who shows something else meanwhile. */

@@ -22,7 +22,7 @@ show(const char *s, size_t n)
 	put_bytes(s, n);
 }
 
-static struct line line = {.show = show};
+static struct line line;
 
 int
 readline(const char *prompt, char *buf, size_t size)
@@ -43,7 +43,7 @@ int
 readline_news(const char *prompt, char *buf, size_t size, void (*news)(void))
 {
 	printf("%s", prompt);
-	line_begin(&line, buf, size);
+	line_begin(&line, show, buf, size);
 	for (;;) {
 		int c = getchar_blocking(news ? CONSOLE_WAIT_CHILD : CONSOLE_WAIT);
 

@@ -46,10 +46,10 @@ show(const char *s, size_t n)
 static void
 read_line(char *text, size_t size)
 {
-	static struct line line = {.show = show};
+	static struct line line;
 	enum line_state state;
 
-	line_begin(&line, text, size);
+	line_begin(&line, show, text, size);
 	do
 		state = line_key(&line, getchar());
 	while (state != LINE_DONE && state != LINE_CANCELLED);

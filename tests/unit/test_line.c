@@ -39,7 +39,7 @@ static int
 setup(void **state)
 {
 	(void)state;
-	line = (struct line){.show = show};
+	line = (struct line){0};
 	return 0;
 }
 
@@ -52,7 +52,7 @@ type(const char *keys)
 	memset(text, '#', sizeof(text));
 	memset(screen, 0, sizeof(screen));
 	shown = bells = 0;
-	line_begin(&line, text, LINE);
+	line_begin(&line, show, text, LINE);
 	while (*keys) {
 		assert_int_equal(s, LINE_OPEN);
 		s = line_key(&line, *keys++);
@@ -193,7 +193,7 @@ test_history_of_long_lines(void **state)
 	for (unsigned int length = LINE_KEPT - 1; length <= LINE_KEPT; length++) {
 		memset(keys, 'a' + length - LINE_KEPT + 1, length);
 		strcpy(keys + length, "\r");
-		line_begin(&line, big, sizeof(big));
+		line_begin(&line, show, big, sizeof(big));
 		for (const char *k = keys; *k; k++)
 			line_key(&line, *k);
 		assert_int_equal(line.len, length);
