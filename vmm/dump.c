@@ -4,6 +4,8 @@
 #include "kern/cpu.h"
 #include "kern/env.h"
 #include "kern/ipi.h"
+#include "kern/lock.h"
+#include "lib/assert.h"
 #include "lib/printf.h"
 #include "lib/string.h"
 
@@ -29,6 +31,7 @@ dump_print(const char *fmt, ...)
 void
 dump_start(void)
 {
+	assert(spin_holding(&kernel_lock) || cpu_panicking());
 	used = 0;
 	hv_dump_text[0] = '\0';
 }

@@ -2,6 +2,7 @@
 
 #include "inc/error.h"
 #include "kern/env.h"
+#include "kern/lock.h"
 #include "lib/printf.h"
 #include "lib/string.h"
 
@@ -144,8 +145,10 @@ entry_failed(struct vcpu *v, const struct hv_exit *x)
 
 	hv->explain(v, x, &f);
 	findings_close(&f);
+	spin_lock(&kernel_lock); /* the dump is one for all */
 	dump_start();
 	dump_vcpu(v);
+	spin_unlock(&kernel_lock);
 	fault_remove(v);
 	return vcpu_stop(v, VM_STOP_ENTRY_FAILED, "VM entry failed: %s", text);
 }

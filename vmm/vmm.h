@@ -270,7 +270,7 @@ int cr4_write(struct vcpu *v, uint64_t value);
 int efer_write(struct vcpu *v, uint64_t value);
 uint64_t cr4_allowed(void);
 
-/* dump.c: control blocks as text, until the next dump_start() */
+/* dump.c: control blocks as text, until the next dump_start().  With the kernel lock. */
 enum { VM_DUMP_TEXT = 8192 };
 extern char hv_dump_text[VM_DUMP_TEXT];
 void dump_start(void);

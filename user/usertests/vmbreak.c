@@ -37,3 +37,42 @@ test_vm_break(void)
 	CHECK(refused > i / 2);
 	check_arguments(vm, i);
 }
+
+/* Entries into a VM of its own that are all refused, or stop it for another reason. */
+static void
+break_often(void)
+{
+	static const uint8_t code[] = {0xe6, PORT, 0xeb, 0xfc}; /* 1: out PORT, al; jmp 1b */
+	enum { ROUNDS = 100 };
+	uint32_t vm = new_guest(code, sizeof code);
+	struct vm_regs good;
+
+	CHECK_RESULT(sys_vcpu_get_regs(vm, 0, &good), 0);
+	for (uint32_t i = 0; i < ROUNDS; i++) {
+		CHECK_RESULT(sys_vcpu_break(vm, 0, i % 16), 0);
+		do
+			CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
+		while (RUN->exit != VM_EXIT_STOP);
+		CHECK_RESULT(sys_vcpu_set_regs(vm, 0, &good), 0);
+	}
+}
+
+/* On several CPUs at once. */
+void
+test_vm_break_together(void)
+{
+	enum { MONITORS = 4 };
+	long child[MONITORS];
+
+	if (!have_vms())
+		return;
+	for (unsigned int i = 0; i < MONITORS; i++) {
+		child[i] = must_fork();
+		if (child[i] == 0) {
+			break_often();
+			exit(0);
+		}
+	}
+	for (unsigned int i = 0; i < MONITORS; i++)
+		CHECK_RESULT(sys_env_wait(child[i]), 0);
+}
