@@ -131,13 +131,14 @@ vcpu_prepare(struct vcpu *v)
 		v->attention = true;
 		return HV_YIELD;
 	}
+	/* Takes the lock, and while it waits for that the nested page table may change. */
+	switch_step(SWITCH_ENTRY);
 	if (v->flushed != v->vm->tlb_gen)
 		vtlb_flush(v);
 	vtlb_check(v);
 	/* An exit may come before the window does, and may open it: STI; CPUID. */
 	if (v->window_open)
 		v->attention = true;
-	switch_step(SWITCH_ENTRY);
 	return v->debug.state ? debug_prepare(v) : HV_RESUME;
 }
 

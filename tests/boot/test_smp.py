@@ -59,6 +59,15 @@ def test_usertests(bed, machine):
     assert len(passed) == len(runs) and status == 0
 
 
+@pytest.mark.parametrize("bed", EXACT)
+def test_switches_are_printed_while_memory_goes(bed, machine):
+    """Who prints one waits for the kernel lock, and the nested page table may change meanwhile."""
+    flags = ("--options", "switches=20")
+    m = machine(**BEDS[bed], cpus=2, flags=flags, run="usertests vm_unmap_running")
+    assert m.finish() == 0
+    assert "switch 2, CPU " in m.output and "usertests: 1 passed, 0 failed" in m.output
+
+
 def burn(machine, bed, cpus, vms, rounds):
     """Runs so many VMs at once, each with work and checks of its own; the ticks that each took."""
     jobs = f'vm guest -q -c "burn {rounds}" & ' * vms

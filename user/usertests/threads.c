@@ -274,6 +274,43 @@ test_vm_fork_running(void)
 		run_beside(fork_beside);
 }
 
+/* Guest memory that comes and goes. */
+static void
+unmap_beside(void *arg)
+{
+	enum { ROUNDS = 1000 };
+	uint8_t *page = RAM + RAM_SIZE - PAGE_SIZE;
+	bool right = true;
+
+	(void)arg;
+	sys_env_sleep(PAUSE);
+	for (int i = 0; i < ROUNDS; i++)
+		right &= sys_mem_unmap(page, PAGE_SIZE) == 0 && sys_mem_map(page, PAGE_SIZE) == 0;
+	*status = right ? 1 : 2;
+	sys_env_exit(0);
+}
+
+/* While the guest takes turns with another VM's. */
+void
+test_vm_unmap_running(void)
+{
+	static const uint8_t spin[] = {0xfb, 0xeb, 0xfe}; /* sti; jmp . */
+	long rival;
+
+	if (!have_vms())
+		return;
+	rival = must_fork();
+	if (rival == 0) {
+		uint32_t vm = new_guest(spin, sizeof spin);
+
+		for (;;)
+			sys_vcpu_run(vm, 0);
+	}
+	run_beside(unmap_beside);
+	CHECK_RESULT(sys_env_kill(rival), 0);
+	CHECK_RESULT(sys_env_wait(rival), ENV_WAIT_KILLED);
+}
+
 /* The times of a VM whose guest runs, perhaps on another CPU, add up at each look. */
 static void
 look_beside(void *arg)
