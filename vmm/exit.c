@@ -47,22 +47,28 @@ exit_cpuid(struct vcpu *v, struct hv_exit *x)
 	return cpuid_compute(v, leaf);
 }
 
+/* Does it wait for another vCPU's INIT?  Not if that is on its way, or has come to its monitor. */
+static bool
+is_dead(const struct vcpu *v)
+{
+	if (v->kick && v->vm->vcpu_count > 1)
+		return false;
+	return v->env->guest ? v->dead_halt : v->env->wait == WAIT_HALT;
+}
+
 /* Is there no vCPU left that could send INIT to the others? */
 static bool
 all_dead(const struct vm *vm)
 {
-	for (unsigned int i = 0; i < vm->vcpu_count; i++) {
-		const struct vcpu *v = vm->vcpus[i];
+	unsigned int i = 0;
 
-		if (!v->dead_halt && (v->env->guest || v->env->wait != WAIT_HALT))
-			return false;
-	}
-	return true;
+	while (i < vm->vcpu_count && is_dead(vm->vcpus[i]))
+		i++;
+	return i == vm->vcpu_count;
 }
 
-/* For a vCPU of several that may be parking; the last one stops the VM. */
-static __attribute__((noinline)) bool
-halt_is_dead(struct vcpu *v)
+__attribute__((noinline)) enum hv_action
+halt_dead(struct vcpu *v)
 {
 	bool dead;
 
@@ -70,16 +76,19 @@ halt_is_dead(struct vcpu *v)
 	v->dead_halt = true;
 	dead = all_dead(v->vm);
 	spin_unlock(&kernel_lock);
-	return dead;
+	if (!dead)
+		return HV_YIELD;
+	return vcpu_stop(v, VM_STOP_DEAD_HALT,
+	                 "HLT with interrupts off: nothing can wake the guest");
 }
 
 enum hv_action
 exit_hlt(struct vcpu *v, struct hv_exit *x)
 {
 	(void)x;
-	if (!(hv->get_rflags(v) & RFLAGS_IF) && halt_is_dead(v))
-		return vcpu_stop(v, VM_STOP_DEAD_HALT,
-		                 "HLT with interrupts off: nothing can wake the guest");
+	v->dead_halt = false; /* after an earlier one: a trap ends that, too */
+	if (!(hv->get_rflags(v) & RFLAGS_IF) && halt_dead(v) == HV_STOP)
+		return HV_STOP;
 	v->halted = true;
 	v->attention = true;
 	return HV_SKIP;

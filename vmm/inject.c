@@ -65,6 +65,7 @@ inject_pending(struct vcpu *v)
 	}
 	if (v->event.info) {
 		v->halted = false;
+		v->dead_halt = false;
 		hv->inject(v);
 		v->event.info = 0;
 	}

@@ -129,7 +129,7 @@ vcpu_prepare(struct vcpu *v)
 	}
 	if (v->halted) {
 		v->attention = true;
-		return HV_YIELD;
+		return v->dead_halt ? halt_dead(v) : HV_YIELD;
 	}
 	/* Takes the lock, and while it waits for that the nested page table may change. */
 	switch_step(SWITCH_ENTRY);

@@ -13,6 +13,9 @@ extern const exit_handler_t exit_handlers[HV_EXIT_KINDS];
 #include "inc/exits.def"
 #undef EXIT_KIND
 
+/* exit.c: v halts with interrupts off, and if all of its VM do that VM stops; else HV_YIELD. */
+enum hv_action halt_dead(struct vcpu *v);
+
 /* run.c: puts v's control block and registers on this CPU. */
 void vcpu_current(struct vcpu *v);
 

@@ -235,6 +235,78 @@ test_vm_clone_receiver(void)
 	CHECK_RESULT(run_child(keep_usual_accounts), 0);
 }
 
+/* Kicks the other one, and goes back to sleep: the last to do that ends the VM, and wakes it. */
+static void
+sleep_dead(uint32_t self)
+{
+	CHECK_RESULT(sys_vcpu_kick(vm, !self), 0);
+	CHECK_RESULT(sys_vcpu_run(vm, self), 0);
+	if (RUN[self].exit == VM_EXIT_STOP)
+		__atomic_fetch_add(&counted, RUN[self].stop.why == VM_STOP_DEAD_HALT,
+		                   __ATOMIC_RELAXED);
+	else
+		CHECK_RESULT(RUN[self].exit, VM_EXIT_EVENT);
+	CHECK_RESULT(sys_vcpu_kick(vm, !self), 0);
+}
+
+/* The second vCPU halts with interrupts off until it is kicked, as by an INIT. */
+static void
+park_and_go(void *arg)
+{
+	struct vm_regs regs;
+
+	(void)arg;
+	CHECK_RESULT(sys_vcpu_create(vm, RUN + 1), 1);
+	CHECK_RESULT(sys_vcpu_get_regs(vm, 1, &regs), 0);
+	regs.rip = CODE;
+	regs.seg[SEG_CS].sel = 0;
+	regs.seg[SEG_CS].base = 0;
+	CHECK_RESULT(sys_vcpu_set_regs(vm, 1, &regs), 0);
+	RUN[1].deadline = UINT64_MAX;
+	word = 1;
+	sys_mem_wake(&word, 1);
+	CHECK_RESULT(sys_vcpu_run(vm, 1), 0);
+	CHECK_RESULT(RUN[1].exit, VM_EXIT_EVENT);
+	answers = 1;
+	sleep_dead(1);
+	answers = 2;
+	sys_mem_wake(&answers, 1);
+	for (;;)
+		sys_mem_wait(&parked, 0);
+}
+
+/* Nothing is dead that has been kicked and did not hear it yet. */
+void
+test_vm_dead_halt(void)
+{
+	static const uint8_t halt[] = {0xfa, 0xf4}; /* cli; hlt */
+	long err;
+
+	if (!have_vms())
+		return;
+	vm = new_guest(halt, sizeof halt);
+	thread(0, park_and_go, NULL);
+	while (word != 1)
+		sys_mem_wait(&word, 0);
+	sys_env_sleep(20000);
+	CHECK_RESULT(sys_vcpu_wait(vm, 0, VM_TIME_HALTED), 0); /* the end of the sleep was a kick */
+	CHECK_RESULT(sys_vcpu_kick(vm, 1), 0);
+	CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
+	CHECK_RESULT(RUN->exit, VM_EXIT_EVENT);
+	CHECK_RESULT(answers, 1);
+	CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
+	if (RUN->exit == VM_EXIT_STOP)
+		counted++;
+	CHECK_RESULT(sys_vcpu_kick(vm, 1), 0);
+	while (answers != 2)
+		sys_mem_wait(&answers, 1);
+	CHECK_RESULT(counted, 1);
+	while ((err = sys_vm_destroy(vm)) == -E_AGAIN)
+		sys_env_yield();
+	CHECK_RESULT(err, 0);
+	CHECK_RESULT(run_child(keep_usual_accounts), 0);
+}
+
 static void
 park(void *arg)
 {

@@ -181,6 +181,7 @@ skip_with_effects(struct vcpu *v, const struct hv_exit *x, uint64_t shadow, uint
 		vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY, shadow & ~(uint64_t)BLOCKED_STI_OR_SS);
 	if (rflags & RFLAGS_TF) {
 		v->halted = false; /* the trap ends HLT, too */
+		v->dead_halt = false;
 		vmcs_write(v, VMCS_GUEST_PENDING_DEBUG,
 		           vmcs_read(v, VMCS_GUEST_PENDING_DEBUG) | PENDING_SINGLE_STEP);
 	}
