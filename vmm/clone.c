@@ -28,6 +28,7 @@ static void
 copy_state(struct vcpu *to, const struct vcpu *from)
 {
 	memcpy(to->gpr, from->gpr, sizeof(to->gpr));
+	to->kick = from->kick;
 	to->halted = from->halted;
 	to->dead_halt = from->dead_halt;
 	to->stopped = from->stopped;

@@ -81,6 +81,30 @@ test_vm_clone(void)
 	CHECK_RESULT(*counter(), 11);
 }
 
+/* Who kicks a vCPU may not know that there will be two. */
+void
+test_vm_clone_kick(void)
+{
+	/* again: out PORT, al; jmp again */
+	static const uint8_t code[] = {0xe6, PORT, 0xeb, 0xfc};
+	uint32_t vm, clone;
+	long child;
+
+	if (!have_vms())
+		return;
+	vm = new_guest(code, sizeof code);
+	run_to_port(vm);
+	CHECK_RESULT(sys_vcpu_kick(vm, 0), 0);
+	child = sys_vm_clone(vm, &clone, false);
+	CHECK(child >= 0);
+	CHECK_RESULT(sys_vcpu_run(child ? vm : clone, 0), 0);
+	CHECK_RESULT(RUN->exit, VM_EXIT_EVENT);
+	run_to_port(child ? vm : clone);
+	if (child == 0)
+		exit(0);
+	CHECK_RESULT(sys_env_wait(child), 0);
+}
+
 /* What was read from device memory goes to both guests, and what they make of it back there. */
 static void
 finish_access(uint32_t vm, uint32_t value)
