@@ -62,23 +62,32 @@ frame_rule_broken(uint64_t pa)
 	return AUDIT_NONE;
 }
 
-/* Does the monitor have the same memory there?  AUDIT_NONE: it has. */
+/*
+ * Does the monitor have the same memory there?  AUDIT_NONE: it has.  Its 2 MiB may have been split
+ * since the guest saw them whole, with no frame moved.
+ */
 static enum audit_rule
 monitor_rule_broken(const struct vm *vm, uint64_t gpa, uint64_t pa, int level, bool writable)
 {
 	const struct vm_slot *slot = vm_slot_find(vm, gpa);
-	uint64_t hva;
-	int host_level;
-	pte_t host;
+	uint64_t hva, end;
 
 	if (level > 2 || !slot || gpa + pt_span(level) > slot->gpa + slot->size)
 		return AUDIT_GUEST_OTHER;
 	hva = slot->hva + (gpa - slot->gpa);
-	host = audit_lookup(&vm->as->pt, hva, &host_level);
-	if (!(host & PTE_P) || host_level < level ||
-	    (host & PTE_ADDR) + (hva & (pt_span(host_level) - 1)) != pa)
-		return AUDIT_GUEST_OTHER;
-	return writable && !(host & PTE_W) ? AUDIT_GUEST_WRITE : AUDIT_NONE;
+	for (end = hva + pt_span(level); hva < end;) {
+		int host_level;
+		pte_t host = audit_lookup(&vm->as->pt, hva, &host_level);
+		uint64_t part = host_level < level ? pt_span(host_level) : pt_span(level);
+
+		if (!(host & PTE_P) || (host & PTE_ADDR) + (hva & (pt_span(host_level) - 1)) != pa)
+			return AUDIT_GUEST_OTHER;
+		if (writable && !(host & PTE_W))
+			return AUDIT_GUEST_WRITE;
+		hva += part;
+		pa += part;
+	}
+	return AUDIT_NONE;
 }
 
 /* Of a large entry the first page that should not be there is named. */

@@ -396,6 +396,16 @@ test_vm_single_step(void)
 	}
 }
 
+static void
+check_audit(void)
+{
+	static struct audit_report report;
+
+	CHECK_RESULT(sys_audit(&report, AUDIT_NONE), 0);
+	audit_print_findings(&report, printf);
+	CHECK_RESULT(report.violations, 0);
+}
+
 void
 test_vm_large_split(void)
 {
@@ -431,6 +441,7 @@ test_vm_large_split(void)
 	/* one page of them is given away, which splits them, and the guest writes. */
 	CHECK_RESULT(sys_ipc_send(child, 0, RAM + 0x5000), 0);
 	CHECK_RESULT(sys_env_wait(child), 0);
+	check_audit();
 	run_to_out(vm);
 }
 
