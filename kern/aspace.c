@@ -280,6 +280,7 @@ aspace_map_page(struct aspace *as, uint64_t va, struct page *p, uint64_t perm)
 	pte_t *entry;
 	int err;
 
+	console_step(); /* a file has many */
 	if (!range_valid(va, PAGE_SIZE) || !perm_valid(perm))
 		return -E_INVAL;
 	err = pt_ensure(&as->pt, va, 1, &entry);

@@ -150,6 +150,9 @@ pt_visit(struct pt *pt, uint64_t start, uint64_t end, pt_visit_t fn, void *arg)
 		int level, result;
 		pte_t *entry = pt_lookup(pt, va, &level);
 
+		/* Most of a table may be empty, which is no step. */
+		if (va != start)
+			console_poll();
 		/* On through the same table, until one of its entries leads further down. */
 		va = ROUND_DOWN(va, pt_span(level));
 		do {

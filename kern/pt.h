@@ -8,8 +8,9 @@
 /*
  * Page tables: one walker for the host's tables, EPT and NPT, which differ
  * only in masks.  Pure: needs page_alloc/page_unref and kva() and nothing else,
- * so that it is tested natively too.  One user at a time, looking up included:
- * where CPUs share a table, they do so under the kernel lock.
+ * so that it is tested natively too; but what goes over many tables lets console
+ * input in.  One user at a time, looking up included: where CPUs share a table,
+ * they do so under the kernel lock.
  *
  * Levels: 1 maps 4 KiB, 2 maps 2 MiB, 3 maps 1 GiB, 4 is the root.
  */

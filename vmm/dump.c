@@ -1,6 +1,7 @@
 #include "vmm/vmm.h"
 
 #include "inc/x86.h"
+#include "kern/console.h"
 #include "kern/cpu.h"
 #include "kern/env.h"
 #include "kern/ipi.h"
@@ -22,6 +23,7 @@ dump_print(const char *fmt, ...)
 {
 	va_list ap;
 
+	console_step();
 	va_start(ap, fmt);
 	vsnprintf(hv_dump_text + used, sizeof(hv_dump_text) - used, fmt, ap);
 	va_end(ap);

@@ -2,6 +2,7 @@
 
 #include "inc/error.h"
 #include "inc/x86.h"
+#include "kern/console.h"
 #include "kern/page.h"
 #include "lib/assert.h"
 #include "lib/string.h"
@@ -179,7 +180,8 @@ reach(const struct shadow *s, struct shadow_table *t)
 	if (t->checked == s->epoch)
 		return;
 	t->checked = s->epoch;
-	for (unsigned int i = 0; shadow_next(t, &i); i++)
+	console_step();
+	for (unsigned int i = 0; (t->role & SHADOW_LEVEL) > 1 && shadow_next(t, &i); i++)
 		if ((child = shadow_child(s, t, i)))
 			reach(s, child);
 }
@@ -223,12 +225,24 @@ shadow_clear(struct shadow *s)
 		shadow_empty(s->root);
 }
 
+/* As many entries as a word of `used` has bits are a step. */
+static void
+let_input_in(const struct shadow_table *t)
+{
+	for (unsigned int word = 0; word < PT_ENTRIES / 64; word++)
+		if (t->used[word])
+			console_step();
+}
+
 void
 shadow_visit(struct shadow *s, shadow_visit_t fn, void *arg)
 {
-	for (unsigned int i = 0; i < SHADOW_TABLES; i++)
-		if (note(s, i)->entry)
-			fn(arg, s, note(s, i));
+	for (unsigned int i = 0; i < SHADOW_TABLES; i++) {
+		if (!note(s, i)->entry)
+			continue;
+		let_input_in(note(s, i));
+		fn(arg, s, note(s, i));
+	}
 }
 
 void

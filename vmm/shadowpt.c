@@ -1,6 +1,7 @@
 #include "vmm/shadow.h"
 
 #include "inc/x86.h"
+#include "kern/console.h"
 #include "kern/page.h"
 #include "lib/assert.h"
 #include "lib/string.h"
@@ -94,7 +95,9 @@ compare(struct shadow_table *t)
 	const volatile uint64_t *guest = t->guest;
 	bool changed = false;
 
-	for (unsigned int base = 0; base < PT_ENTRIES; base += 64)
+	for (unsigned int base = 0; base < PT_ENTRIES; base += 64) {
+		if (t->used[base / 64])
+			console_step();
 		for (uint64_t left = t->used[base / 64]; left; left &= left - 1) {
 			unsigned int i = base + (unsigned int)__builtin_ctzll(left);
 			uint64_t now = legacy ? guest_entry(t, i) : guest[i];
@@ -104,6 +107,7 @@ compare(struct shadow_table *t)
 				changed = true;
 			}
 		}
+	}
 	return changed;
 }
 

@@ -2,6 +2,7 @@
 
 #include "inc/error.h"
 #include "inc/x86.h"
+#include "kern/console.h"
 #include "kern/cpu.h"
 #include "kern/env.h"
 #include "kern/ipi.h"
@@ -204,6 +205,7 @@ range_mapped(struct aspace *as, uint64_t hva, uint64_t size)
 	for (uint64_t va = hva; va < hva + size;) {
 		int level;
 
+		console_step();
 		if (!*pt_lookup(&as->pt, va, &level))
 			return false;
 		va = ROUND_DOWN(va, pt_span(level)) + pt_span(level);

@@ -31,6 +31,9 @@ extern bool large_frames, cow;
 /* 0, or the gpa of a page that lies in the last frame of ram now. */
 extern uint64_t moved;
 
+/* Counts how often console input might come in. */
+extern unsigned int input_steps;
+
 /* Counts the flushes of the hardware's TLB. */
 extern unsigned int flushes;
 

@@ -193,6 +193,27 @@ test_visit(void **state)
 	assert_int_equal(v.va[0], 0xfffffffffffff000);
 }
 
+/* A table may be nearly empty, and still takes thousands of instructions. */
+static void
+test_visit_lets_input_in(void **state)
+{
+	enum { TABLES = 4 };
+	static struct visits v;
+
+	(void)state;
+	for (uint64_t i = 0; i < TABLES; i++)
+		*ensure(i * LARGE_PAGE_SIZE, 1) = 0xa000 | LEAF;
+	memset(&v, 0, sizeof(v));
+	input_polls = 0;
+	assert_int_equal(pt_visit(&pt, 0, TABLES * LARGE_PAGE_SIZE, record, &v), 0);
+	assert_int_equal(v.count, TABLES);
+	assert_true(input_polls >= TABLES - 1);
+	/* But not for the sake of a page. */
+	input_polls = 0;
+	assert_int_equal(pt_visit(&pt, 0, PAGE_SIZE, record, &v), 0);
+	assert_int_equal(input_polls, 0);
+}
+
 static int
 split_and_clear(void *arg, uint64_t va, int level, pte_t *entry)
 {
@@ -395,5 +416,5 @@ test_random(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 UNIT_MAIN(T(test_geometry), T(test_lookup_and_ensure), T(test_ensure_in_the_way), T(test_no_memory),
-          T(test_split), T(test_visit), T(test_visit_splits), T(test_prune), T(test_free_range),
-          T(test_last_table), T(test_random))
+          T(test_split), T(test_visit), T(test_visit_lets_input_in), T(test_visit_splits),
+          T(test_prune), T(test_free_range), T(test_last_table), T(test_random))

@@ -305,10 +305,34 @@ test_caching(void **state)
 	assert_int_equal(walk_shadow(0x5000, VM_ACCESS_READ, false, &error), -1);
 }
 
+/* What goes over many entries takes long. */
+static void
+test_input_is_let_in(void **state)
+{
+	enum { WORDS = PT_ENTRIES / 64 };
+
+	(void)state;
+	mode_long();
+	for (uint64_t gva = 0; gva < LARGE_PAGE_SIZE; gva += PAGE_SIZE) {
+		map_long(gva, (0x80000 + gva) | PTE_P | PTE_W, 1);
+		assert_int_equal(guest_access(gva, VM_ACCESS_WRITE, false), 0x80000 + gva);
+	}
+	input_steps = 0;
+	shadow_protect(&vm);
+	assert_true(input_steps >= WORDS);
+	input_steps = 0;
+	shadow_narrow(&vm, 0x80000, PAGE_SIZE);
+	assert_true(input_steps >= WORDS);
+	input_steps = 0;
+	shadow_set_cr(&vcpu, 3, TABLES);
+	assert_true(input_steps >= WORDS);
+}
+
 UNIT_MAIN_ON_A_CPU(SHADOW_TEST(test_accessed_and_dirty), SHADOW_TEST(test_flushes),
                    SHADOW_TEST(test_second_place_of_a_table),
                    SHADOW_TEST(test_invlpg_of_large_pages), SHADOW_TEST(test_large_becomes_small),
                    SHADOW_TEST(test_without_paging), SHADOW_TEST(test_write_protection_off),
                    SHADOW_TEST(test_copy_on_write_frames), SHADOW_TEST(test_tables_that_move),
                    SHADOW_TEST(test_double_faults), SHADOW_TEST(test_memory_is_bounded),
-                   SHADOW_TEST(test_pae_roots), SHADOW_TEST(test_caching))
+                   SHADOW_TEST(test_pae_roots), SHADOW_TEST(test_caching),
+                   SHADOW_TEST(test_input_is_let_in))
