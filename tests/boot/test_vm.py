@@ -260,6 +260,15 @@ def check_endless(bed, guest):
     assert before == after
 
 
+def test_key_while_memory_is_cleared(bed):
+    """The kernel takes it by itself meanwhile, and no interrupt tells of it."""
+    m = bed(run="vm t/late-key")
+    m.expect("late-key: type one")
+    m.send("x")
+    m.expect("PASS: it has come")
+    assert m.finish() == 0
+
+
 def test_bad_input(bed):
     """One line says what is wrong, nothing is lost, and the next VM runs."""
     m = bed(run="free; " + "".join(f"echo == {command}; {command}; status; free; "
