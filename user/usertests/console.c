@@ -139,22 +139,24 @@ test_console_orphan(void)
 	if (child == 0) {
 		grandchild = must_fork();
 		if (grandchild == 0) {
-			sys_env_sleep(20000);
+			CHECK_RESULT(sys_ipc_recv(&msg, NULL), 0);
 			have_no_console();
 			CHECK_RESULT(sys_ipc_send(self, 1, NULL), 0);
 			exit(0);
 		}
 		await_console();
 		CHECK_RESULT(sys_console_give(grandchild), 0);
-		CHECK_RESULT(sys_ipc_send(self, 0, NULL), 0);
+		CHECK_RESULT(sys_ipc_send(self, grandchild, NULL), 0);
 		block();
 	}
 	CHECK_RESULT(sys_console_give(child), 0);
 	CHECK_RESULT(sys_ipc_recv(&msg, NULL), 0);
+	grandchild = msg.value;
 	CHECK_RESULT(sys_env_kill(child), 0);
 	CHECK_RESULT(sys_env_wait(child), ENV_WAIT_KILLED);
 	other = blocked_child();
 	CHECK_RESULT(sys_env_attend(other), ENV_WAIT_CONSOLE);
+	CHECK_RESULT(sys_ipc_send(grandchild, 0, NULL), 0);
 	CHECK_RESULT(sys_ipc_recv(&msg, NULL), 0);
 	CHECK_RESULT(msg.value, 1);
 	kill_child(other);

@@ -98,10 +98,12 @@ leave_orphans(void)
 void
 test_orphans(void)
 {
+	enum { TRIES = 50, PAUSE = 80000 }; /* a busy emulator may take its time */
 	unsigned int before = count_processes();
 
 	CHECK_RESULT(run_child(leave_orphans), 0);
-	sys_env_sleep(80000);
+	for (int i = 0; i < TRIES && count_processes() != before; i++)
+		sys_env_sleep(PAUSE);
 	CHECK_RESULT(count_processes(), before);
 }
 
@@ -205,17 +207,21 @@ test_registers(void)
 void
 test_sleep(void)
 {
-	enum { MICROSECONDS = 20000 };
+	enum { MICROSECONDS = 20000, TRIES = 10 };
+	uint64_t start, ticks, wanted, least = UINT64_MAX;
 	struct sys_info info;
-	uint64_t start, ticks, wanted;
 
 	sys_sys_info(&info);
 	wanted = info.tsc_hz / (1000000 / MICROSECONDS);
-	start = rdtsc();
-	CHECK_RESULT(sys_env_sleep(MICROSECONDS), 0);
-	ticks = rdtsc() - start;
-	CHECK(ticks >= wanted);
-	CHECK(ticks < wanted * 20);
+	/* Where ticks are real time, an emulator that gets no CPU oversleeps. */
+	for (int i = 0; i < TRIES && least >= wanted * 20; i++) {
+		start = rdtsc();
+		CHECK_RESULT(sys_env_sleep(MICROSECONDS), 0);
+		ticks = rdtsc() - start;
+		CHECK(ticks >= wanted);
+		least = ticks < least ? ticks : least;
+	}
+	CHECK(least < wanted * 20);
 }
 
 void

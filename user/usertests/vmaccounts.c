@@ -12,12 +12,18 @@ sum_of(const uint64_t time[VM_TIMES])
 	return sum;
 }
 
-/* A guest that spins for a fifth of a second, beside as many processes as there are CPUs. */
+/* A guest that spins for a fifth of a second, beside as many processes as there are CPUs.  Where
+ * ticks are real time and the emulator gets little of it, again, until guest and others have had
+ * their share.
+ */
 void
 test_vm_times(void)
 {
+	enum { TRIES = 20 };
 	static const uint8_t code[] = {0xfb, 0xeb, 0xfe}; /* sti; jmp . */
 	static struct vm_stats stats;
+	const uint64_t *time = stats.time;
+	uint64_t guest, waiting;
 	struct sys_info info;
 	long child[CPUS_MAX];
 	uint64_t span;
@@ -31,19 +37,24 @@ test_vm_times(void)
 		if ((child[i] = must_fork()) == 0)
 			for (;;)
 				;
+	guest = span / 4;
+	waiting = span / (2 * (info.cpus + 1));
 	vm = new_guest(code, sizeof code);
-	RUN->deadline = rdtsc() + span;
-	CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
-	CHECK_RESULT(RUN->exit, VM_EXIT_EVENT);
-	CHECK_RESULT(sys_vm_stats(vm, VM_ALL_VCPUS, &stats), 0);
+	for (int i = 0;
+	     i < TRIES && (time[VM_TIME_GUEST] <= guest || time[VM_TIME_WAITING] <= waiting); i++) {
+		RUN->deadline = rdtsc() + span;
+		CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
+		CHECK_RESULT(RUN->exit, VM_EXIT_EVENT);
+		CHECK_RESULT(sys_vm_stats(vm, VM_ALL_VCPUS, &stats), 0);
+	}
 	for (unsigned int i = 0; i < info.cpus; i++) {
 		CHECK_RESULT(sys_env_kill(child[i]), 0);
 		CHECK_RESULT(sys_env_wait(child[i]), ENV_WAIT_KILLED);
 	}
 	CHECK_RESULT(sum_of(stats.time), stats.wall);
 	CHECK(stats.wall >= span);
-	CHECK(stats.time[VM_TIME_GUEST] > span / 4);
-	CHECK(stats.time[VM_TIME_WAITING] > span / (2 * (info.cpus + 1)));
+	CHECK(time[VM_TIME_GUEST] > guest);
+	CHECK(time[VM_TIME_WAITING] > waiting);
 	CHECK_RESULT(stats.time[VM_TIME_HALTED], 0);
 	CHECK_RESULT(stats.time[VM_TIME_HANDLER], stats.total_cycles);
 	CHECK(stats.count[HV_EXIT_EXTERNAL_INTERRUPT] > 0);
