@@ -13,7 +13,14 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 GDB = "gdb" if platform.machine() == "x86_64" else "gdb-multiarch"
 SECONDS = 60  # for one answer
+SO_ACCEPTCON = 1 << 16  # in Linux's list of sockets: somebody listens
 MARK = "@@@"  # after the answer of each command of gdb
+
+
+def listens(path):
+    """Is there a socket of this name that takes connections?  A look at it would be one."""
+    rows = map(str.split, pathlib.Path("/proc/net/unix").read_text().splitlines()[1:])
+    return any(row[7:] == [path] and int(row[3], 16) & SO_ACCEPTCON for row in rows)
 
 
 class Debuggers:
@@ -36,14 +43,13 @@ class Debuggers:
         shutil.rmtree(self.directory)
 
     def path(self, name):
-        """A socket of the machine, once it is there."""
-        deadline = time.monotonic() + SECONDS
-        while not (self.directory / name).exists():
+        """A socket of the machine, once somebody listens there."""
+        path, deadline = str(self.directory / name), time.monotonic() + SECONDS
+        while not listens(path):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"QEMU opens no socket for its {name}")
             time.sleep(0.05)
-        time.sleep(0.1)  # it is there just before somebody listens
-        return str(self.directory / name)
+        return path
 
     def gdb(self):
         self.open.append(Gdb(self.path("gdb"), self.objdir))
