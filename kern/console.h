@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kern/step.h" /* console_step(), for those who do not print */
+
 /* Serial port COM1 (115200 8N1) and VGA text, both at once. */
 void console_init(void);
 void console_putc(int c);
@@ -14,11 +16,6 @@ void console_write(const char *s, size_t n);
 void console_fresh_line(void);
 /* Takes what the serial port and keyboard hold into the input buffer: interrupt, or polling. */
 void console_poll(void);
-/*
- * What takes long calls it at each step, some hundred instructions: every so many it polls.  The
- * kernel takes no interrupts, and a serial port is overrun after 16 bytes, or 1.4 ms.
- */
-void console_step(void);
 /* Has input come since the last call?  Then those who wait for it must hear. */
 bool console_has_news(void);
 /* The next input byte, or -1. */

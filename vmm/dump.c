@@ -1,11 +1,11 @@
 #include "vmm/vmm.h"
 
 #include "inc/x86.h"
-#include "kern/console.h"
 #include "kern/cpu.h"
 #include "kern/env.h"
 #include "kern/ipi.h"
 #include "kern/lock.h"
+#include "kern/step.h"
 #include "lib/assert.h"
 #include "lib/printf.h"
 #include "lib/string.h"

@@ -1,7 +1,7 @@
 #include "vmm/vmm.h"
 
 #include "inc/error.h"
-#include "kern/console.h"
+#include "kern/step.h"
 
 /* Pages of the hypervisor itself: control blocks, vCPUs, save areas. */
 

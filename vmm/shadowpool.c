@@ -2,8 +2,8 @@
 
 #include "inc/error.h"
 #include "inc/x86.h"
-#include "kern/console.h"
 #include "kern/page.h"
+#include "kern/step.h"
 #include "lib/assert.h"
 #include "lib/string.h"
 

@@ -1,8 +1,8 @@
 #include "vmm/shadow.h"
 
 #include "inc/x86.h"
-#include "kern/console.h"
 #include "kern/page.h"
+#include "kern/step.h"
 #include "lib/assert.h"
 #include "lib/string.h"
 #include "vmm/vmm.h"

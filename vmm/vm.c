@@ -2,10 +2,10 @@
 
 #include "inc/error.h"
 #include "inc/x86.h"
-#include "kern/console.h"
 #include "kern/cpu.h"
 #include "kern/env.h"
 #include "kern/ipi.h"
+#include "kern/step.h"
 #include "lib/string.h"
 
 /* Virtual machines: created by a monitor process, and gone with it. */
