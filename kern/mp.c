@@ -21,7 +21,7 @@
 enum {
 	INIT_US = 10 * 1000,
 	STARTUP_US = 200,
-	ANSWER_US = 500 * 1000, /* an emulator's own CPU may be busy elsewhere */
+	ANSWER_US = 5 * 1000 * 1000, /* an emulator's own CPU may be busy elsewhere */
 	MICROSECONDS = 1000 * 1000,
 
 	BDA_EBDA = 0x40e, /* the real-mode segment of the extended BIOS data area */
