@@ -113,6 +113,13 @@ class Machine:
         pytest.fail(f"{reason}; the console's end:\n{tail}", pytrace=False)
 
 
+def free_frames(output):
+    """The free frames of 4 KiB, of each `free` in the output."""
+    frames = re.findall(r"^  free +(\d+)", output, re.M)
+    assert frames, output
+    return frames
+
+
 def audited(commands):
     """The commands, and an audit of all page tables and frames after them: its status counts."""
     return f"{commands}; audit"

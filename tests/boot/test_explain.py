@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from conftest import BEDS, PATIENCE_LONG
+from conftest import BEDS, PATIENCE_LONG, free_frames
 
 # Sections of the manuals: SDM vol. 3 and APM vol. 2.
 EXECUTION = "Checks on VMX Controls: VM-Execution Control Fields"
@@ -233,10 +233,6 @@ def check(bed, fault, output):
     named = re.findall(rf'  (.*) is (?:0x[0-9a-f]+|0): (.*)\n    {manual}, "(.*)"\n', rules)
     assert len(named) <= RULES_MAX, "one fault, and who sees what it was?"
     assert [n for n in named if n[0] == field and must in n[1] and n[2] == section], output
-
-
-def free_frames(output):
-    return re.search(r"^  free +(\d+)", output, re.M)[1]
 
 
 @pytest.mark.parametrize("bed,faults", PARTS, ids=[f"{bed}-{part[0]}" for bed, part in PARTS])

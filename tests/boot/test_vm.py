@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from conftest import BEDS, PATIENCE_LONG, assert_clean, audited, bed_fixture
+from conftest import BEDS, PATIENCE_LONG, assert_clean, audited, bed_fixture, free_frames
 
 FULL = bool(os.environ.get("CHECK_FULL"))
 
@@ -107,10 +107,6 @@ def table(output):
     return {int(r): (int(n), int(c)) for r, n, c in rows}, tuple(map(int, total.groups()))
 
 bed = bed_fixture(BEDS)
-
-
-def free_frames(output):
-    return re.findall(r"^  free +(\d+)", output, re.M)
 
 
 def check_benchmark(m):

@@ -75,24 +75,31 @@ test_mutex(void)
 static uint32_t vm;
 static const uint8_t code[] = {0xfb, 0x66, 0xff, 0x07, 0xeb, 0xfb}; /* sti; incl (%bx); jmp to it */
 
-/* A second vCPU in the same guest, which counts in a word of its own for ever. */
+/* Creates a second vCPU, which will begin at the code too, and says so. */
 static void
-drive_second(void *arg)
+create_second(uint64_t rbx)
 {
 	struct vm_regs regs;
 
-	(void)arg;
 	CHECK_RESULT(sys_vcpu_create(vm, RUN + 1), 1);
 	CHECK_RESULT(sys_vcpu_create(vm, RUN + 2), -E_EXISTS);
 	CHECK_RESULT(sys_vcpu_get_regs(vm, 1, &regs), 0);
 	regs.rip = CODE;
-	regs.gpr[REG_RBX] = 0x20;
+	regs.gpr[REG_RBX] = rbx;
 	regs.seg[SEG_CS].sel = 0;
 	regs.seg[SEG_CS].base = 0;
 	CHECK_RESULT(sys_vcpu_set_regs(vm, 1, &regs), 0);
 	RUN[1].deadline = UINT64_MAX;
 	word = 1;
 	sys_mem_wake(&word, 1);
+}
+
+/* A second vCPU in the same guest, which counts in a word of its own for ever. */
+static void
+drive_second(void *arg)
+{
+	(void)arg;
+	create_second(0x20);
 	while (answers == 0) {
 		CHECK_RESULT(sys_vcpu_run(vm, 1), 0);
 		CHECK_RESULT(RUN[1].exit, VM_EXIT_EVENT);
@@ -261,18 +268,8 @@ sleep_dead(uint32_t self)
 static void
 park_and_go(void *arg)
 {
-	struct vm_regs regs;
-
 	(void)arg;
-	CHECK_RESULT(sys_vcpu_create(vm, RUN + 1), 1);
-	CHECK_RESULT(sys_vcpu_get_regs(vm, 1, &regs), 0);
-	regs.rip = CODE;
-	regs.seg[SEG_CS].sel = 0;
-	regs.seg[SEG_CS].base = 0;
-	CHECK_RESULT(sys_vcpu_set_regs(vm, 1, &regs), 0);
-	RUN[1].deadline = UINT64_MAX;
-	word = 1;
-	sys_mem_wake(&word, 1);
+	create_second(0);
 	CHECK_RESULT(sys_vcpu_run(vm, 1), 0);
 	CHECK_RESULT(RUN[1].exit, VM_EXIT_EVENT);
 	answers = 1;
