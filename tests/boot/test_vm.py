@@ -108,6 +108,9 @@ def table(output):
 
 bed = bed_fixture(BEDS)
 
+# To compare with: `status` is what the shell itself prints, for which it takes a page the first time.
+FREE_BEFORE = "status; free"
+
 
 def check_benchmark(m):
     assert m.finish() == 0
@@ -199,7 +202,7 @@ def test_poor_cpu_is_refused_by_name(machine, model):
 @pytest.mark.skipif(not FULL, reason="each hostile guest in a boot of its own: make check-full")
 @pytest.mark.parametrize("guest", HOSTILE)
 def test_hostile_guest(bed, guest):
-    m = bed(run=audited(f"free; vm {guest} -m 16M; free; vm guest -c status"))
+    m = bed(run=audited(f"{FREE_BEFORE}; vm {guest} -m 16M; free; vm guest -c status"))
     status = m.finish()
     assert_clean(m)
     message = HOSTILE[guest]
@@ -216,7 +219,7 @@ def test_hostile_guest(bed, guest):
 
 def test_hostile_guests_one_after_another(bed):
     """Each is told for what it is, and none of them leaves anything behind for the next."""
-    m = bed(run=audited("free; " + "; ".join(f"vm {g} -m 16M; status" for g in HOSTILE)
+    m = bed(run=audited(f"{FREE_BEFORE}; " + "; ".join(f"vm {g} -m 16M; status" for g in HOSTILE)
                         + "; free; vm guest -c status"), timeout=PATIENCE_LONG)
     m.finish()
     assert_clean(m)
@@ -243,7 +246,7 @@ def test_endless_guest_can_be_ended(bed, guest):
 
 
 def check_endless(bed, guest):
-    m = bed(run=audited(f"free; vm {guest}; free"))
+    m = bed(run=audited(f"{FREE_BEFORE}; vm {guest}; free"))
     m.expect("Ctrl-]")
     m.expect(f"{guest[2:]}: .*\n")
     time.sleep(0.5)  # it is in its loop now; any time will do
@@ -267,7 +270,7 @@ def test_key_while_memory_is_cleared(bed):
 
 def test_bad_input(bed):
     """One line says what is wrong, nothing is lost, and the next VM runs."""
-    m = bed(run="free; " + "".join(f"echo == {command}; {command}; status; free; "
+    m = bed(run=f"{FREE_BEFORE}; " + "".join(f"echo == {command}; {command}; status; free; "
                                    for command in BAD_INPUT) + "vm guest -q -c status")
     m.finish()
     before, *parts = re.split(r"^== (.*)\n", m.output, flags=re.M)
