@@ -22,8 +22,8 @@ struct line {
 	line_show_t show;
 	char *buf;
 	size_t size, len;
-	unsigned int entered,
-	        back;         /* lines in all; how many ago the one was that is shown, 0: new */
+	unsigned int entered; /* lines in all */
+	unsigned int back;    /* how many ago the one was that is shown, 0: new */
 	unsigned char escape; /* how much of an escape sequence has come */
 	bool after_cr;
 	char history[LINE_HISTORY][LINE_KEPT];
