@@ -109,8 +109,7 @@ class Machine:
 
     def _fail(self, reason):
         self.stop()
-        tail = "\n".join(self.output.split("\n")[-TAIL_LINES:])
-        pytest.fail(f"{reason}; the console's end:\n{tail}", pytrace=False)
+        pytest.fail(reason, pytrace=False)
 
 
 def free_frames(output):
@@ -131,10 +130,23 @@ def assert_clean(m):
     assert verdicts and verdicts[-1] == "audit: clean", verdicts[-20:]
 
 
+MACHINES = pytest.StashKey()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """Shows what the machines of a failed test printed last, however it failed."""
+    report = (yield).get_result()
+    if report.failed:
+        for one in item.stash.get(MACHINES, []):
+            tail = "\n".join(one.output.split("\n")[-TAIL_LINES:])
+            report.sections.append(("the console's end", tail))
+
+
 @pytest.fixture
-def machine():
+def machine(request):
     """A function that starts machines; they end with the test."""
-    started = []
+    started = request.node.stash[MACHINES] = []
 
     def start(emulator, **options):
         started.append(Machine(emulator, **options))
