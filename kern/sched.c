@@ -10,6 +10,7 @@
 #include "kern/lock.h"
 #include "kern/switch.h"
 #include "kern/terminal.h"
+#include "kern/trap.h"
 #include "vmm/hv.h"
 
 /*
@@ -230,12 +231,9 @@ idle(void)
 	}
 	cpu->slice_end = UINT64_MAX;
 	program_timer();
-	cpu->interruptible = true;
 	spin_unlock(&kernel_lock);
-	/* Nothing comes between sti and hlt: sti takes effect one instruction later. */
-	__asm__ volatile("sti; hlt; cli" : : : "memory");
+	trap_wait();
 	spin_lock(&kernel_lock);
-	cpu->interruptible = false;
 }
 
 /* The first for this CPU, cpu.  What has its state on another one, which is idle, is that one's. */

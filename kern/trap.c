@@ -18,7 +18,8 @@
 
 /* trapentry.S */
 enum { TRAP_STUB_SIZE = 16 };
-extern const char trap_stubs[], trap_syscall_stub[], trap_iretq[];
+extern const char trap_stubs[], trap_syscall_stub[], trap_iretq[], trap_hlt[];
+void trap_sti_hlt(void);
 _Noreturn void trap_resume(const struct trapframe *tf, struct trapframe *top);
 
 /* SDM vol. 3, "64-Bit Mode IDT". */
@@ -251,6 +252,30 @@ trap_window(void)
 	cpu->interruptible = false;
 }
 
+void
+trap_wait(void)
+{
+	struct cpu *cpu = this_cpu();
+
+	cpu->interruptible = true;
+	trap_sti_hlt();
+	cpu->interruptible = false;
+}
+
+/*
+ * It takes the shadow of an STI with it, so that interrupts could come before the HLT behind, which
+ * would then wait for the next one.
+ */
+static void
+kernel_nmi(struct trapframe *tf)
+{
+	trap_nmi();
+	if (tf->rip != (uint64_t)trap_hlt)
+		return;
+	tf->rip = (uint64_t)trap_sti_hlt;
+	tf->rflags &= ~(uint64_t)RFLAGS_IF;
+}
+
 /* An exception of user mode. */
 static void
 user_exception(struct env *e)
@@ -322,7 +347,7 @@ void
 trap(struct trapframe *tf)
 {
 	if (tf->vector == X86_NMI && on_cpu_stack())
-		trap_nmi();
+		kernel_nmi(tf);
 	else if (from_user(tf) && tf->vector != X86_DF && tf->vector != X86_MC)
 		user_trap(tf);
 	else

@@ -23,6 +23,8 @@ void trap_syscall(struct trapframe *tf);
 void trap_interrupt(unsigned int vector);
 /* Lets waiting interrupts in, for an instant; the kernel runs with them off.  Without the lock. */
 void trap_window(void);
+/* Halts until one has come, in the same way. */
+void trap_wait(void);
 void trap_nmi(void); /* an NMI that arrived in guest mode */
 /* Back to user mode.  Without the lock. */
 _Noreturn void trap_return(const struct trapframe *tf);

@@ -105,4 +105,18 @@ trap_resume:
 	rep movsq
 	jmp	trap_restore
 
+/*
+ * void trap_sti_hlt(void): nothing comes between STI, which takes effect one instruction later, and
+ * HLT.  After an NMI that does, trap() starts again with the STI.
+ */
+	.globl	trap_sti_hlt
+	.type	trap_sti_hlt, @function
+trap_sti_hlt:
+	sti
+	.globl	trap_hlt
+trap_hlt:
+	hlt
+	cli
+	ret
+
 	.section .note.GNU-stack, "", @progbits

@@ -16,11 +16,11 @@ svm_enter_guest:
 	push %rdi
 
 	/*
-	 * With GIF clear nothing comes in; with IF set, interrupts end guest mode.
-	 * Nothing comes in between either, since STI takes effect one instruction later.
+	 * With GIF clear nothing comes in; with IF set, interrupts end guest mode.  In this
+	 * order: an NMI behind the STI would end its shadow.
 	 */
-	sti
 	clgi
+	sti
 	mov %rsi, %rax
 	vmload %rax
 	LOAD_GPRS
