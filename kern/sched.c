@@ -211,6 +211,9 @@ void
 sched_preempt(struct cpu *cpu)
 {
 	cpu->resched = true;
+	/* Not every guest that is entered is ended by the interrupt. */
+	if (cpu->env->vcpu)
+		vcpu_recalled(cpu->env->vcpu);
 	cpu_recall(cpu);
 }
 

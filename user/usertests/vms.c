@@ -199,6 +199,48 @@ test_vm_cleanup(void)
 		kill_spinning(shut, sizeof shut);
 }
 
+/*
+ * A guest that is killed just when its last exit waits for the kernel lock, and that no interrupt
+ * ends when it goes on.  start: the TSC at which it begins, end: at which it is killed.
+ */
+static void
+kill_between_exits(uint64_t start, uint64_t end)
+{
+	/* cli; mov $DELAY, %ecx; loop .; mov %al, PAGE, which is not mapped yet; jmp . */
+	static const uint8_t code[] = {0xfa, 0x66, 0xb9, 0x10, 0x27, 0x00, 0x00, 0x67,
+	                               0xe2, 0xfd, 0xa2, 0x00, 0x20, 0xeb, 0xfe};
+	long child = must_fork();
+
+	if (child == 0) {
+		uint32_t vm = new_guest(code, sizeof code);
+
+		while (rdtsc() < start)
+			;
+		for (;;)
+			sys_vcpu_run(vm, 0);
+	}
+	while (rdtsc() < end)
+		;
+	CHECK_RESULT(sys_env_kill(child), 0);
+	CHECK_RESULT(sys_env_wait(child), ENV_WAIT_KILLED);
+}
+
+void
+test_vm_kill_between_exits(void)
+{
+	enum { DELAY = 10000, STEP = DELAY / 4, TRIES = 16, FORK_TICKS = 3000000 };
+	struct sys_info info;
+
+	CHECK_RESULT(sys_sys_info(&info), 0);
+	if (!have_vms() || info.cpus == 1)
+		return;
+	for (int i = 0; i < TRIES; i++) {
+		uint64_t end = rdtsc() + FORK_TICKS + info.tsc_hz / 100;
+
+		kill_between_exits(end + (i - TRIES / 2) * STEP - DELAY, end);
+	}
+}
+
 /* A monitor that has run its guest for a moment, and sleeps. */
 static void
 run_and_sleep(void)
