@@ -1,13 +1,11 @@
 #include "vmm/svm/svm.h"
 
-#include "inc/cpuid.h"
 #include "inc/error.h"
 #include "inc/msr.h"
 #include "inc/x86.h"
 #include "kern/cpu.h"
 #include "kern/trap.h"
 #include "lib/assert.h"
-#include "lib/printf.h"
 #include "lib/string.h"
 #include "vmm/shadow.h"
 
@@ -47,9 +45,6 @@ const struct pt_format npt_format = {
         .write = PTE_W,
 };
 
-uint32_t svm_features; /* CPUID 8000000Ah EDX */
-static uint32_t asids;
-
 /* All ports and all MSRs intercepted, but for the direct MSRs. */
 static uint8_t iopm[IOPM_SIZE] __attribute__((aligned(PAGE_SIZE)));
 static uint8_t msrpm[MSRPM_SIZE] __attribute__((aligned(PAGE_SIZE)));
@@ -76,79 +71,19 @@ msr_allow(void *arg, uint32_t msr)
 	msrpm[base + n / 4] &= (uint8_t) ~(3u << n % 4 * 2);
 }
 
-static const struct {
-	uint32_t feature;
-	const char *text;
-	unsigned int bit;
-} feature_names[] = {
-#define SVM_BIT(b, name, t) {SVM_FEATURE_##name, t, b},
-#include "inc/svmbits.def"
-#undef SVM_BIT
-};
-
-/* What we cannot do without; everything else has a way around it. */
-static const uint32_t features_needed = SVM_FEATURE_NP;
-
-static int
-prove_features(char *why, uint64_t size)
-{
-	for (unsigned int i = 0; i < ARRAY_SIZE(feature_names); i++) {
-		if (!(features_needed & ~svm_features & feature_names[i].feature))
-			continue;
-		snprintf(why, size,
-		         "SVM: the feature \"%s\" is missing (CPUID 8000000Ah EDX bit %u)",
-		         feature_names[i].text, feature_names[i].bit);
-		return -E_NO_HV;
-	}
-	return 0;
-}
-
 static int
 svm_probe(struct hv_caps *caps)
 {
-	struct cpuid_regs r;
+	int err = svm_prove_features(caps);
 
-	if (cpuid(0x80000000, 0).eax < CPUID_SVM || !(cpuid(0x80000001, 0).ecx & CPUIDX1_ECX_SVM))
-		return -E_NO_HV;
-	r = cpuid(CPUID_SVM, 0);
-	svm_features = r.edx;
-	asids = r.ebx;
-	caps->vendor = HV_SVM;
-	caps->msr[caps->words].msr = MSR_VM_CR;
-	caps->msr[caps->words++].value = rdmsr(MSR_VM_CR);
-	caps->msr[caps->words].msr =
-	        CPUID_SVM; /* a CPUID leaf: EDX in the low half, EBX in the high */
-	caps->msr[caps->words++].value = (uint64_t)r.ebx << 32 | r.edx;
-	if (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS) {
-		snprintf(caps->refusal, HV_CAPS_TEXT,
-		         "SVM: the firmware has locked it off (VM_CR bit 4, SVMDIS); "
-		         "switch it on in the firmware's setup");
-		return -E_NO_HV;
-	}
-	if (asids < 2) {
-		snprintf(caps->refusal, HV_CAPS_TEXT,
-		         "SVM: the CPU has no ASID for a guest (CPUID 8000000Ah EBX is %u)", asids);
-		return -E_NO_HV;
-	}
-	if (prove_features(caps->refusal, HV_CAPS_TEXT) < 0)
-		return -E_NO_HV;
+	if (err < 0)
+		return err;
 	caps->nested = 1;
 	svm_decode_init();
 	memset(iopm, 0xff, sizeof(iopm));
 	memset(msrpm, 0xff, sizeof(msrpm));
 	msr_for_each_direct(msr_allow, NULL);
 	return 0;
-}
-
-/* Guests of one CPU would not run on another that is not alike. */
-static bool
-is_like_the_first(void)
-{
-	struct cpuid_regs r = {0};
-
-	if (cpuid(0x80000000, 0).eax >= CPUID_SVM)
-		r = cpuid(CPUID_SVM, 0);
-	return r.edx == svm_features && r.ebx == asids && !(rdmsr(MSR_VM_CR) & VM_CR_SVMDIS);
 }
 
 static int
@@ -158,7 +93,7 @@ svm_cpu_on(void)
 	void *save, *host;
 	int err;
 
-	if (!is_like_the_first())
+	if (!svm_features_proven())
 		return -E_NO_HV;
 	err = host_page_pair(&save, &host);
 	if (err < 0)
@@ -199,7 +134,7 @@ write_controls(struct vcpu *v, struct vmcb *b)
 	b->intercepts2 = intercepts2;
 	b->iopm_pa = image_pa(iopm);
 	b->msrpm_pa = image_pa(msrpm);
-	b->asid = 1 + v->vm->asid % (asids - 1);
+	b->asid = 1 + v->vm->asid % (svm_asids - 1);
 	b->vintr = VINTR_MASKING;
 	b->np_enable = 1;
 	b->ncr3 = v->vm->npt.root;

@@ -63,7 +63,14 @@ _Static_assert(sizeof(struct svm_vcpu) <= PAGE_SIZE, "it has one page");
 
 extern const struct hv_ops hv_svm;
 extern const struct pt_format npt_format;
-extern uint32_t svm_features;
+
+/* caps.c */
+extern uint32_t svm_features; /* CPUID 8000000Ah EDX */
+extern uint32_t svm_asids;    /* EBX: how many there are, the host's 0 among them */
+/* Reads what there is, and proves what we need: -E_NO_HV if it is missing, and why. */
+int svm_prove_features(struct hv_caps *caps);
+/* Has this CPU what was proven?  Guests of one CPU would not run on another that is not alike. */
+bool svm_features_proven(void);
 
 /* Did an invalid exit come from the guest's MOV to CR3? */
 bool svm_is_bad_cr3_write(struct vcpu *v);
