@@ -1,7 +1,7 @@
 #include "kern/audit.h"
 
 #include "inc/x86.h"
-#include "kern/console.h"
+#include "kern/step.h"
 
 /*
  * The walk over page tables, which believes nothing that it reads: an entry leads to a table only

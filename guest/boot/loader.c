@@ -1,4 +1,5 @@
 #include "guest/boot/loader.h"
+#include "guest/boot/cmos.h"
 #include "inc/cpuid.h"
 #include "inc/x86.h"
 #include "lib/guestkernel.h"
@@ -15,17 +16,6 @@ enum {
 };
 
 static uint64_t cpuids;
-
-static uint16_t
-cmos_word(uint8_t reg)
-{
-	uint16_t v;
-
-	outb(CMOS_INDEX, reg);
-	v = inb(CMOS_DATA);
-	outb(CMOS_INDEX, reg + 1);
-	return v | inb(CMOS_DATA) << 8;
-}
 
 /* RAM below 4 GiB in bytes, from 0 to its end, as the CMOS tells. */
 static uint64_t

@@ -1,3 +1,4 @@
+#include "guest/boot/cmos.h"
 #include "guest/kernel/command.h"
 #include "guest/kernel/guest.h"
 #include "inc/mmu.h"
@@ -5,17 +6,6 @@
 /* RAM: what the CMOS says of it, and whether it keeps what is written. */
 
 enum { WORDS_PER_PAGE = PAGE_SIZE / 8 };
-
-static uint16_t
-cmos_word(uint8_t reg)
-{
-	uint16_t v;
-
-	outb(CMOS_INDEX, reg);
-	v = inb(CMOS_DATA);
-	outb(CMOS_INDEX, reg + 1);
-	return v | inb(CMOS_DATA) << 8;
-}
 
 /* A value that depends on the address, so that pages that are one page show. */
 static uint64_t
