@@ -54,6 +54,24 @@ new_guest(const void *code, size_t size)
 	return vm;
 }
 
+void
+delete_guest(uint32_t vm)
+{
+	CHECK_RESULT(sys_vm_destroy(vm), 0);
+	CHECK_RESULT(sys_mem_unmap(RAM, RAM_SIZE), 0);
+	CHECK_RESULT(sys_mem_unmap(RUN, sizeof *RUN), 0);
+}
+
+int
+run_to_out(uint32_t vm)
+{
+	RUN->deadline = rdtsc() + PATIENCE;
+	CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
+	CHECK_RESULT(RUN->exit, VM_EXIT_IO);
+	CHECK_RESULT(RUN->io.port, PORT);
+	return RUN->data[0];
+}
+
 static void
 check_vm_map(uint32_t vm)
 {
