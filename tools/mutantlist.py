@@ -35,6 +35,7 @@ TESTS = {
     "vmx-migrate": boot("vmx", 2, MIGRATE),
     "vmx-asleep": boot("vmx", 2, "usertests vm_kill_asleep; audit"),
     "svm-asleep": boot("svm", 2, "usertests vm_kill_asleep; audit"),
+    "svm-kill": boot("svm", 2, "usertests vm_kill_between_exits; audit"),
     "vmx-threads": boot("vmx", 3, "usertests thread_fork thread_copy thread_unmap thread_sleep "
                                   "vm_fork_running; audit"),
     "qemu-unmap": boot("qemu", 1, "usertests unmap; audit"),
@@ -245,6 +246,9 @@ MUTANTS = [
     Mutant("recall-send", "kern/ipi.c",
            "	lapic_send(cpu->apic_id, T_IPI);\n	while", "	while",
            "vmx-threads", "a recall that is not sent, only its NMI"),
+    Mutant("preempt-vcpu", "kern/sched.c",
+           "		vcpu_recalled(cpu->env->vcpu);\n", "		(void)0;\n",
+           "svm-kill", "a killed guest is entered again"),
     Mutant("catch-up-lock", "kern/lock.c",
            "	tlb_catch_up();\n", "",
            "vmx-threads", "a CPU that waited for the lock does not flush"),
