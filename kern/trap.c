@@ -189,16 +189,6 @@ kill_env(struct env *e, unsigned int vector, uint64_t error)
 	sched_yield();
 }
 
-void
-trap_nmi(void)
-{
-	static uint64_t count;
-
-	if (cpu_nmi())
-		return;
-	kprintf("nestling: NMI %lu on CPU %u ignored\n", (unsigned long)++count, this_cpu()->index);
-}
-
 /* One interrupt T_TIMER may come early: the LAPIC counts at most 32 bits. */
 static void
 timer_interrupt(void)
@@ -262,18 +252,20 @@ trap_wait(void)
 	cpu->interruptible = false;
 }
 
-/*
- * It takes the shadow of an STI with it, so that interrupts could come before the HLT behind, which
- * would then wait for the next one.
- */
 static void
-kernel_nmi(struct trapframe *tf)
+nmi(struct trapframe *tf)
 {
-	trap_nmi();
-	if (tf->rip != (uint64_t)trap_hlt)
-		return;
-	tf->rip = (uint64_t)trap_sti_hlt;
-	tf->rflags &= ~(uint64_t)RFLAGS_IF;
+	static uint64_t count;
+
+	if (!cpu_nmi())
+		kprintf("nestling: NMI %lu on CPU %u ignored\n", (unsigned long)++count,
+		        this_cpu()->index);
+	/* It has ended the shadow of the STI: interrupts could come before the HLT, which would
+	 * then wait for the next one. */
+	if (tf->rip == (uint64_t)trap_hlt) {
+		tf->rip = (uint64_t)trap_sti_hlt;
+		tf->rflags &= ~(uint64_t)RFLAGS_IF;
+	}
 }
 
 /* An exception of user mode. */
@@ -347,7 +339,7 @@ void
 trap(struct trapframe *tf)
 {
 	if (tf->vector == X86_NMI && on_cpu_stack())
-		kernel_nmi(tf);
+		nmi(tf);
 	else if (from_user(tf) && tf->vector != X86_DF && tf->vector != X86_MC)
 		user_trap(tf);
 	else

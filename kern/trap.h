@@ -25,7 +25,6 @@ void trap_interrupt(unsigned int vector);
 void trap_window(void);
 /* Halts until one has come, in the same way. */
 void trap_wait(void);
-void trap_nmi(void); /* an NMI that arrived in guest mode */
 /* Back to user mode.  Without the lock. */
 _Noreturn void trap_return(const struct trapframe *tf);
 void trap_print(const struct trapframe *tf);

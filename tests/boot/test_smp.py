@@ -16,7 +16,8 @@ BEDS = {
 # Where time is instructions: Bochs runs its CPUs in turn, 5 instructions each, on one clock.
 EXACT = ["bochs-vmx", "bochs-svm"]
 USERTESTS = ["preemption wake registers sleep wait_and_kill orphans fork_isolation ipc_value ipc_page",
-             "thread_fork thread_copy thread_unmap thread_sleep thread_audit thread_bad vm_fork_running vm_stats_running",
+             "thread_fork thread_copy thread_unmap thread_sleep thread_audit thread_bad vm_fork_running vm_stats_running "
+             "vm_recall_deaf",
              "unmap vm_memory vm_cleanup vm_kill_asleep vm_kill_between_exits vm_large_split vm_fork",
              "fast_exits vm_times vm_accounts vm_drivers vm_clone_receiver vm_break_together"]
 BURN = re.compile(r"^burn: (\d+) rounds in (\d+) ticks$", re.M)

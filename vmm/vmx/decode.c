@@ -66,12 +66,12 @@ requeue_event(struct vcpu *v)
 
 /* What is delivered ends the shadow that it came in; with TF an entry into one is refused, too. */
 static void
-end_shadow(struct vcpu *v)
+unblock(struct vcpu *v, uint32_t by)
 {
 	uint64_t state = vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY);
 
-	if (state & BLOCKED_STI_OR_SS)
-		vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY, state & ~(uint64_t)BLOCKED_STI_OR_SS);
+	if (state & by)
+		vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY, state & ~(uint64_t)by);
 }
 
 static void
@@ -83,10 +83,13 @@ decode_exception(struct vcpu *v, struct hv_exit *x)
 	x->intr.vector = info & 0xff;
 	x->intr.nmi = (info & HV_EVENT_TYPE) == HV_EVENT_NMI;
 	x->qual = vmcs_read(v, VMCS_EXIT_QUALIFICATION);
-	if (x->intr.nmi)
+	if (x->intr.nmi) {
+		/* Bochs blocks NMIs before it saves that: with it the guest would keep them out. */
+		unblock(v, BLOCKED_NMI);
 		return;
+	}
 	if (x->intr.vector == X86_DB)
-		end_shadow(v);
+		unblock(v, BLOCKED_STI_OR_SS);
 	x->intr.event = event_of(v, info, VMCS_EXIT_INTR_ERROR);
 }
 

@@ -242,12 +242,16 @@ vmx_set_tsc_offset(struct vcpu *v, int64_t offset)
 	vmcs_write(v, VMCS_TSC_OFFSET, (uint64_t)offset);
 }
 
-/* VMX acknowledged the interrupt on the exit: the vector is all that is left of it. */
+/*
+ * VMX acknowledged the interrupt on the exit: the vector is all that is left of it.  An NMI goes
+ * through its gate, for it is IRET that lets the next one in (SDM vol. 3, "Updating Non-Register
+ * State").
+ */
 static void
 vmx_take_interrupt(const struct hv_exit *x)
 {
 	if (x->intr.nmi)
-		trap_nmi();
+		__asm__ volatile("int %0" : : "i"(X86_NMI) : "memory");
 	else
 		trap_interrupt(x->intr.vector);
 }
