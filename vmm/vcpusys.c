@@ -51,6 +51,20 @@ vcpu_kick_own(struct env *e, uint64_t id, uint64_t index)
 	return 0;
 }
 
+/* One vCPU less that could send INIT: of those that only INIT can wake, one looks again. */
+static void
+tell_dead(const struct vm *vm)
+{
+	for (unsigned int i = 0; i < vm->vcpu_count; i++) {
+		const struct vcpu *v = vm->vcpus[i];
+
+		if (v->dead_halt && v->env->guest && v->env->wait == WAIT_HALT) {
+			sched_wake(v->env);
+			return;
+		}
+	}
+}
+
 int64_t
 vcpu_wait(struct env *e, uint64_t id, uint64_t index, uint64_t as)
 {
@@ -62,6 +76,8 @@ vcpu_wait(struct env *e, uint64_t id, uint64_t index, uint64_t as)
 		return -E_INVAL;
 	if (!v->kick) {
 		acct_switch(&v->acct, as, rdtsc());
+		if (as == VM_TIME_HALTED)
+			tell_dead(v->vm);
 		return -E_AGAIN;
 	}
 	v->kick = false;
