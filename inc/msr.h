@@ -51,6 +51,7 @@
 #define VM_CR_SVMDIS           0x10
 #define FEATURE_CONTROL_LOCKED 0x1
 #define FEATURE_CONTROL_VMX    0x4 /* VMXON outside SMX operation */
+#define PAT_RESET              0x0007040600070406ull
 #define APIC_BASE_BSP          0x100
 #define APIC_BASE_X2APIC       0x400
 #define APIC_BASE_ENABLE       0x800

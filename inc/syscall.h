@@ -53,6 +53,7 @@
 	FREE(vcpu_run)   /* (vm id, vcpu): runs until the monitor is needed; see inc/vm.h */       \
 	X(vcpu_get_regs) /* (vm id, vcpu, struct vm_regs *) */                                     \
 	X(vcpu_set_regs) /* (vm id, vcpu, const struct vm_regs *) */                               \
+	X(vcpu_reset) /* (vm id, vcpu): a RESET, as at its creation; E_AGAIN: another runs it */   \
 	X(vcpu_set_back) /* (vm id, vcpu, ticks): its TSC, as if these had not passed */           \
 	X(vcpu_kick)    /* (own vm id, vcpu): its vcpu_run or vcpu_wait comes back, or the next */ \
 	X(vcpu_wait)    /* (vm id, own vcpu, enum vm_time): until it is kicked, as if halted */    \

@@ -69,7 +69,7 @@ struct vm_regs {
 	uint64_t gpr[REG_COUNT];
 	uint64_t rip, rflags;
 	uint64_t cr0, cr2, cr3, cr4, cr8, efer;
-	uint64_t dr6, dr7;
+	uint64_t dr[4], dr6, dr7;
 	struct vm_segment seg[SEG_COUNT];
 	uint64_t gdtr_base, idtr_base;
 	uint32_t gdtr_limit, idtr_limit;
@@ -308,6 +308,7 @@ enum vm_state { VM_READY, VM_RUNNING, VM_HALTED, VM_PAUSED, VM_STOPPED };
  *
  * A paused guest stands still with its clocks: the monitor's devices do not move, and with
  * vcpu_set_back its TSC goes on from where it was.  What it cannot see is that time has passed.
+ * A reset, by the guest or by request, sets its TSC to 0; the devices' time goes on.
  */
 enum vm_request {
 	VM_REQ_STOP = 1 << 0, /* end the VM */

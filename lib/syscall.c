@@ -248,6 +248,12 @@ sys_vcpu_set_regs(uint32_t vm, uint32_t vcpu, const struct vm_regs *regs)
 }
 
 long
+sys_vcpu_reset(uint32_t vm, uint32_t vcpu)
+{
+	return CALL2(vcpu_reset, vm, vcpu);
+}
+
+long
 sys_vcpu_set_back(uint32_t vm, uint32_t vcpu, uint64_t ticks)
 {
 	return CALL3(vcpu_set_back, vm, vcpu, ticks);

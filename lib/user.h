@@ -57,6 +57,7 @@ long sys_vcpu_create(uint32_t vm, struct vm_run *va);
 long sys_vcpu_run(uint32_t vm, uint32_t vcpu);
 long sys_vcpu_get_regs(uint32_t vm, uint32_t vcpu, struct vm_regs *regs);
 long sys_vcpu_set_regs(uint32_t vm, uint32_t vcpu, const struct vm_regs *regs);
+long sys_vcpu_reset(uint32_t vm, uint32_t vcpu);
 long sys_vcpu_set_back(uint32_t vm, uint32_t vcpu, uint64_t ticks);
 long sys_vcpu_kick(uint32_t vm, uint32_t vcpu);
 long sys_vcpu_wait(uint32_t vm, uint32_t vcpu, enum vm_time as);

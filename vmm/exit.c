@@ -212,14 +212,6 @@ exit_cr_access(struct vcpu *v, struct hv_exit *x)
  * Debug registers: DR0 to DR3 and DR6 are the vCPU's and in the hardware while
  * it is loaded; DR7 is the control block's.
  */
-static void
-dr_hardware(struct vcpu *v)
-{
-	write_dr0(v->dr[0]);
-	write_dr1(v->dr[1]);
-	write_dr2(v->dr[2]);
-	write_dr3(v->dr[3]);
-}
 
 /*
  * The exit comes before the processor's own checks (SDM vol. 3, "Instructions That
@@ -257,7 +249,7 @@ exit_mov_dr(struct vcpu *v, struct hv_exit *x)
 		hv->set_dr7(v, (value & DR7_WRITABLE) | DR7_FIXED);
 	} else {
 		v->dr[dr] = value;
-		dr_hardware(v);
+		state_load_dr(v);
 	}
 	return HV_SKIP;
 }

@@ -197,6 +197,9 @@ struct hv_ops {
 	int (*cpu_on)(void); /* VMXON / EFER.SVME on this CPU */
 	void (*cpu_off)(void);
 	int (*vcpu_init)(struct vcpu *v);
+	/* Guest state that only the control block has, but what set_regs sets, is as after a RESET.
+	 */
+	void (*reset)(struct vcpu *v);
 	void (*vcpu_free)(struct vcpu *v);
 	/* `to`, which is new, gets the guest state in the control block of `from`. */
 	void (*vcpu_copy)(struct vcpu *to, struct vcpu *from);
@@ -309,6 +312,7 @@ int64_t vcpu_set_regs(struct env *e, uint64_t id, uint64_t vcpu, uint64_t regs_v
 int64_t vcpu_set_back(struct env *e, uint64_t id, uint64_t vcpu, uint64_t ticks);
 /* For the VM's own monitor. */
 int64_t vcpu_kick_own(struct env *e, uint64_t id, uint64_t vcpu);
+int64_t vcpu_reset_own(struct env *e, uint64_t id, uint64_t vcpu);
 /* -E_AGAIN: it has not been kicked yet, and the caller waits, in the state VM_TIME_HALTED or
  * VM_TIME_PAUSED. */
 int64_t vcpu_wait(struct env *e, uint64_t id, uint64_t vcpu, uint64_t as);

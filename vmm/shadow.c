@@ -113,6 +113,13 @@ shadow_set_efer(struct vcpu *v, uint64_t value)
 }
 
 void
+shadow_reset(struct vcpu *v)
+{
+	v->shadow->guest = (struct shadow_regs){0};
+	shadow_reload(v);
+}
+
+void
 shadow_copy(struct vcpu *to, const struct vcpu *from)
 {
 	to->shadow->guest = from->shadow->guest;

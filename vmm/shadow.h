@@ -200,6 +200,8 @@ void shadow_set_cr(struct vcpu *v, unsigned int cr, uint64_t value);
 void shadow_set_efer(struct vcpu *v, uint64_t value);
 /* All registers of another vCPU's guest, for one that has not run yet. */
 void shadow_copy(struct vcpu *to, const struct vcpu *from);
+/* The guest's paging registers are 0, as before the first entry.  With the kernel lock. */
+void shadow_reset(struct vcpu *v);
 void shadow_invlpg(struct vcpu *v, uint64_t gva);
 /* A page fault: a shadow that is missing, the guest's own, or device memory. */
 enum hv_action shadow_fault(struct vcpu *v, struct hv_exit *x);

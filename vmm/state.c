@@ -30,6 +30,12 @@ static const struct state_msr state_msrs[] = {
         {MSR_KERNEL_GS_BASE, __builtin_offsetof(struct vcpu, kernel_gs_base)},
 };
 
+static uint64_t *
+state_msr(struct vcpu *v, unsigned int i)
+{
+	return (uint64_t *)((char *)v + state_msrs[i].offset);
+}
+
 /* Bytes that XSAVE or FXSAVE writes (SDM vol. 1, "Extended Region of an XSAVE Area"). */
 static uint32_t
 area_size(void)
@@ -53,12 +59,21 @@ state_init(struct vcpu *v)
 
 	if (!area)
 		return -E_NO_MEM;
+	v->fpu = area;
+	return 0;
+}
+
+void
+state_reset(struct vcpu *v)
+{
+	char *area = v->fpu;
+
+	memset(area, 0, area_size());
 	*(uint16_t *)(area + FXSAVE_FCW) = FCW_RESET;
 	*(uint32_t *)(area + FXSAVE_MXCSR) = MXCSR_RESET;
-	v->fpu = area;
 	v->xcr0 = XCR0_X87;
-	v->dr6 = DR6_FIXED;
-	return 0;
+	for (unsigned int i = 0; i < ARRAY_SIZE(state_msrs); i++)
+		*state_msr(v, i) = 0;
 }
 
 /* Of what is in memory: both are off their CPUs. */
@@ -83,14 +98,20 @@ fpu_close(void)
 }
 
 void
-state_load(struct vcpu *v)
+state_load_dr(const struct vcpu *v)
 {
-	for (unsigned int i = 0; !hv->entry_switches_msrs && i < ARRAY_SIZE(state_msrs); i++)
-		wrmsr(state_msrs[i].msr, *(uint64_t *)((char *)v + state_msrs[i].offset));
 	write_dr0(v->dr[0]);
 	write_dr1(v->dr[1]);
 	write_dr2(v->dr[2]);
 	write_dr3(v->dr[3]);
+}
+
+void
+state_load(struct vcpu *v)
+{
+	for (unsigned int i = 0; !hv->entry_switches_msrs && i < ARRAY_SIZE(state_msrs); i++)
+		wrmsr(state_msrs[i].msr, *state_msr(v, i));
+	state_load_dr(v);
 	fpu_open();
 	if (state_xcr0_allowed()) {
 		__asm__ volatile("xrstor64 %0"
@@ -107,7 +128,7 @@ void
 state_save(struct vcpu *v)
 {
 	for (unsigned int i = 0; !hv->entry_switches_msrs && i < ARRAY_SIZE(state_msrs); i++)
-		*(uint64_t *)((char *)v + state_msrs[i].offset) = rdmsr(state_msrs[i].msr);
+		*state_msr(v, i) = rdmsr(state_msrs[i].msr);
 	fpu_open();
 	if (state_xcr0_allowed())
 		__asm__ volatile("xsave64 %0"

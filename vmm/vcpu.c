@@ -19,29 +19,6 @@ static uint64_t last_serial;
 
 enum { RUN_PAGES = sizeof(struct vm_run) / PAGE_SIZE };
 
-/* The processor's state after a reset (SDM vol. 3, "Processor State After Reset"). */
-static const struct vm_regs reset_regs = {
-        .gpr[REG_RDX] = 0x600,
-        .rip = 0xfff0,
-        .rflags = RFLAGS_FIXED,
-        .cr0 = CR0_ET | CR0_NW | CR0_CD,
-        .dr6 = DR6_FIXED,
-        .dr7 = DR7_FIXED,
-        .gdtr_limit = 0xffff,
-        .idtr_limit = 0xffff,
-        .seg =
-                {
-                        [SEG_ES] = {.limit = 0xffff, .ar = 0x93},
-                        [SEG_CS] = {.sel = 0xf000, .base = 0xffff0000, .limit = 0xffff, .ar = 0x9b},
-                        [SEG_SS] = {.limit = 0xffff, .ar = 0x93},
-                        [SEG_DS] = {.limit = 0xffff, .ar = 0x93},
-                        [SEG_FS] = {.limit = 0xffff, .ar = 0x93},
-                        [SEG_GS] = {.limit = 0xffff, .ar = 0x93},
-                        [SEG_LDTR] = {.limit = 0xffff, .ar = 0x82},
-                        [SEG_TR] = {.limit = 0xffff, .ar = 0x8b},
-                },
-};
-
 /* Two frames, mapped side by side for the monitor: the control page and data[]. */
 static int
 run_init(struct vcpu *v, struct aspace *as, uint64_t va)
@@ -100,12 +77,7 @@ vcpu_init(struct vcpu *v)
 		return err;
 	if ((err = hv->vcpu_init(v)) < 0)
 		goto fail;
-	vcpu_current(v);
-	memcpy(v->gpr, reset_regs.gpr, sizeof(v->gpr));
-	/* A guest's TSC counts from its creation, on all of its vCPUs. */
-	v->tsc_offset = v->index ? v->vm->vcpus[0]->tsc_offset : -(int64_t)rdtsc();
-	hv->set_tsc_offset(v, v->tsc_offset);
-	if ((err = hv->set_regs(v, &reset_regs)) == 0)
+	if ((err = vcpu_reset(v)) == 0)
 		return 0;
 fail:
 	shadow_free(v);
@@ -140,9 +112,7 @@ vcpu_new(struct vm *vm, struct env *e, uint64_t run_va)
 	v->serial = ++last_serial;
 	fetch_init(v);
 	v->attention = true;
-	v->misc_enable = 1; /* fast strings */
 	v->apic_base = v->index ? 0 : APIC_BASE_BSP;
-	v->stopped = !hv_caps.nested; /* as long as it is in real mode */
 	if ((err = run_init(v, e->as, run_va)) < 0) {
 		vcpu_release(v);
 		return err;

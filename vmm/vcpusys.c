@@ -6,7 +6,6 @@
 #include "kern/lock.h"
 #include "kern/sched.h"
 #include "lib/string.h"
-#include "vmm/shadow.h"
 
 /* The system calls on virtual CPUs. */
 
@@ -182,9 +181,23 @@ vcpu_get_regs(struct env *e, uint64_t id, uint64_t index, uint64_t regs_va)
 	regs.cr2 = v->cr2;
 	regs.cr8 = v->cr8;
 	regs.dr6 = v->dr6;
+	memcpy(regs.dr, v->dr, sizeof(regs.dr));
 	hv->get_regs(v, &regs);
 	vcpu_put_back(e, v);
 	return copy_out(e->as, regs_va, &regs, sizeof(regs));
+}
+
+int64_t
+vcpu_reset_own(struct env *e, uint64_t id, uint64_t index)
+{
+	struct vcpu *v;
+	int err = vcpu_take(e, id, index, &v);
+
+	if (err < 0)
+		return err;
+	err = vcpu_reset(v);
+	vcpu_put_back(e, v);
+	return err;
 }
 
 int64_t
@@ -233,21 +246,7 @@ vcpu_set_regs(struct env *e, uint64_t id, uint64_t index, uint64_t regs_va)
 	if (!regs_valid(&regs))
 		return -E_INVAL;
 	vcpu_current(v);
-	memcpy(v->gpr, regs.gpr, sizeof(regs.gpr));
-	v->cr2 = regs.cr2;
-	v->cr8 = regs.cr8;
-	v->dr6 = (regs.dr6 & DR6_WRITABLE) | DR6_FIXED;
-	v->halted = false;
-	v->dead_halt = false;
-	v->stopped = false;
-	v->event.info = 0;
-	v->held_irq = 0;
-	v->in.pending = PENDING_NONE;
-	v->mmio.again = false;
-	gmem_forget_code(v);
-	/* The monitor may have made page tables anew as well, which no fault has told of. */
-	if (v->shadow)
-		shadow_unwatch(v->shadow, 0, UINT64_MAX);
+	vcpu_take_regs(v, &regs);
 	/* PAE paging reads guest memory, which takes the lock. */
 	spin_unlock(&kernel_lock);
 	err = hv->set_regs(v, &regs);

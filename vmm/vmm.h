@@ -57,6 +57,12 @@ void vcpu_delete(struct vcpu *v);
 /* Calls fn for each page that the kernel keeps for the vCPU; NULL stands for none. */
 void vcpu_pages(const struct vcpu *v, void (*fn)(const void *page));
 
+/* reset.c */
+/* As after a RESET, with the TSC at 0: vCPU 0's, which the others' follow.  -E_ as set_regs. */
+int vcpu_reset(struct vcpu *v);
+/* What of them is not the back end's.  v, which is current, forgets what it was about to do. */
+void vcpu_take_regs(struct vcpu *v, const struct vm_regs *regs);
+
 /* vcpusys.c */
 struct vcpu *vcpu_of(struct env *e, uint64_t vm_id, uint64_t index); /* NULL: not e's */
 
@@ -115,9 +121,11 @@ uint64_t vm_overhead(const struct vm *vm);
 
 /* state.c: guest registers that neither VMX nor SVM switches at an entry. */
 int state_init(struct vcpu *v);                            /* FPU area; -E_NO_MEM */
+void state_reset(struct vcpu *v);                          /* in memory: it is off its CPU */
 void state_copy(struct vcpu *to, const struct vcpu *from); /* FPU area */
 void state_load(struct vcpu *v);
 void state_save(struct vcpu *v);
+void state_load_dr(const struct vcpu *v); /* DR0 to DR3 */
 uint64_t state_xcr0_allowed(void);
 
 /* inject.c */

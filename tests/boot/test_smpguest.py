@@ -160,11 +160,13 @@ def test_hostile_guests(bed, machine):
     m = machine(**BEDS[bed], run=audited(
         "".join(f"vm {guest} --cpus 2 -q --paging={paging};"
                 for guest in HOSTILE for paging in ("nested", "shadow")) +
+        "vm t/ap-reset --cpus 2 -q; vm t/ap-reset --cpus 2 -q --paging=shadow;"
         "vm guest --cpus 9; vm guest --cpus 0; vm guest --cpus 8 -q -c 'smp'"))
     m.finish()
     for message in HOSTILE.values():
         guests = sum(message in other for other in HOSTILE.values())
         assert m.output.count(message) == 2 * guests
+    assert m.output.count("ap-reset: PASS") == 2
     assert m.output.count("expected a number of vCPUs from 1 to 8") == 2
     assert "PASS smp: 8 CPUs" in m.output and "FAIL smp" not in m.output
     assert_clean(m)

@@ -66,6 +66,7 @@ HOSTILE = {
     "t/tss16": None,
     "t/real-gp": None,
     "t/pitfast": None,
+    "t/cpu-reset": None,
 }
 
 # Guests that never end and never leave the CPU by themselves.

@@ -250,6 +250,8 @@ do_questions(void)
 	sys_vm_post(id, one_in(4) ? which : 1u << below(5));
 	sys_vm_requests(id, false);
 	sys_vcpu_set_back(id, one_in(8), odd_number());
+	if (one_in(8))
+		sys_vcpu_reset(id, one_in(8));
 	sys_vm_info(below(3), out);
 	sys_vm_stats(id, one_in(2) ? VM_ALL_VCPUS : which, out);
 	sys_vm_mark(id, out, one_in(8) ? (void *)odd_number() : answer[1]);

@@ -99,14 +99,16 @@ check_vm_map(uint32_t vm)
 static void
 check_vcpu(uint32_t vm)
 {
-	struct vm_regs regs;
+	struct vm_regs fresh, regs;
 
 	CHECK(sys_vcpu_run(vm, 0) < 0);
+	CHECK_RESULT(sys_vcpu_reset(vm, 0), -E_BAD_VM);
 	CHECK(sys_vcpu_get_regs(vm, 0, &regs) < 0);
 	CHECK(sys_vcpu_create(vm, (void *)KERNBASE) < 0);
 	CHECK(sys_vcpu_create(vm, (void *)(URUN_BASE + 1)) < 0);
 	CHECK(sys_vcpu_create(vm, (void *)UTEXT) < 0);
 	CHECK_RESULT(sys_vcpu_create(vm, RUN), 0);
+	CHECK_RESULT(sys_vcpu_get_regs(vm, 0, &fresh), 0);
 	CHECK(sys_vcpu_create(vm, RUN + 1) < 0);
 	CHECK(sys_vcpu_run(vm, 1) < 0);
 	CHECK(sys_vcpu_run(vm + 1, 0) < 0);
@@ -118,6 +120,11 @@ check_vcpu(uint32_t vm)
 		CHECK_RESULT(sys_vcpu_run(vm, 0), 0);
 		CHECK_RESULT(RUN->exit, VM_EXIT_STOP);
 	}
+	CHECK_RESULT(sys_vcpu_reset(vm, 1), -E_BAD_VM);
+	CHECK_RESULT(sys_vcpu_reset(vm + 1, 0), -E_BAD_VM);
+	CHECK_RESULT(sys_vcpu_reset(vm, 0), 0);
+	CHECK_RESULT(sys_vcpu_get_regs(vm, 0, &regs), 0);
+	CHECK(memcmp(&regs, &fresh, sizeof regs) == 0);
 }
 
 void

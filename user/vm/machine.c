@@ -242,6 +242,21 @@ machine_create(struct machine *m, const struct options *o)
 	return STATUS_ERROR;
 }
 
+/* vCPU 0 comes first, whose TSC the others take over. */
+static void
+reset_vcpus(struct machine *m)
+{
+	for (unsigned int i = 0; i < m->smp.count; i++) {
+		long err;
+
+		/* Another's thread may just be about to sleep. */
+		while ((err = sys_vcpu_reset(m->vm, i)) == -E_AGAIN)
+			sys_env_yield();
+		if (err < 0)
+			panic("vCPU %u refuses a reset: %s", i, error_text(err));
+	}
+}
+
 void
 machine_reset(struct machine *m)
 {
@@ -254,6 +269,7 @@ machine_reset(struct machine *m)
 	if (m->smp.count > 1)
 		lapics_reset(&m->lapics);
 	control_reset(m);
+	reset_vcpus(m);
 	m->run->irq_ready = 0;
 	m->state = RUN_ON;
 	if (m->opts.kernel)

@@ -22,7 +22,6 @@ enum {
 /* V_INTR_MASKING: the host's IF, not the guest's, decides about physical interrupts. */
 #define VINTR_IRQ     (BIT(8) | 0xfull << 16 | BIT(20)) /* pending, top priority, whatever the TPR */
 #define VINTR_MASKING BIT(24)
-#define PAT_RESET     0x0007040600070406ull
 
 static const uint32_t intercepts1 = SVM_ICPT_INTR | SVM_ICPT_NMI | SVM_ICPT_INIT | SVM_ICPT_RDPMC |
                                     SVM_ICPT_CPUID | SVM_ICPT_RSM | SVM_ICPT_INVD | SVM_ICPT_HLT |
@@ -138,7 +137,6 @@ write_controls(struct vcpu *v, struct vmcb *b)
 	b->vintr = VINTR_MASKING;
 	b->np_enable = 1;
 	b->ncr3 = v->vm->npt.root;
-	b->pat = PAT_RESET;
 	if (v->shadow)
 		svm_shadow_controls(b);
 }
@@ -154,9 +152,18 @@ svm_vcpu_init(struct vcpu *v)
 	v->backend = x;
 	x->vmcb = vmcb;
 	x->vmcb_pa = kva_pa(vmcb);
-	x->shielded = SVM_NO_RIP;
 	write_controls(v, x->vmcb);
 	return 0;
+}
+
+static void
+svm_reset(struct vcpu *v)
+{
+	struct svm_vcpu *x = v->backend;
+
+	memset(&x->vmcb->es, 0, sizeof(*x->vmcb) - __builtin_offsetof(struct vmcb, es));
+	x->vmcb->pat = PAT_RESET;
+	x->shielded = SVM_NO_RIP;
 }
 
 static void
@@ -400,6 +407,7 @@ const struct hv_ops hv_svm = {
         .cpu_on = svm_cpu_on,
         .cpu_off = svm_cpu_off,
         .vcpu_init = svm_vcpu_init,
+        .reset = svm_reset,
         .vcpu_free = svm_vcpu_free,
         .vcpu_copy = svm_vcpu_copy,
         .host_pages = svm_host_pages,

@@ -24,7 +24,6 @@ enum {
 	EPTP_WALK_4 = 3 << 3,
 	EPTP_WB = 6,
 	PENDING_SINGLE_STEP = 1 << 14,
-	PAT_RESET_LOW = 0x00070406, /* both halves (SDM vol. 3, "IA32_PAT MSR") */
 };
 
 const struct pt_format ept_format = {
@@ -163,13 +162,18 @@ vmx_vcpu_init(struct vcpu *v)
 	vmcs_write(v, VMCS_CR4_MASK, ~cr4_allowed());
 	if (v->shadow)
 		vmx_shadow_controls(v);
-	vmx_set_msr(v, MSR_PAT, (uint64_t)PAT_RESET_LOW << 32 | PAT_RESET_LOW);
+	vmcs_put(v);
+	return 0;
+}
+
+static void
+vmx_reset(struct vcpu *v)
+{
+	vmx_set_msr(v, MSR_PAT, PAT_RESET);
 	vmcs_write(v, VMCS_GUEST_DEBUGCTL, 0);
 	vmcs_write(v, VMCS_GUEST_SYSENTER_CS, 0);
 	vmcs_write(v, VMCS_GUEST_SYSENTER_ESP, 0);
 	vmcs_write(v, VMCS_GUEST_SYSENTER_EIP, 0);
-	vmcs_put(v);
-	return 0;
 }
 
 /* All that an instruction's end can do; apart from the common case, which needs no stack. */
@@ -363,6 +367,7 @@ const struct hv_ops hv_vmx = {
         .cpu_on = vmx_cpu_on,
         .cpu_off = vmx_cpu_off,
         .vcpu_init = vmx_vcpu_init,
+        .reset = vmx_reset,
         .vcpu_free = vmcs_free,
         .vcpu_copy = vmcs_copy,
         .host_pages = vmx_host_pages,
