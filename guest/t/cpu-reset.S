@@ -1,6 +1,6 @@
 /*
  * What a RESET leaves of a processor: nothing.  Changes all that it can, lets the keyboard controller
- * reset the machine, and must find everything as it was at its first start.
+ * reset the machine, and must find everything as it was at its first start.  Needs XSAVE.
  */
 #include "guest/t/t.inc"
 #define MARK		0x500		/* RAM stays: 1 at the second start, */
