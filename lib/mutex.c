@@ -2,16 +2,18 @@
 
 #include "lib/user.h"
 
-/* Whoever has waited takes the lock as awaited, since it does not know of others that wait. */
 void
-mutex_wait(struct mutex *m)
+mutex_wait(struct mutex *m, uint32_t ticket)
 {
-	while (__atomic_exchange_n(&m->state, MUTEX_AWAITED, __ATOMIC_ACQUIRE) != MUTEX_FREE)
-		sys_mem_wait(&m->state, MUTEX_AWAITED);
+	uint32_t serving;
+
+	while ((serving = __atomic_load_n(&m->serving, __ATOMIC_ACQUIRE)) != ticket)
+		sys_mem_wait(&m->serving, serving);
 }
 
+/* Only one of them has the ticket, but who that is nobody else knows. */
 void
 mutex_wake(struct mutex *m)
 {
-	sys_mem_wake(&m->state, 1);
+	sys_mem_wake(&m->serving, UINT32_MAX);
 }

@@ -4,11 +4,11 @@
 
 /* Threads that share a lock, and that drive the vCPUs of one VM. */
 
-enum { STACK = 0x4000, THREADS = 4, ROUNDS = 2000, VCPUS = 2 };
+enum { STACK = 0x4000, THREADS = 4, ROUNDS = 2000, ROUNDS_HOGGED = 20, VCPUS = 2 };
 
 static volatile uint32_t word, answers, parked;
 static struct mutex mutex;
-static uint64_t counted;
+static volatile uint64_t counted;
 
 static char *
 stack_of(unsigned int n)
@@ -70,6 +70,42 @@ test_mutex(void)
 	CHECK_RESULT(counted, THREADS * ROUNDS);
 	for (unsigned int i = 0; i < THREADS; i++)
 		CHECK_RESULT(sys_env_wait(ids[i]), 0);
+}
+
+/* Has the lock nearly always, each time for longer than a slice; counts when it was not its turn.
+ */
+static void
+hog(void *arg)
+{
+	struct sys_info info;
+	bool awaited = false;
+
+	(void)arg;
+	sys_sys_info(&info);
+	for (unsigned int i = 0; answers == 0 && i < ROUNDS_HOGGED; i++) {
+		mutex_lock(&mutex);
+		if (awaited && answers == 0)
+			counted++;
+		word = 1;
+		for (uint64_t until = rdtsc() + info.tsc_hz / 50; rdtsc() < until;)
+			awaited = mutex.next != mutex.serving + 1;
+		mutex_unlock(&mutex);
+	}
+	sys_env_exit(0);
+}
+
+void
+test_mutex_fair(void)
+{
+	long id = thread(0, hog, NULL);
+
+	while (word == 0)
+		sys_env_yield();
+	mutex_lock(&mutex);
+	answers = 1;
+	mutex_unlock(&mutex);
+	CHECK_RESULT(sys_env_wait(id), 0);
+	CHECK_RESULT(counted, 0);
 }
 
 static uint32_t vm;
