@@ -138,6 +138,16 @@ from_bcd(uint16_t v)
 	return (v >> 12) * 1000u + (v >> 8 & 0xf) * 100u + (v >> 4 & 0xf) * 10u + (v & 0xf);
 }
 
+/* By twos from an even number, once with the output high and once with it low. */
+static uint32_t
+square_count(const struct pit_channel *c, uint64_t t)
+{
+	uint64_t high = (c->reload + 1) / 2;
+
+	t %= c->reload;
+	return (c->reload & ~1u) - 2 * (t < high ? t : t - high);
+}
+
 static uint16_t
 count(const struct pit_channel *c, uint64_t now)
 {
@@ -147,7 +157,7 @@ count(const struct pit_channel *c, uint64_t now)
 	if (!c->loaded)
 		return 0;
 	if (c->mode == 3)
-		n = c->reload - 2 * t % c->reload; /* by twos, twice a period */
+		n = square_count(c, t);
 	else if (c->mode == 2)
 		n = c->reload - t % c->reload;
 	else

@@ -408,6 +408,25 @@ test_square_wave(void **state)
 	assert_true(out2());
 }
 
+/* As the 8254's data sheet draws it. */
+static void
+test_square_wave_count(void **state)
+{
+	static const uint16_t even[] = {4, 2, 4, 2, 4}, odd[] = {4, 2, 0, 4, 2, 4, 2, 0};
+
+	(void)state;
+	program(0, 3, 4);
+	for (unsigned int i = 0; i < sizeof even / sizeof even[0]; i++) {
+		assert_int_equal(read_count(0), even[i]);
+		wait_periods(1);
+	}
+	program(0, 3, 5);
+	for (unsigned int i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+		assert_int_equal(read_count(0), odd[i]);
+		wait_periods(1);
+	}
+}
+
 static void
 test_port61(void **state)
 {
@@ -447,4 +466,5 @@ UNIT_MAIN(T(test_idle), T(test_periodic_interrupt), T(test_late), T(test_one_sho
           T(test_due_at_write), T(test_latch_keeps_interrupt), T(test_fastest_interrupts),
           T(test_stopped_by_control_word), T(test_counting), T(test_latch), T(test_single_bytes),
           T(test_bcd), T(test_read_back), T(test_calibration), T(test_gate_trigger),
-          T(test_gate_holds), T(test_square_wave), T(test_port61), T(test_shortest))
+          T(test_gate_holds), T(test_square_wave), T(test_square_wave_count), T(test_port61),
+          T(test_shortest))
