@@ -75,30 +75,13 @@ struct string_op {
 	bool steps; /* RFLAGS.TF: there is a trap after each item */
 };
 
-/* Outside 64-bit mode the segment must be usable and hold the chunk's items. */
+/* Outside 64-bit mode the segment must hold the chunk's items. */
 static bool
-segment_holds(const struct vm_segment *seg, const struct string_op *op, unsigned int size)
+chunk_fits(const struct vm_segment *seg, const struct string_op *op, unsigned int size)
 {
 	uint64_t bytes = (uint64_t)op->count * size;
-	uint64_t first = op->down ? op->offset + size - bytes : op->offset;
-	uint64_t top = seg->ar & SEG_AR_DB ? UINT32_MAX : UINT16_MAX;
 
-	if (seg->ar & SEG_AR_UNUSABLE)
-		return false;
-	if ((seg->ar & (SEG_AR_CODE | SEG_AR_DOWN)) == SEG_AR_DOWN)
-		return first > seg->limit && first + bytes - 1 <= top;
-	return first + bytes - 1 <= seg->limit;
-}
-
-/* Protected mode: may it be read for output, or written for input? */
-static bool
-segment_permits(struct vcpu *v, const struct vm_segment *seg, bool in)
-{
-	if (!(hv->get_cr(v, 0) & CR0_PE) || (hv->get_rflags(v) & RFLAGS_VM))
-		return true;
-	if (in)
-		return (seg->ar & (SEG_AR_CODE | SEG_AR_RW)) == SEG_AR_RW;
-	return !(seg->ar & SEG_AR_CODE) || (seg->ar & SEG_AR_RW);
+	return segment_holds(seg, op->down ? op->offset + size - bytes : op->offset, bytes);
 }
 
 /*
@@ -145,11 +128,11 @@ string_start(struct vcpu *v, const struct hv_exit *x, struct string_op *op)
 		return false;
 	op->gva = (uint32_t)(op->offset + seg.base);
 	op->count = chunk_items(op, x->io.size, x->io.addr_size);
-	if (segment_holds(&seg, op, x->io.size))
+	if (chunk_fits(&seg, op, x->io.size))
 		return true;
 	/* The chunk may reach beyond the limit where its first item does not. */
 	op->count = 1;
-	return segment_holds(&seg, op, x->io.size);
+	return chunk_fits(&seg, op, x->io.size);
 }
 
 static uint64_t

@@ -64,6 +64,36 @@ refuse_insn(struct vcpu *v, const struct hv_exit *x, const struct hv_insn *i)
 	return action;
 }
 
+/* The processor exits at the first operand that it touches, and has not checked the other one. */
+static bool
+operand_allowed(struct vcpu *v, const struct hv_insn *i, const struct insn_regs *regs,
+                enum vm_seg segment, bool write)
+{
+	uint64_t gva = insn_mem_gva(&i->insn, &i->mem, regs, write);
+	struct vm_segment seg;
+
+	if (i->insn.mode == INSN_64)
+		return true;
+	hv->get_segment(v, segment, &seg);
+	return segment_permits(v, &seg, write) &&
+	       segment_holds(&seg, (uint32_t)(gva - regs->base[segment]), i->mem.width);
+}
+
+/* True after an exception. */
+static bool
+segment_fault(struct vcpu *v, const struct hv_insn *i, const struct insn_regs *regs)
+{
+	enum vm_seg source = i->insn.segment == SEG_COUNT ? SEG_DS : i->insn.segment;
+
+	if (!operand_allowed(v, i, regs, source, false))
+		inject_exception_error(v, source == SEG_SS ? X86_SS : X86_GP, 0);
+	else if (!operand_allowed(v, i, regs, SEG_ES, true))
+		inject_exception_error(v, X86_GP, 0);
+	else
+		return false;
+	return true;
+}
+
 /*
  * MOVS has two operands, either or both in device memory.  What can fault does so before a device
  * sees anything.
@@ -76,6 +106,8 @@ movs(struct vcpu *v, const struct hv_exit *x, const struct hv_insn *i, const str
 	struct gmem_fault f;
 
 	to = insn_mem_gva(&i->insn, &i->mem, regs, true);
+	if (segment_fault(v, i, regs))
+		return HV_RESUME;
 	if (gmem_translate(v, from, VM_ACCESS_READ, &from_gpa, &f) < 0)
 		return io_fault(v, &f, VM_ACCESS_READ);
 	if (gmem_translate(v, to, VM_ACCESS_WRITE, &v->mmio.to_gpa, &f) < 0 ||

@@ -92,6 +92,12 @@ vcpu_insn_regs(struct vcpu *v, const struct insn *insn, struct insn_regs *regs)
 		vcpu_bases(v, insn, regs->base);
 }
 
+/* segment.c, for what is not in 64-bit mode */
+/* May it be written, or read?  In protected mode its type says so. */
+bool segment_permits(struct vcpu *v, const struct vm_segment *seg, bool write);
+/* Is it usable, and are these offsets within its limit? */
+bool segment_holds(const struct vm_segment *seg, uint64_t first, uint64_t bytes);
+
 /* stop.c */
 /* An access outside RAM that ends the VM: VM_EXIT_MEM. */
 enum hv_action vcpu_no_memory(struct vcpu *v, uint64_t gpa, uint32_t access, enum vm_mem_why why);

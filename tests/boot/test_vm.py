@@ -52,6 +52,7 @@ HOSTILE = {
     "t/wild-pt": "where there is no memory",
     "t/mmio": None,
     "t/mmio16": None,
+    "t/mmio-seg": None,
     "t/mmio-exec": "guest executed device memory at guest-physical address 0xfed00000: code",
     "t/tangle": "device memory at guest-physical address 0xfed00000: there are page tables",
     "t/spaces": None,
