@@ -441,6 +441,8 @@ driver_is_killed(void)
 static void
 check_ends(void)
 {
+	const uint32_t self = sys_env_id();
+	struct ipc_msg started;
 	uint64_t before;
 	long child;
 
@@ -453,9 +455,11 @@ check_ends(void)
 	child = must_fork();
 	if (child == 0) {
 		start_guest();
+		CHECK_RESULT(sys_ipc_send(self, 0, NULL), 0);
 		for (;;)
 			sys_vcpu_run(vm, 0);
 	}
+	CHECK_RESULT(sys_ipc_recv(&started, NULL), 0);
 	sys_env_sleep(20000);
 	CHECK_RESULT(sys_env_kill(child), 0);
 	CHECK_RESULT(sys_env_wait(child), ENV_WAIT_KILLED);
