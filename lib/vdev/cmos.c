@@ -272,25 +272,31 @@ ram_units(uint64_t ram, uint64_t from, uint64_t unit)
 void
 cmos_init(struct cmos *c, const struct vdev_clock *clock, const struct cmos_config *config)
 {
-	const uint64_t kib = 1024, mib = 1024 * kib;
-	uint64_t base = config->low_ram < 640 * kib ? config->low_ram : 640 * kib;
-
-	*c = (struct cmos){.epoch = config->epoch, .clock = *clock};
-	c->ram[RTC_A] = A_DEFAULT;
-	c->ram[RTC_B] = B_24_HOURS;
+	*c = (struct cmos){
+	        .epoch = config->epoch,
+	        .low_ram = config->low_ram,
+	        .high_ram = config->high_ram,
+	        .clock = *clock,
+	};
 	c->ram[RTC_D] = D_VALID;
-	c->ram[CMOS_EQUIPMENT] = EQUIPMENT;
-	store(c, CMOS_BASE_RAM, 2, base / kib);
-	store(c, CMOS_EXTENDED_RAM, 2, ram_units(config->low_ram, mib, kib));
-	store(c, CMOS_EXTENDED_RAM2, 2, ram_units(config->low_ram, mib, kib));
-	store(c, CMOS_RAM_16M, 2, ram_units(config->low_ram, 16 * mib, 64 * kib));
-	store(c, CMOS_RAM_4G, 3, config->high_ram / (64 * kib));
+	cmos_reset(c);
 }
 
 void
 cmos_reset(struct cmos *c)
 {
+	const uint64_t kib = 1024, mib = 1024 * kib;
+	uint64_t base = c->low_ram < 640 * kib ? c->low_ram : 640 * kib;
+
 	c->index = 0;
+	c->ram[RTC_A] = A_DEFAULT;
+	write_b(c, B_24_HOURS);
+	c->ram[CMOS_EQUIPMENT] = EQUIPMENT;
+	store(c, CMOS_BASE_RAM, 2, base / kib);
+	store(c, CMOS_EXTENDED_RAM, 2, ram_units(c->low_ram, mib, kib));
+	store(c, CMOS_EXTENDED_RAM2, 2, ram_units(c->low_ram, mib, kib));
+	store(c, CMOS_RAM_16M, 2, ram_units(c->low_ram, 16 * mib, 64 * kib));
+	store(c, CMOS_RAM_4G, 3, c->high_ram / (64 * kib));
 }
 
 int

@@ -14,7 +14,8 @@ struct cmos {
 	uint8_t ram[CMOS_SIZE];
 	uint8_t index;
 	int64_t epoch; /* seconds since 1970 at guest time 0; moves when the guest sets the clock */
-	int64_t flag_second; /* when register C was last read */
+	int64_t flag_second;        /* when register C was last read */
+	uint64_t low_ram, high_ram; /* see struct cmos_config */
 	struct vdev_clock clock;
 };
 
@@ -25,7 +26,10 @@ struct cmos_config {
 };
 
 void cmos_init(struct cmos *c, const struct vdev_clock *clock, const struct cmos_config *config);
-/* The clock and the RAM live on a battery: only the chosen index is lost. */
+/*
+ * The clock and the RAM live on a battery.  But what firmware sets when a PC starts is as in the
+ * beginning, since a VM has none: how much RAM there is, and the clock's format.
+ */
 void cmos_reset(struct cmos *c);
 /* -1 when the ports are taken. */
 int cmos_attach(struct cmos *c, struct vdev_bus *bus);

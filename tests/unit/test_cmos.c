@@ -266,7 +266,34 @@ test_memory_size(void **state)
 	assert_int_equal(get(0x5d), 0xff);
 }
 
+/* What a guest has left there does not mislead the next one, and the clock runs again. */
+static void
+test_reset(void **state)
+{
+	static const uint8_t regs[] = {A,    0x14, 0x15, 0x16, 0x17, 0x18,
+	                               0x30, 0x31, 0x34, 0x35, 0x5b};
+	uint8_t before[sizeof(regs)];
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(regs); i++) {
+		before[i] = get(regs[i]);
+		set(regs[i], 0x5a);
+	}
+	set(0x40, 0x77);
+	set(B, B_24 | B_BINARY);
+	set(B, B_24 | B_BINARY | B_SET);
+	f.ns = SECOND;
+	cmos_reset(&f.cmos);
+	for (unsigned int i = 0; i < sizeof(regs); i++)
+		assert_int_equal(get(regs[i]), before[i]);
+	assert_int_equal(get(0x40), 0x77); /* it has a battery */
+	assert_int_equal(get(B), B_24);
+	expect_time(946684800); /* it stood */
+	f.ns = 2 * SECOND;
+	expect_time(946684801);
+}
+
 #define T(name) cmocka_unit_test_setup(name, setup)
 UNIT_MAIN(T(test_time_runs), T(test_calendar), T(test_formats), T(test_set_time),
           T(test_set_12_hours), T(test_nonsense_time), T(test_status_registers), T(test_index),
-          T(test_memory_size))
+          T(test_memory_size), T(test_reset))
