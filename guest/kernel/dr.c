@@ -16,7 +16,7 @@ enum { HITS_MAX = 3 };
 
 static volatile unsigned int hits, hits_wanted = 1;
 static volatile uint64_t hit_rips[HITS_MAX];
-static volatile uint64_t hit_rip, hit_dr6;
+static volatile uint64_t hit_rip, hit_dr6, hit_rflags;
 
 static void
 on_debug(struct trapframe *tf)
@@ -94,6 +94,43 @@ check_refused(void)
 	if (in_nestling())
 		check_fault(write_dr7_high, NULL, X86_GP, "dr: a bit above 31 of DR7");
 	write_dr7(DR7_FIXED);
+}
+
+static void
+on_int3(struct trapframe *tf)
+{
+	hits++;
+	hit_rflags = tf->rflags;
+}
+
+/* RF ends with the instruction that an IRET leads to, whoever executes that. */
+static void
+check_resume_flag(void)
+{
+	trap_hook *before = trap_set_hook(X86_BP, on_int3);
+	uint64_t rax;
+
+	hits = 0;
+	__asm__ volatile("movq %%rsp, %%rcx\n\t"
+	                 "movl %%ss, %%eax\n\t"
+	                 "pushq %%rax\n\t"
+	                 "pushq %%rcx\n\t"
+	                 "pushfq\n\t"
+	                 "orl %1, (%%rsp)\n\t"
+	                 "movl %%cs, %%eax\n\t"
+	                 "pushq %%rax\n\t"
+	                 "leaq 1f(%%rip), %%rax\n\t"
+	                 "pushq %%rax\n\t"
+	                 "xorl %%eax, %%eax\n\t"
+	                 "iretq\n"
+	                 "1:\tcpuid\n\t"
+	                 "int3"
+	                 : "=&a"(rax)
+	                 : "i"(RFLAGS_RF)
+	                 : "rbx", "rcx", "rdx", "memory", "cc");
+	guest_count_cpuids(1);
+	trap_set_hook(X86_BP, before);
+	check(hits == 1 && !(hit_rflags & RFLAGS_RF), "dr: RF ends with CPUID");
 }
 
 static void
@@ -200,6 +237,7 @@ cmd_dr(int argc, char **argv)
 	check_values();
 	check_refused();
 	check_breakpoints();
+	check_resume_flag();
 	check_steps();
 	write_dr7(DR7_FIXED);
 	write_dr6(0);

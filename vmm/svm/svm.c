@@ -248,17 +248,33 @@ svm_enter(struct vcpu *v)
 	return 0;
 }
 
-static void
-svm_skip(struct vcpu *v, const struct hv_exit *x)
+/* All that an instruction's end can do; apart from the common case, which needs no stack. */
+static __attribute__((noinline)) void
+skip_with_effects(struct vcpu *v, const struct hv_exit *x)
 {
 	struct vmcb *b = svm_vmcb(v);
 
 	b->rip = vcpu_rip_after(v, b->rip, x->len);
-	b->interrupt_shadow = 0;
+	/* Between the items of a string it stays, for the instruction goes on. */
+	if (x->len)
+		b->rflags &= ~(uint64_t)RFLAGS_RF;
 	if (b->rflags & RFLAGS_TF) {
 		v->dr6 |= DR6_BS;
 		inject_exception(v, X86_DB);
 	}
+}
+
+static void
+svm_skip(struct vcpu *v, const struct hv_exit *x)
+{
+	struct vmcb *b = svm_vmcb(v);
+	uint64_t next = b->rip + x->len;
+
+	b->interrupt_shadow = 0;
+	if ((b->rflags & (RFLAGS_TF | RFLAGS_RF)) || (next ^ b->rip) >> 32)
+		skip_with_effects(v, x);
+	else
+		b->rip = next;
 }
 
 static uint64_t

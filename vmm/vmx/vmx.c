@@ -176,6 +176,21 @@ vmx_reset(struct vcpu *v)
 	vmcs_write(v, VMCS_GUEST_SYSENTER_EIP, 0);
 }
 
+/* What flags do at an instruction's end. */
+static __attribute__((noinline)) void
+end_by_flags(struct vcpu *v, const struct hv_exit *x, uint64_t rflags)
+{
+	/* Between the items of a string it stays, for the instruction goes on. */
+	if (x->len)
+		vmcs_write(v, VMCS_GUEST_RFLAGS, rflags & ~(uint64_t)RFLAGS_RF);
+	if (rflags & RFLAGS_TF) {
+		v->halted = false; /* the trap ends HLT, too */
+		v->dead_halt = false;
+		vmcs_write(v, VMCS_GUEST_PENDING_DEBUG,
+		           vmcs_read(v, VMCS_GUEST_PENDING_DEBUG) | PENDING_SINGLE_STEP);
+	}
+}
+
 /* All that an instruction's end can do; apart from the common case, which needs no stack. */
 static __attribute__((noinline)) void
 skip_with_effects(struct vcpu *v, const struct hv_exit *x, uint64_t shadow, uint64_t rflags)
@@ -183,12 +198,8 @@ skip_with_effects(struct vcpu *v, const struct hv_exit *x, uint64_t shadow, uint
 	vmcs_write(v, VMCS_GUEST_RIP, vcpu_rip_after(v, x->rip, x->len));
 	if (shadow & BLOCKED_STI_OR_SS)
 		vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY, shadow & ~(uint64_t)BLOCKED_STI_OR_SS);
-	if (rflags & RFLAGS_TF) {
-		v->halted = false; /* the trap ends HLT, too */
-		v->dead_halt = false;
-		vmcs_write(v, VMCS_GUEST_PENDING_DEBUG,
-		           vmcs_read(v, VMCS_GUEST_PENDING_DEBUG) | PENDING_SINGLE_STEP);
-	}
+	if (rflags & (RFLAGS_TF | RFLAGS_RF))
+		end_by_flags(v, x, rflags);
 }
 
 static void
@@ -198,7 +209,8 @@ vmx_skip(struct vcpu *v, const struct hv_exit *x)
 	uint64_t rflags = vmcs_read(v, VMCS_GUEST_RFLAGS);
 	uint64_t next = x->rip + x->len;
 
-	if ((shadow & BLOCKED_STI_OR_SS) || (rflags & RFLAGS_TF) || (next ^ x->rip) >> 32)
+	if ((shadow & BLOCKED_STI_OR_SS) || (rflags & (RFLAGS_TF | RFLAGS_RF)) ||
+	    (next ^ x->rip) >> 32)
 		skip_with_effects(v, x, shadow, rflags);
 	else
 		vmcs_write(v, VMCS_GUEST_RIP, next);
