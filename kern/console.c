@@ -1,6 +1,9 @@
 #include "kern/console.h"
 
+#include "kern/cpu.h"
 #include "kern/dev.h"
+#include "kern/env.h"
+#include "kern/ipi.h"
 #include "lib/line.h"
 #include "lib/printf.h"
 
@@ -88,7 +91,7 @@ console_fresh_line(void)
  * of a pasted text is lost.  console_getc comes back for it.
  */
 void
-console_poll(void)
+console_take(void)
 {
 	while (input.head - input.tail < INPUT_SIZE) {
 		int c = uart_getc();
@@ -100,6 +103,17 @@ console_poll(void)
 		input.buf[input.head++ % INPUT_SIZE] = c;
 		input.news = true;
 	}
+}
+
+/* The device's interrupt may be gone with the byte. */
+void
+console_poll(void)
+{
+	unsigned int before = input.head;
+
+	console_take();
+	if (input.head != before && env_count)
+		cpu_poke(this_cpu());
 }
 
 void
@@ -124,7 +138,7 @@ int
 console_getc(void)
 {
 	if (input.head == input.tail)
-		console_poll();
+		console_take();
 	if (input.head == input.tail)
 		return -1;
 	return input.buf[input.tail++ % INPUT_SIZE];

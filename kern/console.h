@@ -14,7 +14,9 @@ void console_putc(int c);
 void console_write(const char *s, size_t n);
 /* Ends the line that is being written, if there is one. */
 void console_fresh_line(void);
-/* Takes what the serial port and keyboard hold into the input buffer: interrupt, or polling. */
+/* Takes what the serial port and keyboard hold into the input buffer. */
+void console_take(void);
+/* The same where no trap need follow: an interrupt of our own does, for those who wait. */
 void console_poll(void);
 /* Has input come since the last call?  Then those who wait for it must hear. */
 bool console_has_news(void);

@@ -27,7 +27,7 @@ void cpu_recall_aspace(struct cpu *cpu, const struct aspace *as);
 /* The other side: lets who recalls this CPU go on. */
 void cpu_answer(void);
 
-/* Interrupts another CPU, without waiting: it looks at its Env, its vCPU, the run queue. */
+/* Interrupts a CPU, without waiting: it looks at its Env, its vCPU, the run queue. */
 void cpu_poke(struct cpu *cpu);
 
 /* An NMI: true when it came from here, and is done with. */

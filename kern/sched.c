@@ -9,7 +9,6 @@
 #include "kern/kernel.h"
 #include "kern/lock.h"
 #include "kern/switch.h"
-#include "kern/terminal.h"
 #include "kern/trap.h"
 #include "vmm/hv.h"
 
@@ -226,11 +225,6 @@ idle(void)
 	if (!env_count) {
 		kprintf("nestling: no process is left\n");
 		poweroff(1);
-	}
-	/* What takes long lets input in, and perhaps neither a trap nor an interrupt came since. */
-	if (console_has_news()) {
-		terminal_input();
-		return;
 	}
 	cpu->slice_end = UINT64_MAX;
 	program_timer();

@@ -220,7 +220,7 @@ trap_interrupt(unsigned int vector)
 		timer_interrupt();
 	} else if (vector >= T_IRQ_BASE && vector < T_IRQ_BASE + IRQ_COUNT) {
 		if (pic_ack(vector - T_IRQ_BASE))
-			console_poll();
+			console_take();
 	} else if (vector != T_SPURIOUS) { /* which has no end-of-interrupt */
 		kprintf("nestling: unexpected interrupt, vector %u, ignored\n", vector);
 	}

@@ -261,10 +261,11 @@ def check_endless(bed, guest):
     assert before == after
 
 
-def test_key_while_memory_is_cleared(bed):
+@pytest.mark.parametrize("guest", ["late-key", "late-key-busy"])
+def test_key_while_memory_is_cleared(guest, bed):
     """The kernel takes it by itself meanwhile, and no interrupt tells of it."""
-    m = bed(run="vm t/late-key")
-    m.expect("late-key: type one")
+    m = bed(run=f"vm t/{guest}")
+    m.expect(f"{guest}: type one")
     m.send("x")
     m.expect("PASS: it has come")
     assert m.finish() == 0
