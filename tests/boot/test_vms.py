@@ -353,3 +353,13 @@ def test_switches_are_printed_step_by_step(bed):
         block.setdefault(other, steps[5][2])
         assert (steps[3][2], steps[5][2]) == (block[one], block[other]) and block[1] != block[2]
         assert ("VMCLEAR" in steps[3][1]) == ("VMPTRLD" in steps[5][1]) == (bed.name == "bochs-vmx")
+
+
+def test_prompt_behind_much_text(machine):
+    """Ctrl-] comes through to the monitor of a guest that reads nothing."""
+    m = machine(**BEDS["qemu-svm"], run="vm t/busy")
+    m.expect("busy: for ever")
+    m.send("x" * 9000 + ESCAPE)  # more than the monitor keeps
+    m.expect("vm> ")
+    m.sendline("quit")
+    assert m.finish() == 0

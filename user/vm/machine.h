@@ -55,7 +55,7 @@ struct clock {
 /* What the console sent and the guest's UART has not yet taken. */
 struct terminal {
 	size_t head, count;
-	uint8_t queue[4096];
+	uint8_t queue[8192];
 };
 
 /* The ports of a PC that reset it, and the one that ends the VM with a status. */

@@ -7,6 +7,7 @@
 
 enum { KEY_PROMPT = ']' & 31 };
 
+/* Without room it is lost, rather than Ctrl-] behind it wait for a guest that reads nothing. */
 static void
 enqueue(struct terminal *t, uint8_t byte)
 {
@@ -26,17 +27,12 @@ void
 terminal_feed(struct machine *m)
 {
 	struct terminal *t = &m->term;
-	bool full = t->count == sizeof t->queue;
 
 	while (t->count && uart_rx_ready(&m->uart) && uart_rx_space(&m->uart)) {
 		uart_rx(&m->uart, t->queue[t->head]);
 		t->head = (t->head + 1) % sizeof t->queue;
 		t->count--;
 	}
-	/* What found no room waits in the kernel, which says so only once: the vCPU comes back for
-	 * it. */
-	if (full && t->count < sizeof t->queue)
-		sys_vcpu_kick(m->vm, m->vcpu);
 }
 
 /* One key at a time: what follows Ctrl-] is for the prompt, which reads the console itself. */
@@ -46,8 +42,7 @@ terminal_poll(struct machine *m)
 	struct terminal *t = &m->term;
 	uint8_t key;
 
-	while (m->attached && t->count < sizeof t->queue &&
-	       sys_console_read(&key, 1, CONSOLE_POLL) == 1) {
+	while (m->attached && sys_console_read(&key, 1, CONSOLE_POLL) == 1) {
 		if (key == KEY_PROMPT)
 			prompt_open(m);
 		else
