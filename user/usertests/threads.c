@@ -5,7 +5,8 @@
  * tables: whatever a CPU still holds of the old ones shows here.
  */
 
-enum { STACK_SIZE = 0x4000, PAUSE = 20000 /* microseconds */, TRIES = 100 };
+/* TRIES: with a pause for each, longer than any emulator is short of a CPU. */
+enum { STACK_SIZE = 0x4000, PAUSE = 20000 /* microseconds */, TRIES = 1000 };
 
 /* In memory of their own, each in a page. */
 static volatile uint64_t *const counter = (uint64_t *)SCRATCH;
@@ -371,11 +372,14 @@ run_deaf_guest(void *arg)
 		sys_vcpu_run(vm, 0);
 }
 
-/* Where interrupts do not end guest mode, each recall takes an NMI; the first is not the last. */
+/*
+ * Where interrupts do not end guest mode, each recall takes an NMI; the first is not the last.  How
+ * long they take tells something where time is instructions: tests/boot/test_smp.py.
+ */
 void
 test_vm_recall_deaf(void)
 {
-	enum { ROUNDS = 10, FIRST = 2 };
+	enum { ROUNDS = 10, FIRST = 2, MICROSECONDS = 1000000 };
 	uint64_t best = UINT64_MAX;
 	struct sys_info info;
 	long thread;
@@ -395,6 +399,6 @@ test_vm_recall_deaf(void)
 			best = rdtsc() - from;
 		CHECK_RESULT(sys_mem_map((void *)counter, PAGE_SIZE), 0);
 	}
-	CHECK(best < info.tsc_hz / 200); /* VMX's preemption timer is later by itself */
 	end_thread(thread);
+	printf("recall: %lu us at best\n", best / (info.tsc_hz / MICROSECONDS));
 }
