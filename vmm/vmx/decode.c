@@ -64,7 +64,7 @@ requeue_event(struct vcpu *v)
 		inject_event(v, event_of(v, info, VMCS_IDT_VECTORING_ERROR));
 }
 
-/* What is delivered ends the shadow that it came in; with TF an entry into one is refused, too. */
+/* VMCS_GUEST_INTERRUPTIBILITY: BLOCKED_*. */
 static void
 unblock(struct vcpu *v, uint32_t by)
 {
@@ -88,6 +88,8 @@ decode_exception(struct vcpu *v, struct hv_exit *x)
 		unblock(v, BLOCKED_NMI);
 		return;
 	}
+	/* What is delivered ends the shadow that it came in; with TF an entry into one is refused,
+	 * too. */
 	if (x->intr.vector == X86_DB)
 		unblock(v, BLOCKED_STI_OR_SS);
 	x->intr.event = event_of(v, info, VMCS_EXIT_INTR_ERROR);
