@@ -1,7 +1,7 @@
 #include "kern/console.h"
 
 #include "kern/cpu.h"
-#include "kern/dev.h"
+#include "kern/dev/dev.h"
 #include "kern/env.h"
 #include "kern/ipi.h"
 #include "lib/line.h"

@@ -5,7 +5,7 @@
 #include "kern/cpu.h"
 #include "kern/env.h"
 #include "kern/kernel.h"
-#include "kern/lapic.h"
+#include "kern/dev/lapic.h"
 #include "kern/lock.h"
 #include "kern/tlb.h"
 #include "vmm/hv.h"

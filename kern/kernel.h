@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 #include "inc/syscall.h"
-#include "kern/acpi.h"
-#include "kern/timer.h"
+#include "kern/dev/acpi.h"
+#include "kern/dev/timer.h"
 #include "lib/assert.h"
 
 /* Boot information, gathered from the Multiboot2 tags (kern/multiboot.c). */

@@ -2,11 +2,11 @@
 
 #include "inc/error.h"
 #include "inc/x86.h"
-#include "kern/acpi.h"
+#include "kern/dev/acpi.h"
 #include "kern/console.h"
 #include "kern/cpu.h"
 #include "kern/kernel.h"
-#include "kern/lapic.h"
+#include "kern/dev/lapic.h"
 #include "kern/lock.h"
 #include "kern/pmap.h"
 #include "kern/sched.h"

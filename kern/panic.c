@@ -3,7 +3,7 @@
 #include "inc/x86.h"
 #include "kern/console.h"
 #include "kern/cpu.h"
-#include "kern/dev.h"
+#include "kern/dev/dev.h"
 #include "kern/ipi.h"
 #include "kern/kernel.h"
 #include "kern/trap.h"

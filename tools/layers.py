@@ -29,7 +29,7 @@ HV_FILES = ("kern/init.c", "kern/env*.c", "kern/sched.c", "kern/sys*.c", "kern/t
             "kern/ipi.c", "kern/kmonitor.c", "kern/mp.c", "kern/switch.c", "kern/terminal.c")
 VMM_KERN = tuple(f"kern/{name}.h"
                  for name in ("audit", "cpu", "env", "ipi", "lock", "page", "pmap", "pt", "sched",
-                              "step", "switch", "timer", "tlb", "trap"))
+                              "step", "switch", "dev/timer", "tlb", "trap"))
 VMM_ALLOW = ("inc/*", "lib/assert.h", "lib/insn.h", "lib/printf.h", "lib/string.h", "vmm/*",
              *VMM_KERN)
 VMM_TEXT = "vmm includes inc, lib, vmm and of the kernel " + ", ".join(
@@ -50,7 +50,7 @@ RULES = {
         "natively under sanitizers",
         "let time come in and bytes go out by call-backs (lib/vdev/vdev.h)"),
     "kern": Rule(
-        ("inc/*", "lib/*", "kern/*", "vmm/hv.h"),
+        ("inc/*", "lib/*", "kern/*", "kern/*/*", "vmm/hv.h"),
         {"lib/user.h": (), "vmm/hv.h": HV_FILES},
         "kern includes inc, lib and kern, and vmm/hv.h only from " + ", ".join(HV_FILES),
         "call the hypervisor from one of these files"),

@@ -1,7 +1,7 @@
 #include "vmm/vmm.h"
 
 #include "inc/x86.h"
-#include "kern/timer.h"
+#include "kern/dev/timer.h"
 
 /* Events on their way into the guest: at most one is delivered by an entry. */
 

@@ -8,7 +8,7 @@
 #include "kern/lock.h"
 #include "kern/sched.h"
 #include "kern/switch.h"
-#include "kern/timer.h"
+#include "kern/dev/timer.h"
 #include "kern/trap.h"
 #include "lib/assert.h"
 

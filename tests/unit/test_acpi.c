@@ -1,9 +1,9 @@
-// SOURCES: kern/acpi.c
+// SOURCES: kern/dev/acpi.c
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "kern/acpi.h"
+#include "kern/dev/acpi.h"
 #include "tests/unit/unit.h"
 
 /* Tables as firmware leaves them, in a small physical memory; then every kind of damage to them. */

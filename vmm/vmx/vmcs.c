@@ -5,7 +5,7 @@
 #include "inc/msr.h"
 #include "inc/x86.h"
 #include "kern/cpu.h"
-#include "kern/timer.h"
+#include "kern/dev/timer.h"
 #include "lib/assert.h"
 #include "lib/string.h"
 #include "vmm/shadow.h"

@@ -1,4 +1,4 @@
-#include "kern/acpi.h"
+#include "kern/dev/acpi.h"
 
 #include <stdbool.h>
 #include <stddef.h>

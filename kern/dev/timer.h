@@ -1,9 +1,9 @@
-#ifndef NESTLING_KERN_TIMER_H
-#define NESTLING_KERN_TIMER_H
+#ifndef NESTLING_KERN_DEV_TIMER_H
+#define NESTLING_KERN_DEV_TIMER_H
 
 #include <stdint.h>
 
-/* Time (kern/timer.c): LAPIC timer and TSC, calibrated against the PIT. */
+/* Time (kern/dev/timer.c): LAPIC timer and TSC, calibrated against the PIT. */
 void timer_init(void); /* on the boot CPU */
 extern uint64_t tsc_hz;
 void timer_program(uint64_t tsc); /* one interrupt T_TIMER at or soon after this TSC */

@@ -1,10 +1,10 @@
-#ifndef NESTLING_KERN_LAPIC_H
-#define NESTLING_KERN_LAPIC_H
+#ifndef NESTLING_KERN_DEV_LAPIC_H
+#define NESTLING_KERN_DEV_LAPIC_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The local APIC of the CPU that runs the code (kern/lapic.c). */
+/* The local APIC of the CPU that runs the code (kern/dev/lapic.c). */
 
 /* Switches it on, on each CPU once; the PICs' interrupts come to the boot CPU.  Panics without one.
  */

@@ -1,6 +1,6 @@
 #include "inc/x86.h"
 #include "kern/console.h"
-#include "kern/dev.h"
+#include "kern/dev/dev.h"
 #include "kern/kernel.h"
 
 /* Where emulators listen for their end. */

@@ -1,5 +1,5 @@
-#ifndef NESTLING_KERN_ACPI_H
-#define NESTLING_KERN_ACPI_H
+#ifndef NESTLING_KERN_DEV_ACPI_H
+#define NESTLING_KERN_DEV_ACPI_H
 
 #include <stdint.h>
 

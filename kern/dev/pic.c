@@ -1,6 +1,6 @@
 #include "inc/memlayout.h"
 #include "inc/x86.h"
-#include "kern/dev.h"
+#include "kern/dev/dev.h"
 
 /* Intel 8259A, "Initialization Command Words" and "Operation Command Words". */
 enum {

@@ -1,5 +1,5 @@
 #include "inc/x86.h"
-#include "kern/dev.h"
+#include "kern/dev/dev.h"
 
 enum {
 	KBD_DATA = 0x60,

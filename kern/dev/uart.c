@@ -1,6 +1,6 @@
 #include "inc/uart.h"
 #include "inc/x86.h"
-#include "kern/dev.h"
+#include "kern/dev/dev.h"
 
 enum {
 	COM1 = 0x3f8,

@@ -2,7 +2,7 @@
 #include "kern/console.h"
 #include "kern/cpu.h"
 #include "kern/kernel.h"
-#include "kern/lapic.h"
+#include "kern/dev/lapic.h"
 
 /*
  * The local APIC's timer and the TSC, both calibrated against channel 2 of the

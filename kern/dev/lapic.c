@@ -1,4 +1,4 @@
-#include "kern/lapic.h"
+#include "kern/dev/lapic.h"
 
 #include "inc/cpuid.h"
 #include "inc/msr.h"
