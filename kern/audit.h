@@ -51,7 +51,7 @@ enum {
 /* Boot: sets the scratch memory aside.  Panics without. */
 void audit_init(void);
 
-/* The whole audit (kern/sysaudit.c); the report lasts until the next one. */
+/* The whole audit (kern/sys/sysaudit.c); the report lasts until the next one. */
 const struct audit_report *audit_run(void);
 
 /* kern/audit.c: between audit_begin() and audit_end(). */

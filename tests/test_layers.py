@@ -55,7 +55,7 @@ ALLOWED = (
     ("lib/vdev/new.c", '"lib/string.h"'),
     ("lib/vdev/new.c", '"inc/x86.h"'),
     ("kern/init.c", '"vmm/hv.h"'),
-    ("kern/sysvm.c", '"vmm/hv.h"'),
+    ("kern/sys/sysvm.c", '"vmm/hv.h"'),
     ("kern/new.c", '"lib/printf.h"'),
     ("vmm/backends.c", '"vmm/vmx/vmx.h"'),
     ("vmm/backends.c", '"vmm/svm/svm.h"'),

@@ -1,4 +1,4 @@
-#include "kern/syscall.h"
+#include "kern/sys/syscall.h"
 
 #include "inc/error.h"
 #include "inc/x86.h"

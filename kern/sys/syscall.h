@@ -1,5 +1,5 @@
-#ifndef NESTLING_KERN_SYSCALL_H
-#define NESTLING_KERN_SYSCALL_H
+#ifndef NESTLING_KERN_SYS_SYSCALL_H
+#define NESTLING_KERN_SYS_SYSCALL_H
 
 #include <stdint.h>
 
