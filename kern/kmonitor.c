@@ -1,6 +1,6 @@
 #include "inc/mmu.h"
 #include "inc/x86.h"
-#include "kern/audit.h"
+#include "kern/audit/audit.h"
 #include "kern/console.h"
 #include "kern/cpu.h"
 #include "kern/env.h"

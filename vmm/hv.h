@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "inc/vm.h"
-#include "kern/audit.h"
+#include "kern/audit/audit.h"
 #include "kern/pmap.h"
 #include "lib/insn.h"
 #include "vmm/acct.h"
@@ -295,7 +295,7 @@ unsigned int vm_count(void);
 /* Control blocks of a VM, or of all with id 0, as text until the next dump.  NULL: no such VM. */
 const char *vm_dump(uint64_t id);
 
-/* The hypervisor's part of an audit, and of planting violations: kern/audit.h. */
+/* The hypervisor's part of an audit, and of planting violations: kern/audit/audit.h. */
 void hv_audit(enum audit_pass pass);
 int hv_audit_plant(struct env *e, enum audit_rule rule);
 

@@ -2,7 +2,7 @@
 
 #include "inc/error.h"
 #include "inc/x86.h"
-#include "kern/audit.h"
+#include "kern/audit/audit.h"
 #include "kern/ipi.h"
 #include "kern/tlb.h"
 #include "vmm/hv.h"

@@ -1,4 +1,4 @@
-#include "kern/audit.h"
+#include "kern/audit/audit.h"
 
 #include "inc/x86.h"
 #include "kern/console.h"

@@ -1,5 +1,5 @@
-#ifndef NESTLING_KERN_AUDIT_H
-#define NESTLING_KERN_AUDIT_H
+#ifndef NESTLING_KERN_AUDIT_AUDIT_H
+#define NESTLING_KERN_AUDIT_AUDIT_H
 
 #include <stdbool.h>
 
@@ -54,7 +54,7 @@ void audit_init(void);
 /* The whole audit (kern/sys/sysaudit.c); the report lasts until the next one. */
 const struct audit_report *audit_run(void);
 
-/* kern/audit.c: between audit_begin() and audit_end(). */
+/* kern/audit/audit.c: between audit_begin() and audit_end(). */
 void audit_begin(void);
 const struct audit_report *audit_end(void);
 /* NULL outside RAM.  A step of the walk, for console_step(). */
@@ -75,7 +75,7 @@ void audit_violation(enum audit_rule rule, const struct audit_site *site, uint64
 void audit_equal(enum audit_rule rule, const struct audit_site *site, uint64_t expected,
                  uint64_t found);
 
-/* kern/auditwalk.c: the walk over one tree of tables, the first or the second time. */
+/* kern/audit/walk.c: the walk over one tree of tables, the first or the second time. */
 enum audit_pass { AUDIT_COUNT, AUDIT_CHECK };
 struct audit_walk {
 	const struct pt *pt;
@@ -97,10 +97,10 @@ void audit_walked(const struct audit_walk *w); /* adds the second walk to the re
 /* As pt_lookup(), in tables that the first pass has found sound. */
 pte_t audit_lookup(const struct pt *pt, uint64_t va, int *level);
 
-/* kern/audithost.c: the kernel's tables, processes, files. */
+/* kern/audit/host.c: the kernel's tables, processes, files. */
 void audit_host(enum audit_pass pass);
 
-/* Planting violations: kern/auditplant.c. */
+/* Planting violations: kern/audit/plant.c. */
 struct env;
 /* Plants one with what belongs to e.  -E_INVAL: not a rule of the host; or what is missing. */
 int audit_plant(struct env *e, enum audit_rule rule);
