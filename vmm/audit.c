@@ -1,7 +1,7 @@
 #include "kern/audit/audit.h"
 
 #include "inc/x86.h"
-#include "vmm/shadow.h"
+#include "vmm/shadow/shadow.h"
 #include "vmm/vmm.h"
 
 /*

@@ -3,7 +3,7 @@
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "kern/env.h"
-#include "vmm/shadow.h"
+#include "vmm/shadow/shadow.h"
 #include "vmm/vmm.h"
 
 /* Violations of the rules for nested page tables and shadow tables, planted in the caller's VM. */

@@ -4,7 +4,7 @@
 #include "inc/x86.h"
 #include "kern/lock.h"
 #include "lib/string.h"
-#include "vmm/shadow.h"
+#include "vmm/shadow/shadow.h"
 
 /*
  * Guest memory as the guest's own instructions reach it: its page tables

@@ -5,7 +5,7 @@
 #include "kern/lock.h"
 #include "kern/tlb.h"
 #include "lib/assert.h"
-#include "vmm/shadow.h"
+#include "vmm/shadow/shadow.h"
 
 /*
  * The nested page table (EPT or NPT) of a VM: filled on first touch from the

@@ -2,7 +2,7 @@
 
 #include "inc/x86.h"
 #include "lib/string.h"
-#include "vmm/shadow.h"
+#include "vmm/shadow/shadow.h"
 
 /*
  * A processor's RESET (SDM vol. 3, "Processor State After Reset"), with which a vCPU's life begins,

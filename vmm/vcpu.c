@@ -9,7 +9,7 @@
 #include "kern/sched.h"
 #include "lib/assert.h"
 #include "lib/string.h"
-#include "vmm/shadow.h"
+#include "vmm/shadow/shadow.h"
 
 /* Virtual CPUs: made, kicked and scheduled, and freed. */
 

@@ -4,7 +4,7 @@
 
 #include "inc/x86.h"
 #include "tests/unit/unit.h"
-#include "vmm/shadow.h"
+#include "vmm/shadow/shadow.h"
 
 #define HVA 0x7000000000
 

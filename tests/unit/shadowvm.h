@@ -5,11 +5,11 @@
 #include <stdint.h>
 
 #include "tests/unit/guesttables.h"
-#include "vmm/shadow.h"
+#include "vmm/shadow/shadow.h"
 #include "vmm/vmm.h"
 
 /*
- * A VM under shadow paging, as vmm/shadow*.c see one: its RAM is an array, it has one vCPU, and the
+ * A VM under shadow paging, as vmm/shadow/ sees one: its RAM is an array, it has one vCPU, and the
  * rest of the hypervisor is what those files call, which notes what it was called for.
  */
 

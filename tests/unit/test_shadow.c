@@ -1,4 +1,4 @@
-// SOURCES: vmm/shadowpt.c vmm/shadowpool.c vmm/shadowwatch.c vmm/shadow.c vmm/gmem.c
+// SOURCES: vmm/shadow/tables.c vmm/shadow/pool.c vmm/shadow/watch.c vmm/shadow/fault.c vmm/gmem.c
 // SOURCES: tests/unit/shadowvm.c tests/unit/shadowaccess.c tests/unit/guesttables.c
 // SOURCES: tests/unit/pages.c tests/unit/cpu.c
 #include "tests/unit/unit.h"

@@ -3,7 +3,7 @@
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "lib/assert.h"
-#include "vmm/shadow.h"
+#include "vmm/shadow/shadow.h"
 
 /* Guest registers in the VMCB. */
 

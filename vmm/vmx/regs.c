@@ -4,7 +4,7 @@
 #include "inc/x86.h"
 #include "lib/assert.h"
 #include "lib/string.h"
-#include "vmm/shadow.h"
+#include "vmm/shadow/shadow.h"
 
 /* Guest registers in the VMCS. */
 

@@ -1,5 +1,5 @@
-#ifndef NESTLING_VMM_SHADOW_H
-#define NESTLING_VMM_SHADOW_H
+#ifndef NESTLING_VMM_SHADOW_SHADOW_H
+#define NESTLING_VMM_SHADOW_SHADOW_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -70,7 +70,7 @@ struct shadow_table {
 	uint8_t number;
 	uint8_t next;  /* the next one's number, in its chain or among those that are not in use */
 	uint8_t quiet; /* times in a row that it was found unchanged, up to SHADOW_QUIET */
-	bool watched;  /* the guest cannot write to its table: shadowwatch.c */
+	bool watched;  /* the guest cannot write to its table: watch.c */
 	pte_t *entry;  /* what the processor walks */
 	/* The guest's entry that each was made from, and the number of the table that it leads to:
 	 * SHADOW_NUMBER.  NULL: of a direct table at level 1, which has no need. */
@@ -103,7 +103,7 @@ struct shadow {
 };
 
 /*
- * shadowpool.c: tables, and which there are.  With the kernel lock held where others may see them.
+ * pool.c: tables, and which there are.  With the kernel lock held where others may see them.
  */
 /* Sets SHADOW_PAGES aside, so that none of the others fails.  -E_NO_MEM. */
 int shadow_pool_init(struct shadow *s);
@@ -158,7 +158,7 @@ void shadow_visit(struct shadow *s, shadow_visit_t fn, void *arg);
 bool shadow_find_watched(struct shadow *s, uint64_t gpa); /* is one of that page's watched? */
 
 /*
- * shadowwatch.c: tables of the guest's that it cannot write to without a fault.  gpa and size are
+ * watch.c: tables of the guest's that it cannot write to without a fault.  gpa and size are
  * of whole pages.
  */
 bool shadow_watches(struct shadow *s, uint64_t gpa, uint64_t size); /* one of these pages? */
@@ -169,7 +169,7 @@ void shadow_written(struct vm *vm, uint64_t gpa);
 void shadow_watch(struct vcpu *v);
 
 /*
- * shadowpt.c: what they map.  A function that returns bool says whether the TLB may hold what is
+ * tables.c: what they map.  A function that returns bool says whether the TLB may hold what is
  * gone.
  */
 /* The guest's paging registers have changed, or CR3 was loaded: s->role and s->root follow, and
@@ -190,7 +190,7 @@ uint64_t shadow_leaf_gpa(const struct shadow_table *t, unsigned int i);
 /* The registers that the processor runs the guest with. */
 void shadow_hardware(const struct shadow *s, struct shadow_regs *hw);
 
-/* shadow.c: what a vCPU does with them. */
+/* fault.c: what a vCPU does with them. */
 int shadow_init(struct vcpu *v); /* v->shadow; -E_NO_MEM */
 void shadow_free(struct vcpu *v);
 uint64_t shadow_get_cr(const struct vcpu *v, unsigned int cr);

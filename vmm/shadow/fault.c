@@ -1,4 +1,4 @@
-#include "vmm/shadow.h"
+#include "vmm/shadow/shadow.h"
 
 #include "inc/error.h"
 #include "inc/x86.h"
