@@ -28,10 +28,10 @@ Rule = collections.namedtuple("Rule", "allow only text remedy")
 HV_FILES = ("kern/init.c", "kern/env*.c", "kern/sched.c", "kern/sys/*.c", "kern/trap.c",
             "kern/ipi.c", "kern/kmonitor.c", "kern/mp.c", "kern/switch.c", "kern/terminal.c")
 VMM_KERN = tuple(f"kern/{name}.h"
-                 for name in ("audit/audit", "cpu", "env", "ipi", "lock", "page", "pmap", "pt", "sched",
-                              "step", "switch", "dev/timer", "tlb", "trap"))
+                 for name in ("audit/audit", "cpu", "dev/timer", "env", "ipi", "lock", "page", "pmap",
+                              "pt", "sched", "step", "switch", "tlb", "trap"))
 VMM_ALLOW = ("inc/*", "lib/assert.h", "lib/insn.h", "lib/printf.h", "lib/string.h", "vmm/*",
-             *VMM_KERN)
+             "vmm/acct/*", "vmm/shadow/*", *VMM_KERN)
 VMM_TEXT = "vmm includes inc, lib, vmm and of the kernel " + ", ".join(
     pathlib.PurePath(header).stem for header in VMM_KERN)
 

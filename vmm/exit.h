@@ -29,7 +29,7 @@ enum { CR_READ, CR_WRITE, CR_CLTS, CR_LMSW, CR_SMSW };
 
 /*
  * A VM exit, decoded: only what its kind needs is filled in.  It lies in the
- * flight recorder (vmm/acct.h), so that recording an exit costs nothing but
+ * flight recorder (vmm/acct/acct.h), so that recording an exit costs nothing but
  * what accounting adds: tsc, cycles, action and away.
  */
 struct hv_exit {

@@ -8,7 +8,7 @@
 #include "kern/audit/audit.h"
 #include "kern/pmap.h"
 #include "lib/insn.h"
-#include "vmm/acct.h"
+#include "vmm/acct/acct.h"
 
 /*
  * The hypervisor's one public header: what the kernel calls, what back ends

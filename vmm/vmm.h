@@ -122,7 +122,7 @@ void findings_add(struct findings *f, const char *field, uint64_t value, const c
 enum hv_action entry_failed(struct vcpu *v, const struct hv_exit *x); /* x: NULL, no exit came */
 enum hv_action debug_prepare(struct vcpu *v); /* before an entry, when v->debug.state asks for it */
 
-/* overhead.c: pages of the host's memory that the VM takes beyond its RAM, in all. */
+/* acct/overhead.c: pages of the host's memory that the VM takes beyond its RAM, in all. */
 uint64_t vm_overhead(const struct vm *vm);
 
 /* state.c: guest registers that neither VMX nor SVM switches at an entry. */
@@ -262,7 +262,7 @@ struct cpuid_regs cpuid_guest(struct vcpu *v, uint32_t leaf, uint32_t subleaf);
 bool cpuid_has_nx(void);
 unsigned int cpuid_phys_bits(void);
 
-/* leaves.c: statistics leaves (profiles v1, v2, v3). */
+/* acct/leaves.c: statistics leaves (profiles v1, v2, v3). */
 struct cpuid_regs leaves_read(struct vcpu *v, uint32_t leaf, uint32_t subleaf);
 
 /* msr.c */
@@ -293,7 +293,7 @@ extern char hv_dump_text[VM_DUMP_TEXT];
 void dump_start(void);
 void dump_vcpu(struct vcpu *v);
 
-/* stats.c */
+/* acct/stats.c */
 struct vm *vm_by_id(uint64_t id); /* NULL: none; 0 is none */
 void stats_init(void);
 void stats_pages(void (*fn)(const void *page)); /* of accounts that are kept */

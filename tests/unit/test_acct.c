@@ -1,4 +1,4 @@
-// SOURCES: vmm/acct.c vmm/arena.c
+// SOURCES: vmm/acct/acct.c vmm/arena.c
 #include <stdlib.h>
 #include <string.h>
 

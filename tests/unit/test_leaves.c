@@ -1,4 +1,4 @@
-// SOURCES: vmm/leaves.c lib/exitname.c
+// SOURCES: vmm/acct/leaves.c lib/exitname.c
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-#ifndef NESTLING_VMM_ACCT_H
-#define NESTLING_VMM_ACCT_H
+#ifndef NESTLING_VMM_ACCT_ACCT_H
+#define NESTLING_VMM_ACCT_ACCT_H
 
 #include "inc/mmu.h"
 #include "vmm/arena.h"
