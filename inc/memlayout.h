@@ -13,7 +13,7 @@
  *   0000004000000000  UHEAP_BASE    malloc's
  *   0000000020000000  UVM_RAM       where the monitor `vm` keeps its guest's RAM, and behind that
  *                                   the disk image
- *   0000000010000000  ULOG_BASE     where the shell keeps the logs of its jobs: lib/log.h
+ *   0000000010000000  ULOG_BASE     where the shell keeps the logs of its jobs: lib/user/log.h
  *   0000000000600000  USTACK_TOP    user stack, grows down
  *   00000000005a0000  URUN_BASE     where the monitor maps run pages
  *   0000000000580000  UJOB_BASE     where a job keeps its own log

@@ -9,7 +9,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # Headers that exist in the planted tree.
-HEADERS = ("inc/x86.h", "lib/string.h", "lib/printf.h", "lib/user.h", "lib/assert.h",
+HEADERS = ("inc/x86.h", "lib/string.h", "lib/printf.h", "lib/user/user.h", "lib/assert.h",
            "lib/vdev/uart.h", "kern/pmap.h", "kern/console.h", "vmm/hv.h", "vmm/vmx/vmx.h",
            "vmm/svm/svm.h", "user/vm/machine.h", "guest/kernel/guest.h", "boot/loader.h")
 
@@ -20,19 +20,20 @@ FORBIDDEN = (
     ("lib/new.c", '"lib/vdev/uart.h"', "lib includes inc and lib"),
     ("lib/new.c", '"user/vm/machine.h"', "lib includes inc and lib"),
     ("lib/vdev/new.c", '"lib/printf.h"', "device models are pure"),
-    ("lib/vdev/new.c", '"lib/user.h"', "device models are pure"),
+    ("lib/new.c", '"lib/user/user.h"', "lib includes inc and lib"),
+    ("lib/vdev/new.c", '"lib/user/user.h"', "device models are pure"),
     ("lib/vdev/new.c", '"kern/pmap.h"', "device models are pure"),
     ("lib/vdev/new.c", "<stdio.h>", "freestanding"),
     ("kern/page.c", '"vmm/hv.h"', "vmm/hv.h only from"),
     ("kern/env.c", '"vmm/vmx/vmx.h"', "kern includes inc, lib and kern"),
-    ("kern/new.c", '"lib/user.h"', "kern includes inc, lib and kern"),
+    ("kern/new.c", '"lib/user/user.h"', "kern includes inc, lib and kern"),
     ("kern/new.c", '"lib/vdev/uart.h"', "kern includes inc, lib and kern"),
     ("kern/new.c", '"guest/kernel/guest.h"', "kern includes inc, lib and kern"),
     ("kern/new.h", '"vmm/hv.h"', "vmm/hv.h only from"),
     ("vmm/run.c", '"vmm/vmx/vmx.h"', "only vmm/backends.c names the back ends"),
     ("vmm/run.c", '"vmm/svm/svm.h"', "only vmm/backends.c names the back ends"),
     ("vmm/run.c", '"kern/console.h"', "vmm includes inc, lib, vmm and of the kernel"),
-    ("vmm/run.c", '"lib/user.h"', "vmm includes inc, lib, vmm and of the kernel"),
+    ("vmm/run.c", '"lib/user/user.h"', "vmm includes inc, lib, vmm and of the kernel"),
     ("vmm/vmx/new.c", '"vmm/svm/svm.h"', "never include each other"),
     ("vmm/svm/new.S", '"vmm/vmx/vmx.h"', "never include each other"),
     ("vmm/vmx/new.c", '"kern/console.h"', "vmm includes inc, lib, vmm and of the kernel"),
@@ -51,7 +52,7 @@ FORBIDDEN = (
 
 ALLOWED = (
     ("inc/new.h", '"inc/x86.h"'),
-    ("lib/new.c", '"lib/user.h"'),
+    ("lib/user/new.c", '"lib/user/user.h"'),
     ("lib/vdev/new.c", '"lib/string.h"'),
     ("lib/vdev/new.c", '"inc/x86.h"'),
     ("kern/init.c", '"vmm/hv.h"'),
@@ -61,7 +62,7 @@ ALLOWED = (
     ("vmm/backends.c", '"vmm/svm/svm.h"'),
     ("vmm/run.c", '"kern/pmap.h"'),
     ("vmm/vmx/new.c", '"vmm/hv.h"'),
-    ("user/new.c", '"lib/user.h"'),
+    ("user/new.c", '"lib/user/user.h"'),
     ("user/vm/new.c", '"lib/vdev/uart.h"'),
     ("guest/kernel/new.c", '"guest/kernel/guest.h"'),
     ("boot/new.c", '"boot/loader.h"'),

@@ -1,7 +1,7 @@
-#include "lib/user.h"
+#include "lib/user/user.h"
 
 #include "inc/mmu.h"
-#include "lib/parse.h"
+#include "lib/user/parse.h"
 
 /*
  * Many small VMs: at once, until memory runs out, or one after the other.  The

@@ -1,4 +1,4 @@
-#include "lib/user.h"
+#include "lib/user/user.h"
 
 #include "inc/mmu.h"
 

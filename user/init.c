@@ -1,7 +1,7 @@
-#include "lib/user.h"
+#include "lib/user/user.h"
 
 #include "inc/x86.h"
-#include "lib/parse.h"
+#include "lib/user/parse.h"
 
 /*
  * The first process.  With `run=COMMANDS` at the end of the kernel's command

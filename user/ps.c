@@ -1,4 +1,4 @@
-#include "lib/user.h"
+#include "lib/user/user.h"
 
 /* Where a process stands, and what it used. */
 

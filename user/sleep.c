@@ -1,6 +1,6 @@
-#include "lib/user.h"
+#include "lib/user/user.h"
 
-#include "lib/parse.h"
+#include "lib/user/parse.h"
 
 enum { STATUS_USAGE = 2, SECONDS_MAX = 24 * 3600, MICROSECONDS = 1000000 };
 

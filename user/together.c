@@ -1,6 +1,6 @@
-#include "lib/user.h"
+#include "lib/user/user.h"
 
-#include "lib/parse.h"
+#include "lib/user/parse.h"
 
 /*
  * Runs commands at the same time, each given as one argument, and waits for all: two VMs

@@ -1,6 +1,6 @@
-#include "lib/user.h"
+#include "lib/user/user.h"
 
-#include "lib/parse.h"
+#include "lib/user/parse.h"
 
 /*
  * Prints the flight recorder of a VM, or of all that there are: the last exits, the oldest first.

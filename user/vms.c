@@ -1,6 +1,6 @@
-#include "lib/user.h"
+#include "lib/user/user.h"
 
-#include "lib/parse.h"
+#include "lib/user/parse.h"
 
 /* All VMs, and what they use: since they began, or within a time. */
 

@@ -1,8 +1,8 @@
-// SOURCES: lib/log.c
+// SOURCES: lib/user/log.c
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/log.h"
+#include "lib/user/log.h"
 #include "tests/unit/unit.h"
 
 /* The ring that keeps the last output of a VM in the background. */

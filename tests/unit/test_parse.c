@@ -1,7 +1,7 @@
-// SOURCES: lib/parse.c
+// SOURCES: lib/user/parse.c
 #include <string.h>
 
-#include "lib/parse.h"
+#include "lib/user/parse.h"
 #include "tests/unit/unit.h"
 
 /* The shell's words and the programs' numbers. */

@@ -1,8 +1,8 @@
-// SOURCES: lib/readline.c lib/line.c
+// SOURCES: lib/user/readline.c lib/line.c
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/user.h"
+#include "lib/user/user.h"
 #include "tests/unit/unit.h"
 
 /* Lines from the console.  What is printed goes to the test's output too. */
@@ -76,7 +76,7 @@ test_news(void **state)
 	assert_string_equal(shown, "\n");
 }
 
-/* UNIT_MAIN's main is not the one that lib/user.h declares. */
+/* UNIT_MAIN's main is not the one that lib/user/user.h declares. */
 int
 main(int argc, char **argv)
 {

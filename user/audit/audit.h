@@ -1,7 +1,7 @@
 #ifndef NESTLING_USER_AUDIT_AUDIT_H
 #define NESTLING_USER_AUDIT_AUDIT_H
 
-#include "lib/user.h"
+#include "lib/user/user.h"
 
 /* Exit statuses of the program. */
 enum { STATUS_CLEAN, STATUS_VIOLATIONS, STATUS_ERROR };

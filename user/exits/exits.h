@@ -2,7 +2,7 @@
 #define NESTLING_USER_EXITS_EXITS_H
 
 #include "inc/x86.h"
-#include "lib/user.h"
+#include "lib/user/user.h"
 
 /* What a VM's exits were and what they cost. */
 

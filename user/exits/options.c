@@ -1,6 +1,6 @@
 #include "user/exits/exits.h"
 
-#include "lib/parse.h"
+#include "lib/user/parse.h"
 
 static bool
 usage(void)

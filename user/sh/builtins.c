@@ -1,7 +1,7 @@
 #include "user/sh/sh.h"
 
 #include "inc/x86.h"
-#include "lib/parse.h"
+#include "lib/user/parse.h"
 
 /* What the shell does itself. */
 

@@ -1,6 +1,6 @@
 #include "user/sh/sh.h"
 
-#include "lib/parse.h"
+#include "lib/user/parse.h"
 
 /*
  * The shell.  A line holds commands separated by `;`, or by `&` behind one that is to run in

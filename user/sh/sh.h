@@ -1,8 +1,8 @@
 #ifndef NESTLING_USER_SH_SH_H
 #define NESTLING_USER_SH_SH_H
 
-#include "lib/log.h"
-#include "lib/user.h"
+#include "lib/user/log.h"
+#include "lib/user/user.h"
 
 /* The shell: lines of commands (sh.c), what it does itself (builtins.c), programs as jobs (jobs.c),
  * and those jobs that are VMs (vmjobs.c). */

@@ -3,7 +3,7 @@
 #include "inc/memlayout.h"
 #include "inc/mmu.h"
 #include "inc/x86.h"
-#include "lib/parse.h"
+#include "lib/user/parse.h"
 
 /*
  * VMs as jobs.  Their logs are in the shell's memory, so that they outlive the monitors;

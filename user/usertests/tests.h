@@ -1,7 +1,7 @@
 #ifndef NESTLING_USER_USERTESTS_TESTS_H
 #define NESTLING_USER_USERTESTS_TESTS_H
 
-#include "lib/user.h"
+#include "lib/user/user.h"
 
 /*
  * Each test of tests.def runs in a process of its own.  It passes by returning;

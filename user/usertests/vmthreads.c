@@ -1,6 +1,6 @@
 #include "user/usertests/vmtest.h"
 
-#include "lib/mutex.h"
+#include "lib/user/mutex.h"
 
 /* Threads that share a lock, and that drive the vCPUs of one VM. */
 

@@ -2,7 +2,7 @@
 
 #include "inc/memlayout.h"
 #include "inc/mmu.h"
-#include "lib/log.h"
+#include "lib/user/log.h"
 
 /*
  * The VM as a job of the shell.  In the background what it prints goes to a log, pages that

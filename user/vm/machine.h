@@ -1,8 +1,8 @@
 #ifndef NESTLING_USER_VM_MACHINE_H
 #define NESTLING_USER_VM_MACHINE_H
 
-#include "lib/mutex.h"
-#include "lib/user.h"
+#include "lib/user/mutex.h"
+#include "lib/user/user.h"
 #include "lib/vdev/cmos.h"
 #include "lib/vdev/hpet.h"
 #include "lib/vdev/ide.h"

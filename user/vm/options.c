@@ -2,7 +2,7 @@
 
 #include "inc/mmu.h"
 #include "inc/x86.h"
-#include "lib/parse.h"
+#include "lib/user/parse.h"
 
 #define RAM_DEFAULT 0x4000000ull
 
@@ -131,7 +131,7 @@ parse_break(struct options *o, char *text)
 	return false;
 }
 
-/* The shell's own option: see lib/log.h and user/vm/job.c. */
+/* The shell's own option: see lib/user/log.h and user/vm/job.c. */
 static bool
 parse_job(struct options *o, char *text)
 {

@@ -1,7 +1,7 @@
 #include "user/vm/machine.h"
 
 #include "inc/x86.h"
-#include "lib/parse.h"
+#include "lib/user/parse.h"
 
 /* The prompt that Ctrl-] opens.  The guest and its clocks stand still meanwhile. */
 

@@ -1,7 +1,7 @@
 #include "user/vm/machine.h"
 
 #include "inc/x86.h"
-#include "lib/exittable.h"
+#include "lib/user/exittable.h"
 
 /* What the monitor says about a VM: at its start, when it fails, and at its end. */
 

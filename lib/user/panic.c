@@ -1,4 +1,4 @@
-#include "lib/user.h"
+#include "lib/user/user.h"
 
 void
 panic_at(const char *file, int line, const char *fmt, ...)

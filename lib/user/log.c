@@ -1,4 +1,4 @@
-#include "lib/log.h"
+#include "lib/user/log.h"
 
 #include "lib/string.h"
 

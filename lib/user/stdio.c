@@ -1,4 +1,4 @@
-#include "lib/user.h"
+#include "lib/user/user.h"
 
 static void
 to_console(const void *buf, size_t size)

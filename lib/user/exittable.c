@@ -1,6 +1,6 @@
-#include "lib/exittable.h"
+#include "lib/user/exittable.h"
 
-#include "lib/user.h"
+#include "lib/user/user.h"
 
 static uint64_t
 mean(uint64_t sum, uint64_t count)

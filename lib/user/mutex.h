@@ -1,5 +1,5 @@
-#ifndef NESTLING_LIB_MUTEX_H
-#define NESTLING_LIB_MUTEX_H
+#ifndef NESTLING_LIB_USER_MUTEX_H
+#define NESTLING_LIB_USER_MUTEX_H
 
 #include <stdbool.h>
 #include <stdint.h>

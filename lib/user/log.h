@@ -1,5 +1,5 @@
-#ifndef NESTLING_LIB_LOG_H
-#define NESTLING_LIB_LOG_H
+#ifndef NESTLING_LIB_USER_LOG_H
+#define NESTLING_LIB_USER_LOG_H
 
 #include <stddef.h>
 #include <stdint.h>

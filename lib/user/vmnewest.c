@@ -1,4 +1,4 @@
-#include "lib/user.h"
+#include "lib/user/user.h"
 
 uint32_t
 vm_newest(void)

@@ -1,5 +1,5 @@
-#ifndef NESTLING_LIB_USER_H
-#define NESTLING_LIB_USER_H
+#ifndef NESTLING_LIB_USER_USER_H
+#define NESTLING_LIB_USER_USER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
-#include "lib/mutex.h"
+#include "lib/user/mutex.h"
 
-#include "lib/user.h"
+#include "lib/user/user.h"
 
 void
 mutex_wait(struct mutex *m, uint32_t ticket)

@@ -1,5 +1,5 @@
-#ifndef NESTLING_LIB_PARSE_H
-#define NESTLING_LIB_PARSE_H
+#ifndef NESTLING_LIB_USER_PARSE_H
+#define NESTLING_LIB_USER_PARSE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "lib/parse.h"
+#include "lib/user/parse.h"
 
 #include "lib/string.h"
 

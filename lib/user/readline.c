@@ -1,5 +1,5 @@
 #include "lib/line.h"
-#include "lib/user.h"
+#include "lib/user/user.h"
 
 /* getchar_blocking() gave no byte. */
 enum { CONSOLE_GONE = -1, CHILD_ENDED = -2 };
