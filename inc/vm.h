@@ -130,7 +130,7 @@ enum vm_mem_why {
 	VM_MEM_CODE,    /* the guest fetches instructions there */
 	VM_MEM_TABLES,  /* it has page tables there */
 	VM_MEM_EVENT,   /* an event's delivery needs it: stack, IDT, GDT, TSS */
-	VM_MEM_INSN,    /* the instruction is none of lib/insn.h's enum insn_op */
+	VM_MEM_INSN,    /* the instruction is none of lib/insn/insn.h's enum insn_op */
 	VM_MEM_CROSSES, /* the operand lies in two pages */
 };
 

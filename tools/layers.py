@@ -30,7 +30,7 @@ HV_FILES = ("kern/init.c", "kern/env*.c", "kern/sched.c", "kern/sys/*.c", "kern/
 VMM_KERN = tuple(f"kern/{name}.h"
                  for name in ("audit/audit", "cpu", "dev/timer", "env", "ipi", "lock", "page", "pmap",
                               "pt", "sched", "step", "switch", "tlb", "trap"))
-VMM_ALLOW = ("inc/*", "lib/assert.h", "lib/insn.h", "lib/printf.h", "lib/string.h", "vmm/*",
+VMM_ALLOW = ("inc/*", "lib/assert.h", "lib/insn/insn.h", "lib/printf.h", "lib/string.h", "vmm/*",
              "vmm/acct/*", "vmm/shadow/*", *VMM_KERN)
 VMM_TEXT = "vmm includes inc, lib, vmm and of the kernel " + ", ".join(
     pathlib.PurePath(header).stem for header in VMM_KERN)
@@ -44,6 +44,10 @@ RULES = {
         ("inc/*", "lib/*"), {},
         "lib includes inc and lib",
         "pass what lib needs as an argument or a call-back"),
+    "lib/insn": Rule(
+        ("inc/*", "lib/*", "lib/insn/*"), {},
+        "lib/insn includes inc, lib and lib/insn",
+        "pass what the decoder needs as an argument or a call-back"),
     "lib/user": Rule(
         ("inc/*", "lib/*", "lib/user/*"), {},
         "lib/user includes inc, lib and lib/user",

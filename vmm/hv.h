@@ -7,7 +7,7 @@
 #include "inc/vm.h"
 #include "kern/audit/audit.h"
 #include "kern/pmap.h"
-#include "lib/insn.h"
+#include "lib/insn/insn.h"
 #include "vmm/acct/acct.h"
 
 /*

@@ -1,4 +1,4 @@
-// SOURCES: lib/insn.c lib/insntable.c lib/insnexec.c lib/insnmem.c lib/insnsys.c
+// SOURCES: lib/insn/insn.c lib/insn/table.c lib/insn/exec.c lib/insn/mem.c lib/insn/sys.c
 /*
  * The decoder on any bytes: it reads none behind the end (each string has a buffer of its size),
  * and what it says of an instruction is within the bounds that its users rely on.
@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "inc/error.h"
-#include "lib/insn.h"
+#include "lib/insn/insn.h"
 #include "tests/fuzz/fuzz.h"
 
 static void

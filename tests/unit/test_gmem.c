@@ -1,4 +1,4 @@
-// SOURCES: vmm/gmem.c vmm/fetch.c lib/insn.c lib/insntable.c lib/insnmem.c lib/insnsys.c
+// SOURCES: vmm/gmem.c vmm/fetch.c lib/insn/insn.c lib/insn/table.c lib/insn/mem.c lib/insn/sys.c
 // SOURCES: tests/unit/gmemvm.c tests/unit/guesttables.c tests/unit/cpu.c
 #include "tests/unit/unit.h"
 

@@ -1,4 +1,4 @@
-// SOURCES: lib/insn.c lib/insntable.c
+// SOURCES: lib/insn/insn.c lib/insn/table.c
 // LIBS: Zydis
 /*
  * lib/insn against Zydis, in all modes.  The rule: what Zydis accepts, insn_decode accepts with the

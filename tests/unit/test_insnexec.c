@@ -1,4 +1,4 @@
-// SOURCES: lib/insn.c lib/insntable.c lib/insnmem.c lib/insnexec.c
+// SOURCES: lib/insn/insn.c lib/insn/table.c lib/insn/mem.c lib/insn/exec.c
 /*
  * What instructions do to registers, flags and memory: lib/insn against the CPU that runs this
  * test. Each instruction gets its operand at the address in RDI.
@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 
 #include "inc/mmu.h"
-#include "lib/insn.h"
+#include "lib/insn/insn.h"
 #include "tests/unit/unit.h"
 
 enum { ROUNDS = 24, OPS = INSN_LODS + 1, CODE_SIZE = 4096, OPCODES = 512 };

@@ -1,4 +1,4 @@
-// SOURCES: lib/insn.c lib/insntable.c lib/insnmem.c lib/insnsys.c
+// SOURCES: lib/insn/insn.c lib/insn/table.c lib/insn/mem.c lib/insn/sys.c
 // LIBS: Zydis
 /*
  * The operands that lib/insn finds, against Zydis: addresses of all memory operands, what insn_mem

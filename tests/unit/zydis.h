@@ -7,7 +7,7 @@
 
 #include <Zydis/Zydis.h>
 
-#include "lib/insn.h"
+#include "lib/insn/insn.h"
 #include "tests/unit/unit.h"
 
 /* What the tests of lib/insn share: the same bytes to both decoders. */

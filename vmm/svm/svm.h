@@ -3,7 +3,7 @@
 
 #ifndef __ASSEMBLER__
 
-#include "lib/insn.h"
+#include "lib/insn/insn.h"
 #include "vmm/svm/vmcb.h"
 #include "vmm/vmm.h"
 

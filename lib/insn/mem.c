@@ -1,5 +1,5 @@
 #include "inc/error.h"
-#include "lib/insn.h"
+#include "lib/insn/insn.h"
 
 /* Memory operands: where they are, and what an instruction does with them. */
 

@@ -1,5 +1,5 @@
-#ifndef NESTLING_LIB_INSNTABLE_H
-#define NESTLING_LIB_INSNTABLE_H
+#ifndef NESTLING_LIB_INSN_TABLE_H
+#define NESTLING_LIB_INSN_TABLE_H
 
 #include <stdint.h>
 

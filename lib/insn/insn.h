@@ -1,5 +1,5 @@
-#ifndef NESTLING_LIB_INSN_H
-#define NESTLING_LIB_INSN_H
+#ifndef NESTLING_LIB_INSN_INSN_H
+#define NESTLING_LIB_INSN_INSN_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 #include "inc/error.h"
-#include "lib/insn.h"
+#include "lib/insn/insn.h"
 
 /* The operands of instructions that SVM intercepts. */
 

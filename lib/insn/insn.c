@@ -1,6 +1,6 @@
 #include "inc/error.h"
-#include "lib/insn.h"
-#include "lib/insntable.h"
+#include "lib/insn/insn.h"
+#include "lib/insn/table.h"
 
 /* insn->len is the position: it counts the bytes taken so far. */
 struct decoder {

@@ -1,5 +1,5 @@
 #include "inc/mmu.h"
-#include "lib/insn.h"
+#include "lib/insn/insn.h"
 
 /* What instructions with a memory operand make of its value: registers, flags, and the result. */
 

@@ -1,4 +1,4 @@
-#include "lib/insntable.h"
+#include "lib/insn/table.h"
 
 /*
  * The two opcode maps whose instructions differ in layout, a cell for an opcode, as in the opcode
