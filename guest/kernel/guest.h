@@ -119,7 +119,7 @@ enum {
 	LAPIC_DIVIDE_1 = 0xb,
 };
 
-/* Statistics over samples of TSC ticks (bench.c). */
+/* Statistics over samples of TSC ticks (guest/bench/bench.c). */
 enum { SAMPLES_MAX = 65536 };
 extern uint32_t samples[SAMPLES_MAX];
 struct summary {

@@ -1,6 +1,6 @@
 #include "guest/kernel/command.h"
 #include "guest/kernel/guest.h"
-#include "guest/kernel/probe.h"
+#include "guest/checks/probe.h"
 #include "lib/string.h"
 
 /* Commands that execute one instruction of the user's choice: rdmsr, wrmsr, in, out, vmcall. */

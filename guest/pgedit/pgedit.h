@@ -134,7 +134,7 @@ struct pg {
 };
 
 /*
- * The machine (guest/kernel/pgedit.c, guest/pgedit32/machine.c).
+ * The machine (guest/checks/pgedit.c, guest/pgedit32/machine.c).
  */
 void pg_machine_access(const struct pg_access *a, uint64_t va, struct pg_result *r);
 /* Writes CR0, CR4 and EFER where they differ. */

@@ -1,9 +1,9 @@
-#include "guest/kernel/process.h"
+#include "guest/bench/process.h"
 
 #include "guest/kernel/aspace.h"
 #include "guest/kernel/guest.h"
 #include "guest/kernel/trap.h"
-#include "guest/kernel/workload.h"
+#include "guest/bench/workload.h"
 #include "inc/mmu.h"
 #include "lib/string.h"
 

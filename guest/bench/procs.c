@@ -1,10 +1,10 @@
-#include "guest/kernel/process.h"
+#include "guest/bench/process.h"
 
 #include "guest/kernel/aspace.h"
 #include "guest/kernel/command.h"
 #include "guest/kernel/guest.h"
 #include "guest/kernel/trap.h"
-#include "guest/kernel/workload.h"
+#include "guest/bench/workload.h"
 
 /*
  * The work of a kernel with processes, as page tables see it.  As in a real kernel most loads

@@ -1,6 +1,6 @@
 #include "guest/kernel/command.h"
 #include "guest/kernel/guest.h"
-#include "guest/kernel/probe.h"
+#include "guest/checks/probe.h"
 #include "inc/mmu.h"
 
 /* Control registers: what can be toggled keeps its effect; what must not be set gets #GP. */

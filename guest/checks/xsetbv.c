@@ -1,6 +1,6 @@
 #include "guest/kernel/command.h"
 #include "guest/kernel/guest.h"
-#include "guest/kernel/probe.h"
+#include "guest/checks/probe.h"
 #include "inc/mmu.h"
 
 /* XSETBV: the values that XCR0 may have, and those that get #GP (SDM vol. 2, "XSETBV"). */

@@ -1,6 +1,6 @@
 #include "guest/kernel/command.h"
 #include "guest/kernel/guest.h"
-#include "guest/kernel/probe.h"
+#include "guest/checks/probe.h"
 #include "inc/error.h"
 #include "inc/mmu.h"
 #include "lib/string.h"

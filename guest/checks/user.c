@@ -1,4 +1,4 @@
-#include "guest/kernel/user.h"
+#include "guest/checks/user.h"
 
 #include "guest/kernel/command.h"
 #include "guest/kernel/guest.h"

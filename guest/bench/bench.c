@@ -1,4 +1,4 @@
-#include "guest/kernel/bench.h"
+#include "guest/bench/bench.h"
 #include "guest/kernel/command.h"
 #include "guest/kernel/guest.h"
 #include "guest/kernel/trap.h"

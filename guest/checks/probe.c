@@ -1,4 +1,4 @@
-#include "guest/kernel/probe.h"
+#include "guest/checks/probe.h"
 
 #include "guest/kernel/guest.h"
 #include "inc/msr.h"

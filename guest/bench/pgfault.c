@@ -1,7 +1,7 @@
 #include "guest/kernel/command.h"
 #include "guest/kernel/guest.h"
 #include "guest/kernel/trap.h"
-#include "guest/kernel/workload.h"
+#include "guest/bench/workload.h"
 #include "inc/mmu.h"
 
 /*

@@ -1,5 +1,5 @@
-#ifndef NESTLING_GUEST_KERNEL_PROBE_H
-#define NESTLING_GUEST_KERNEL_PROBE_H
+#ifndef NESTLING_GUEST_CHECKS_PROBE_H
+#define NESTLING_GUEST_CHECKS_PROBE_H
 
 #include <stdbool.h>
 #include <stdint.h>

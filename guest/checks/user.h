@@ -1,5 +1,5 @@
-#ifndef NESTLING_GUEST_KERNEL_USER_H
-#define NESTLING_GUEST_KERNEL_USER_H
+#ifndef NESTLING_GUEST_CHECKS_USER_H
+#define NESTLING_GUEST_CHECKS_USER_H
 
 #include <stdbool.h>
 #include <stdint.h>

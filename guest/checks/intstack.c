@@ -1,7 +1,7 @@
 #include "guest/kernel/command.h"
 #include "guest/kernel/guest.h"
 #include "guest/kernel/trap.h"
-#include "guest/kernel/user.h"
+#include "guest/checks/user.h"
 #include "inc/mmu.h"
 #include "inc/vm.h"
 

@@ -1,5 +1,5 @@
 #include "guest/boot/boot.h"
-#include "guest/kernel/bench.h"
+#include "guest/bench/bench.h"
 
 /*
  * The operations that are timed, each a function of its own, so that one loop times

@@ -1,7 +1,7 @@
-#ifndef NESTLING_GUEST_KERNEL_BENCH_H
-#define NESTLING_GUEST_KERNEL_BENCH_H
+#ifndef NESTLING_GUEST_BENCH_BENCH_H
+#define NESTLING_GUEST_BENCH_BENCH_H
 
-/* What the benchmarks share, with their assembly part (benchops.S) too. */
+/* What the benchmarks share, with their assembly part (ops.S) too. */
 
 #define BENCH_UART_IIR (COM1 + 2)
 #define BENCH_PIC      0x20
@@ -57,7 +57,7 @@ struct bench_counters {
 };
 struct bench_counters bench_counters(void);
 
-/* Interrupts and halts (benchirq.c); each fills samples[0..n). */
+/* Interrupts and halts (interrupts.c); each fills samples[0..n). */
 void bench_irq_start(void);
 void bench_irq_stop(void);
 void bench_soft_interrupt(unsigned int n); /* INT: the delivery alone, which makes no exit */

@@ -1,5 +1,5 @@
-#ifndef NESTLING_GUEST_KERNEL_PROCESS_H
-#define NESTLING_GUEST_KERNEL_PROCESS_H
+#ifndef NESTLING_GUEST_BENCH_PROCESS_H
+#define NESTLING_GUEST_BENCH_PROCESS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 #include "guest/kernel/command.h"
 #include "guest/kernel/guest.h"
-#include "guest/kernel/probe.h"
+#include "guest/checks/probe.h"
 #include "inc/mmu.h"
 #include "inc/msr.h"
 #include "lib/printf.h"
