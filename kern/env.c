@@ -11,7 +11,7 @@
 #include "kern/lock.h"
 #include "kern/pmap.h"
 #include "kern/sched.h"
-#include "kern/switch.h"
+#include "kern/switchlog.h"
 #include "kern/terminal.h"
 #include "kern/tlb.h"
 #include "lib/string.h"
@@ -429,7 +429,7 @@ env_switch(struct env *e)
 {
 	struct cpu *cpu = this_cpu();
 
-	switch_step(SWITCH_RUN);
+	switchlog_step(SWITCH_RUN);
 	env_stop();
 	if (cpu->vcpu && cpu->vcpu->env != e)
 		hv_switch_out();
@@ -440,7 +440,7 @@ env_switch(struct env *e)
 	e->runs++;
 	if (e->vcpu)
 		vcpu_has_cpu(e->vcpu);
-	switch_step(SWITCH_CR3);
+	switchlog_step(SWITCH_CR3);
 }
 
 _Noreturn void

@@ -10,7 +10,7 @@
 #include "kern/multiboot.h"
 #include "kern/pmap.h"
 #include "kern/sched.h"
-#include "kern/switch.h"
+#include "kern/switchlog.h"
 #include "kern/trap.h"
 #include "lib/string.h"
 #include "vmm/hv.h"
@@ -106,7 +106,7 @@ kernel_main_on_cpu(void)
 	hv_init();
 	mp_start();
 	banner();
-	switch_init();
+	switchlog_init();
 	start_init();
 	sched_yield();
 }

@@ -8,7 +8,7 @@
 #include "kern/ipi.h"
 #include "kern/kernel.h"
 #include "kern/lock.h"
-#include "kern/switch.h"
+#include "kern/switchlog.h"
 #include "kern/trap.h"
 #include "vmm/hv.h"
 
@@ -294,7 +294,7 @@ sched_yield(void)
 	struct cpu *cpu = this_cpu();
 	struct env *e = cpu->env;
 
-	switch_step(SWITCH_YIELD);
+	switchlog_step(SWITCH_YIELD);
 	if (e && e->doomed)
 		env_destroy(e, ENV_WAIT_KILLED); /* comes back here, without it */
 	if (e)

@@ -206,9 +206,9 @@ struct hv_ops {
 	/* Calls fn for each page that the back end has for this vCPU besides those of its arena;
 	 * NULL: for the CPUs. */
 	void (*host_pages)(const struct vcpu *v, void (*fn)(const void *page));
-	void (*load)(struct vcpu *v);               /* make it current on this CPU */
-	void (*put)(struct vcpu *v);                /* off this CPU, so that another may load it */
-	const char *load_text, *put_text;           /* what these do, for a reader: kern/switch.c */
+	void (*load)(struct vcpu *v);     /* make it current on this CPU */
+	void (*put)(struct vcpu *v);      /* off this CPU, so that another may load it */
+	const char *load_text, *put_text; /* what these do, for a reader: kern/switchlog.c */
 	uint64_t (*block_pa)(const struct vcpu *v); /* hpa of the control block */
 	int (*enter)(struct vcpu *v);               /* 0 after an exit; -E_ENTRY when refused */
 	void (*decode)(struct vcpu *v, struct hv_exit *x);

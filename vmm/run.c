@@ -7,7 +7,7 @@
 #include "kern/ipi.h"
 #include "kern/lock.h"
 #include "kern/sched.h"
-#include "kern/switch.h"
+#include "kern/switchlog.h"
 #include "kern/dev/timer.h"
 #include "kern/trap.h"
 #include "lib/assert.h"
@@ -26,15 +26,15 @@ switch_in(struct vcpu *v)
 	assert(v->loaded_cpu < 0);
 	hv->load(v);
 	v->loaded_cpu = (int)cpu->index;
-	switch_step(SWITCH_LOAD);
+	switchlog_step(SWITCH_LOAD);
 	vtlb_load(v);
 	vtlb_check(v);
 	state_load(v);
 	v->state_loaded = true;
 	cpu->vcpu = v;
-	if (switches_left)
+	if (switchlog_left)
 		v->attention = true; /* for the last step */
-	switch_step(SWITCH_REGISTERS);
+	switchlog_step(SWITCH_REGISTERS);
 }
 
 void
@@ -64,9 +64,9 @@ hv_switch_out(void)
 		return;
 	state_save(v);
 	v->state_loaded = false;
-	switch_step(SWITCH_SAVED);
+	switchlog_step(SWITCH_SAVED);
 	hv->put(v);
-	switch_step(SWITCH_PUT);
+	switchlog_step(SWITCH_PUT);
 	v->flushed = TLB_UNKNOWN;
 	cpu->vcpu = NULL;
 	/* Last: another CPU may load it from now on. */
@@ -132,7 +132,7 @@ vcpu_prepare(struct vcpu *v)
 		return v->dead_halt ? halt_dead(v) : HV_YIELD;
 	}
 	/* Takes the lock, and while it waits for that the nested page table may change. */
-	switch_step(SWITCH_ENTRY);
+	switchlog_step(SWITCH_ENTRY);
 	if (v->flushed != v->vm->tlb_gen)
 		vtlb_flush(v);
 	vtlb_check(v);

@@ -1,4 +1,4 @@
-#include "kern/switch.h"
+#include "kern/switchlog.h"
 
 #include "inc/memlayout.h"
 #include "inc/x86.h"
@@ -27,17 +27,17 @@ static struct record {
 	struct side from;
 } records[CPUS_MAX];
 
-uint32_t switches_left;
-static uint32_t switches_printed;
+uint32_t switchlog_left;
+static uint32_t switchlog_printed;
 
 void
-switch_init(void)
+switchlog_init(void)
 {
 	/* Commands are behind all options, and may hold the same text. */
 	for (const char *p = boot_info.cmdline; *p && strncmp(p, " run=", 5); p++)
 		if ((p == boot_info.cmdline || p[-1] == ' ') &&
 		    !strncmp(p, OPTION, sizeof OPTION - 1))
-			switches_left = (uint32_t)strtoul(p + sizeof OPTION - 1, NULL, 10);
+			switchlog_left = (uint32_t)strtoul(p + sizeof OPTION - 1, NULL, 10);
 }
 
 static void
@@ -70,7 +70,7 @@ print(const struct record *r, const struct side *to)
 	const struct side *from = &r->from;
 
 	console_fresh_line();
-	kprintf("switch %u, CPU %u: VM %u (%s) to VM %u (%s)\n", switches_printed,
+	kprintf("switch %u, CPU %u: VM %u (%s) to VM %u (%s)\n", switchlog_printed,
 	        this_cpu()->index, from->vm, from->name, to->vm, to->name);
 	kprintf("     ticks  step\n");
 	print_row(r, SWITCH_YIELD, "exit, its handler, sched_yield", 0, 0);
@@ -101,16 +101,16 @@ finish(struct record *r, const struct vcpu *v)
 	r->next = 0;
 	look(&to, v);
 	spin_lock(&kernel_lock);
-	if (switches_left) {
-		switches_left--;
-		switches_printed++;
+	if (switchlog_left) {
+		switchlog_left--;
+		switchlog_printed++;
 		print(r, &to);
 	}
 	spin_unlock(&kernel_lock);
 }
 
 void
-switch_note(enum switch_step step)
+switchlog_note(enum switch_step step)
 {
 	const struct cpu *cpu = this_cpu();
 	struct record *r = &records[cpu->index];

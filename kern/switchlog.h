@@ -1,5 +1,5 @@
-#ifndef NESTLING_KERN_SWITCH_H
-#define NESTLING_KERN_SWITCH_H
+#ifndef NESTLING_KERN_SWITCHLOG_H
+#define NESTLING_KERN_SWITCHLOG_H
 
 #include <stdint.h>
 
@@ -21,16 +21,16 @@ enum switch_step {
 };
 
 /* Reads the kernel's command line. */
-void switch_init(void);
-extern uint32_t switches_left;
+void switchlog_init(void);
+extern uint32_t switchlog_left;
 /* One step is done. */
-void switch_note(enum switch_step step);
+void switchlog_note(enum switch_step step);
 
 static inline void
-switch_step(enum switch_step step)
+switchlog_step(enum switch_step step)
 {
-	if (switches_left)
-		switch_note(step);
+	if (switchlog_left)
+		switchlog_note(step);
 }
 
 #endif
