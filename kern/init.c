@@ -3,8 +3,9 @@
 #include "kern/audit/audit.h"
 #include "kern/console.h"
 #include "kern/cpu.h"
+#include "kern/dev/timer.h"
 #include "kern/env.h"
-#include "kern/kernel.h"
+#include "kern/initrd.h"
 #include "kern/lock.h"
 #include "kern/mp.h"
 #include "kern/multiboot.h"
@@ -12,6 +13,7 @@
 #include "kern/sched.h"
 #include "kern/switchlog.h"
 #include "kern/trap.h"
+#include "lib/assert.h"
 #include "lib/string.h"
 #include "vmm/hv.h"
 

@@ -1,8 +1,11 @@
+#include "kern/initrd.h"
+
 #include "inc/error.h"
 #include "inc/x86.h"
+#include "kern/boot.h"
 #include "kern/console.h"
 #include "kern/cpio.h"
-#include "kern/kernel.h"
+#include "kern/dev/poweroff.h"
 #include "kern/pmap.h"
 #include "lib/string.h"
 

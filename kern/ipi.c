@@ -3,11 +3,12 @@
 #include "inc/x86.h"
 #include "kern/console.h"
 #include "kern/cpu.h"
-#include "kern/env.h"
-#include "kern/kernel.h"
 #include "kern/dev/lapic.h"
+#include "kern/dev/timer.h"
+#include "kern/env.h"
 #include "kern/lock.h"
 #include "kern/tlb.h"
+#include "lib/assert.h"
 #include "vmm/hv.h"
 
 enum {

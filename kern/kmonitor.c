@@ -1,13 +1,17 @@
+#include "kern/kmonitor.h"
+
 #include "inc/mmu.h"
 #include "inc/x86.h"
 #include "kern/audit/audit.h"
 #include "kern/console.h"
 #include "kern/cpu.h"
+#include "kern/debug.h"
+#include "kern/dev/poweroff.h"
 #include "kern/env.h"
-#include "kern/kernel.h"
 #include "kern/page.h"
 #include "kern/pt.h"
 #include "kern/trap.h"
+#include "lib/assert.h"
 #include "lib/string.h"
 #include "vmm/hv.h"
 

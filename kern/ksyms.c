@@ -2,7 +2,7 @@
 #include "inc/x86.h"
 #include "kern/console.h"
 #include "kern/cpu.h"
-#include "kern/kernel.h"
+#include "kern/debug.h"
 
 /* Written by tools/ksyms.py: functions by rising address, as offsets from text_start. */
 extern const uint32_t ksyms_count;

@@ -1,7 +1,6 @@
-#include "kern/pmap.h"
-
 #include "inc/x86.h"
-#include "kern/kernel.h"
+#include "kern/pmap.h"
+#include "lib/assert.h"
 
 /*
  * Boot self-checks of the allocator and of address spaces, in the spirit of

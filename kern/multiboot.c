@@ -2,9 +2,11 @@
 
 #include "inc/multiboot2.h"
 #include "inc/x86.h"
+#include "kern/boot.h"
 #include "kern/console.h"
-#include "kern/kernel.h"
+#include "kern/dev/acpi.h"
 #include "kern/page.h"
+#include "lib/assert.h"
 #include "lib/string.h"
 
 struct boot_info boot_info;

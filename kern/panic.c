@@ -1,11 +1,14 @@
 #include <stdarg.h>
 
 #include "inc/x86.h"
+#include "kern/boot.h"
 #include "kern/console.h"
 #include "kern/cpu.h"
+#include "kern/debug.h"
 #include "kern/dev/dev.h"
+#include "kern/dev/poweroff.h"
 #include "kern/ipi.h"
-#include "kern/kernel.h"
+#include "kern/kmonitor.h"
 #include "kern/trap.h"
 #include "lib/assert.h"
 #include "lib/string.h"

@@ -3,8 +3,9 @@
 #include "inc/cpuid.h"
 #include "inc/error.h"
 #include "inc/x86.h"
+#include "kern/boot.h"
 #include "kern/console.h"
-#include "kern/kernel.h"
+#include "lib/assert.h"
 
 /*
  * The kernel's own tables: the image W^X, all RAM in the direct map, device

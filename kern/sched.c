@@ -4,12 +4,14 @@
 #include "kern/console.h"
 #include "kern/cpu.h"
 #include "kern/deadline.h"
+#include "kern/dev/poweroff.h"
+#include "kern/dev/timer.h"
 #include "kern/envqueue.h"
 #include "kern/ipi.h"
-#include "kern/kernel.h"
 #include "kern/lock.h"
 #include "kern/switchlog.h"
 #include "kern/trap.h"
+#include "lib/assert.h"
 #include "vmm/hv.h"
 
 /*

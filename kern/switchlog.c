@@ -2,10 +2,10 @@
 
 #include "inc/memlayout.h"
 #include "inc/x86.h"
+#include "kern/boot.h"
 #include "kern/console.h"
 #include "kern/cpu.h"
 #include "kern/env.h"
-#include "kern/kernel.h"
 #include "kern/lock.h"
 #include "lib/string.h"
 #include "vmm/hv.h"

@@ -1,8 +1,7 @@
-#include "kern/audit/audit.h"
-
 #include "inc/x86.h"
+#include "kern/audit/audit.h"
 #include "kern/env.h"
-#include "kern/kernel.h"
+#include "kern/initrd.h"
 
 /* The host's part of an audit: the kernel's own tables, processes, files. */
 

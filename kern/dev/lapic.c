@@ -4,8 +4,9 @@
 #include "inc/msr.h"
 #include "inc/x86.h"
 #include "kern/cpu.h"
-#include "kern/kernel.h"
+#include "kern/dev/timer.h"
 #include "kern/pmap.h"
+#include "lib/assert.h"
 
 /* Register offsets and bits (SDM vol. 3, "Local APIC Register Address Map"). */
 enum {

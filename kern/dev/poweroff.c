@@ -1,7 +1,9 @@
+#include "kern/dev/poweroff.h"
+
 #include "inc/x86.h"
 #include "kern/console.h"
+#include "kern/dev/acpi.h"
 #include "kern/dev/dev.h"
-#include "kern/kernel.h"
 
 /* Where emulators listen for their end. */
 enum {

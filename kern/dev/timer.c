@@ -1,7 +1,8 @@
+#include "kern/dev/timer.h"
+
 #include "inc/x86.h"
 #include "kern/console.h"
 #include "kern/cpu.h"
-#include "kern/kernel.h"
 #include "kern/dev/lapic.h"
 
 /*

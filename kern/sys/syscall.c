@@ -2,7 +2,6 @@
 
 #include "inc/error.h"
 #include "inc/x86.h"
-#include "kern/kernel.h"
 #include "kern/sched.h"
 
 /* Dispatch of system calls. */

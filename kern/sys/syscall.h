@@ -18,6 +18,9 @@ SYSCALL_TABLE(X, FREE)
 #undef FREE
 #undef X
 
+/* Runs the system call that e's registers ask for.  Returns its result. */
+int64_t syscall(struct env *e);
+
 /*
  * Blocks the caller; when it wakes, its system call starts again from the
  * beginning.  That is how a call waits without a kernel stack of its own.
