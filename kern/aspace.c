@@ -4,6 +4,7 @@
 #include "inc/x86.h"
 #include "kern/console.h"
 #include "kern/env.h"
+#include "kern/pmap.h"
 #include "kern/tlb.h"
 #include "lib/assert.h"
 #include "lib/string.h"

@@ -1,8 +1,9 @@
+#include "kern/elf.h"
+
 #include "inc/error.h"
 #include "inc/x86.h"
-#include "kern/elf.h"
+#include "kern/aspace.h"
 #include "kern/initrd.h"
-#include "kern/pmap.h"
 
 /* Maps executables: whole pages of the file are shared with it, only mixed ones are copied. */
 

@@ -6,6 +6,7 @@
 #include "kern/console.h"
 #include "kern/cpio.h"
 #include "kern/dev/poweroff.h"
+#include "kern/page.h"
 #include "kern/pmap.h"
 #include "lib/string.h"
 

@@ -1,5 +1,8 @@
-#include "inc/x86.h"
 #include "kern/pmap.h"
+
+#include "inc/x86.h"
+#include "kern/aspace.h"
+#include "kern/usercopy.h"
 #include "lib/assert.h"
 
 /*

@@ -5,6 +5,7 @@
 #include "inc/x86.h"
 #include "kern/boot.h"
 #include "kern/console.h"
+#include "kern/page.h"
 #include "lib/assert.h"
 
 /*
@@ -123,7 +124,7 @@ pmap_init(void)
 	map_image(rodata_start, rodata_end, PTE_NX);
 	map_image(data_start, kernel_end, PTE_W | PTE_NX);
 	map_direct();
-	aspace_load_kernel();
+	pmap_load_kernel();
 }
 
 void
@@ -150,7 +151,7 @@ mmio_map(uint64_t pa, uint64_t size)
 }
 
 void
-aspace_load_kernel(void)
+pmap_load_kernel(void)
 {
 	write_cr3(kernel_pt.root);
 }

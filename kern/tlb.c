@@ -2,6 +2,7 @@
 
 #include "inc/x86.h"
 #include "kern/ipi.h"
+#include "kern/pmap.h"
 #include "lib/assert.h"
 
 /*
@@ -96,7 +97,7 @@ tlb_unload(const struct aspace *as)
 
 	if (cpu->aspace != as)
 		return;
-	aspace_load_kernel();
+	pmap_load_kernel();
 	cpu->aspace = NULL;
 }
 

@@ -5,7 +5,7 @@
 
 #include "kern/cpu.h"
 #include "kern/env.h"
-#include "kern/pmap.h"
+#include "kern/aspace.h"
 
 /*
  * CR3 and the TLBs: which CPU has loaded which address space, and that none of them goes on with

@@ -2,6 +2,7 @@
 
 #include "inc/mmu.h"
 #include "inc/x86.h"
+#include "kern/aspace.h"
 #include "kern/console.h"
 #include "kern/cpu.h"
 #include "kern/debug.h"
@@ -11,7 +12,6 @@
 #include "kern/env.h"
 #include "kern/ipi.h"
 #include "kern/lock.h"
-#include "kern/pmap.h"
 #include "kern/sched.h"
 #include "kern/sys/syscall.h"
 #include "kern/terminal.h"

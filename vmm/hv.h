@@ -6,7 +6,7 @@
 
 #include "inc/vm.h"
 #include "kern/audit/audit.h"
-#include "kern/pmap.h"
+#include "kern/aspace.h"
 #include "lib/insn/insn.h"
 #include "vmm/acct/acct.h"
 

@@ -5,6 +5,7 @@
 #include "kern/env.h"
 #include "kern/lock.h"
 #include "kern/sched.h"
+#include "kern/usercopy.h"
 #include "lib/string.h"
 
 /* The system calls on virtual CPUs. */

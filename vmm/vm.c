@@ -6,6 +6,7 @@
 #include "kern/env.h"
 #include "kern/ipi.h"
 #include "kern/step.h"
+#include "kern/usercopy.h"
 #include "lib/string.h"
 
 /* Virtual machines: created by a monitor process, and gone with it. */

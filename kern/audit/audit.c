@@ -3,6 +3,7 @@
 #include "inc/x86.h"
 #include "kern/console.h"
 #include "kern/cpu.h"
+#include "kern/pmap.h"
 #include "lib/string.h"
 
 /* The audit's own memory, its report, and what becomes of the frames when all is walked. */

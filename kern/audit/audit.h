@@ -4,7 +4,7 @@
 #include <stdbool.h>
 
 #include "inc/audit.h"
-#include "kern/pmap.h"
+#include "kern/aspace.h"
 
 /*
  * The audit: walks every page table and proves that

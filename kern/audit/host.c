@@ -1,7 +1,9 @@
-#include "inc/x86.h"
 #include "kern/audit/audit.h"
+
+#include "inc/x86.h"
 #include "kern/env.h"
 #include "kern/initrd.h"
+#include "kern/pmap.h"
 
 /* The host's part of an audit: the kernel's own tables, processes, files. */
 

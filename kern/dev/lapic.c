@@ -5,6 +5,7 @@
 #include "inc/x86.h"
 #include "kern/cpu.h"
 #include "kern/dev/timer.h"
+#include "kern/page.h"
 #include "kern/pmap.h"
 #include "lib/assert.h"
 

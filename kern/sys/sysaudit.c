@@ -5,6 +5,7 @@
 #include "kern/audit/audit.h"
 #include "kern/ipi.h"
 #include "kern/tlb.h"
+#include "kern/usercopy.h"
 #include "vmm/hv.h"
 
 /* System call: the audit, with a violation planted or without. */
@@ -45,7 +46,7 @@ int64_t
 sys_audit(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 {
 	const struct audit_report *report = NULL;
-	int err = aspace_touch(e->as, arg[0], sizeof(*report), ACCESS_WRITE);
+	int err = user_touch(e->as, arg[0], sizeof(*report), ACCESS_WRITE);
 
 	if (err < 0)
 		return err;

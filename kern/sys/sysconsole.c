@@ -1,5 +1,8 @@
+#include "kern/sys/syscall.h"
+
 #include "inc/error.h"
 #include "inc/x86.h"
+#include "kern/aspace.h"
 #include "kern/boot.h"
 #include "kern/console.h"
 #include "kern/cpu.h"
@@ -9,10 +12,9 @@
 #include "kern/kmonitor.h"
 #include "kern/lock.h"
 #include "kern/page.h"
-#include "kern/pmap.h"
 #include "kern/sched.h"
-#include "kern/sys/syscall.h"
 #include "kern/terminal.h"
+#include "kern/usercopy.h"
 #include "lib/string.h"
 #include "vmm/hv.h"
 
@@ -44,7 +46,7 @@ sys_console_read(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 	uint64_t size = arg[1] < CHUNK ? arg[1] : CHUNK;
 	char buf[CHUNK];
 	uint64_t n = 0;
-	int c, err = aspace_touch(e->as, arg[0], size, ACCESS_WRITE);
+	int c, err = user_touch(e->as, arg[0], size, ACCESS_WRITE);
 
 	if (err) /* before input is taken that nobody would get */
 		return err;

@@ -1,10 +1,12 @@
+#include "kern/sys/syscall.h"
+
 #include "inc/error.h"
 #include "inc/x86.h"
+#include "kern/aspace.h"
 #include "kern/dev/timer.h"
-#include "kern/pmap.h"
 #include "kern/sched.h"
-#include "kern/sys/syscall.h"
 #include "kern/terminal.h"
+#include "kern/usercopy.h"
 #include "lib/string.h"
 #include "vmm/hv.h"
 

@@ -2,8 +2,9 @@
 
 #include "inc/error.h"
 #include "inc/x86.h"
-#include "kern/pmap.h"
+#include "kern/aspace.h"
 #include "kern/sched.h"
+#include "kern/usercopy.h"
 
 /*
  * System calls: messages, in JOS's style, a value and perhaps a page.  A
@@ -83,7 +84,7 @@ sys_ipc_recv(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 
 	if (!page_va_valid(arg[1]))
 		return -E_INVAL;
-	err = aspace_touch(e->as, arg[0], sizeof(struct ipc_msg), ACCESS_WRITE);
+	err = user_touch(e->as, arg[0], sizeof(struct ipc_msg), ACCESS_WRITE);
 	if (err)
 		return err;
 	e->ipc_msg_va = arg[0];

@@ -9,6 +9,7 @@
 #include "kern/fault.c"
 #include "kern/page.c"
 #include "kern/pt.c"
+#include "kern/usercopy.c"
 
 /*
  * Address spaces at random against a plain model: zero-on-demand memory,
@@ -545,7 +546,7 @@ arguments(void **state)
 	assert_int_equal(copy_out(as, USER_END - 4, "abc", 4), 0);
 	assert_int_equal(copy_in_string(as, text, USER_END - 4, 4), 0);
 	assert_string_equal(text, "abc");
-	assert_int_equal(aspace_touch(as, USER_END - 8, UINT64_MAX, ACCESS_READ), -E_FAULT);
+	assert_int_equal(user_touch(as, USER_END - 8, UINT64_MAX, ACCESS_READ), -E_FAULT);
 	aspace_put(as);
 }
 
