@@ -12,6 +12,13 @@
 #define ROUND_DOWN(x, n) ((x) & ~((__typeof__(x))(n)-1))
 #define ROUND_UP(x, n)   ROUND_DOWN((x) + (n)-1, n)
 
+/*
+ * Marks a function that runs rarely, but is called from code that runs on every exit.  If the
+ * compiler inlined the function, the common path would save the registers that only the rare
+ * path needs.
+ */
+#define SLOW_PATH __attribute__((noinline))
+
 static inline uint8_t
 inb(uint16_t port)
 {

@@ -133,7 +133,7 @@ frame_of(pte_t e, int level, struct frame *out)
 }
 
 /* aspace_frame() beyond its short way, which needs no stack.  entry: NULL, or a 4 KiB one. */
-static __attribute__((noinline)) int
+static SLOW_PATH int
 frame_find(struct aspace *as, uint64_t va, int access, struct frame *out, pte_t *entry)
 {
 	int level = 1;

@@ -249,7 +249,7 @@ pick(struct env_queue *q, const struct cpu *cpu)
 }
 
 /* From another CPU: its state there and its deadline come along. */
-static __attribute__((noinline)) void
+static SLOW_PATH void
 move_here(struct env *e, struct cpu *cpu)
 {
 	if (e->vcpu)

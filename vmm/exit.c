@@ -26,7 +26,7 @@ cpuid_answer(struct vcpu *v, const struct cpuid_regs *r)
 }
 
 /* Apart from the short way, which needs no stack. */
-static __attribute__((noinline)) enum hv_action
+static SLOW_PATH enum hv_action
 cpuid_compute(struct vcpu *v, uint32_t leaf)
 {
 	struct cpuid_regs r = cpuid_guest(v, leaf, (uint32_t)v->gpr[REG_RCX]);
@@ -67,7 +67,7 @@ all_dead(const struct vm *vm)
 	return i == vm->vcpu_count;
 }
 
-__attribute__((noinline)) enum hv_action
+SLOW_PATH enum hv_action
 halt_dead(struct vcpu *v)
 {
 	bool dead;

@@ -38,7 +38,7 @@ read_on(struct vcpu *v, struct hv_insn *i, uint64_t gva)
  * The next page is looked at only if the instruction goes on there.  One near its page's end is not
  * found again: these are few.
  */
-static __attribute__((noinline)) const struct hv_insn *
+static SLOW_PATH const struct hv_insn *
 fetch_anew(struct vcpu *v, uint64_t gva, struct hv_code code)
 {
 	struct hv_insn *i = &v->insns[gva % HV_INSNS];

@@ -421,7 +421,7 @@ note_entries(struct vcpu *v, const struct walk *w, struct hv_code_page *c)
 }
 
 /* Apart from the common case, which needs no stack. */
-static __attribute__((noinline)) const uint8_t *
+static SLOW_PATH const uint8_t *
 find_code(struct vcpu *v, uint64_t gva, uint64_t cr3)
 {
 	struct hv_code_page *c = &v->code;

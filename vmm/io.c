@@ -196,7 +196,7 @@ string_advance(struct vcpu *v, const struct hv_exit *x, const struct string_op *
 }
 
 /* Apart, so that the short way needs no stack. */
-static __attribute__((noinline)) enum hv_action
+static SLOW_PATH enum hv_action
 io_string(struct vcpu *v, struct hv_exit *x)
 {
 	struct gmem_fault f;
@@ -238,7 +238,7 @@ exit_io(struct vcpu *v, struct hv_exit *x)
 }
 
 /* string_probe() found RAM there, and RAM stays.  Several items lie in one page. */
-static __attribute__((noinline)) void
+static SLOW_PATH void
 complete_string(struct vcpu *v)
 {
 	uint64_t size = v->in.size, bytes = v->in.count * size;
@@ -252,7 +252,7 @@ complete_string(struct vcpu *v)
 }
 
 /* Apart, so that the way to mmio_complete() needs no stack. */
-static __attribute__((noinline)) void
+static SLOW_PATH void
 complete_in(struct vcpu *v)
 {
 	uint64_t value = 0;

@@ -98,7 +98,7 @@ segment_fault(struct vcpu *v, const struct hv_insn *i, const struct insn_regs *r
  * MOVS has two operands, either or both in device memory.  What can fault does so before a device
  * sees anything.
  */
-static __attribute__((noinline)) enum hv_action
+static SLOW_PATH enum hv_action
 movs(struct vcpu *v, const struct hv_exit *x, const struct hv_insn *i, const struct insn_regs *regs)
 {
 	uint64_t from = insn_mem_gva(&i->insn, &i->mem, regs, false), from_gpa, to, value = 0;
@@ -169,7 +169,7 @@ mmio_access(struct vcpu *v, struct hv_exit *x)
 }
 
 /* Between elements RIP stays, but a trap and the interrupt shadow are as after the last. */
-static __attribute__((noinline)) void
+static SLOW_PATH void
 step(struct vcpu *v, const struct hv_insn *i, struct hv_exit *x)
 {
 	if (!insn_step(&i->insn, &i->mem, v->gpr, hv->get_rflags(v)))
@@ -188,7 +188,7 @@ retire(struct vcpu *v, const struct hv_insn *i)
 }
 
 /* The operand has been read: registers and flags change, and the result may have to be written. */
-static __attribute__((noinline)) void
+static SLOW_PATH void
 finish_read(struct vcpu *v, const struct hv_insn *i)
 {
 	uint64_t value = v->run->mmio.value;

@@ -139,7 +139,7 @@ npt_removed(struct vm *vm)
  * Makes room for 4 KiB entries where the frame has been split since the guest saw it whole.
  * NULL: no memory.
  */
-static __attribute__((noinline)) pte_t *
+static SLOW_PATH pte_t *
 npt_new_entry(struct vm *vm, uint64_t gpa, int level, pte_t *entry)
 {
 	if (*entry) {
@@ -181,7 +181,7 @@ npt_map(struct vm *vm, const struct vm_slot *slot, uint64_t gpa, int access)
 }
 
 /* Apart, so that what is outside RAM needs no stack. */
-static __attribute__((noinline)) enum npt_result
+static SLOW_PATH enum npt_result
 npt_fill(struct vm *vm, const struct vm_slot *slot, uint64_t gpa, uint32_t access)
 {
 	enum npt_result result;

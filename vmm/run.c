@@ -17,7 +17,7 @@
  * kernel lock; handlers that touch more than their vCPU take it themselves.
  */
 
-static __attribute__((noinline)) void
+static SLOW_PATH void
 switch_in(struct vcpu *v)
 {
 	struct cpu *cpu = this_cpu();
@@ -89,7 +89,7 @@ vcpu_unload(struct vcpu *v)
 }
 
 /* Was this CPU called back?  It waits until whoever did that is done.  Shall the Env leave it? */
-static __attribute__((noinline)) bool
+static SLOW_PATH bool
 heed_recall(struct vcpu *v)
 {
 	v->recalled = false;
@@ -147,7 +147,7 @@ vcpu_prepare(struct vcpu *v)
  * in an endless delivery of #DB or #AC, and on Bochs as long as a guest that was entered
  * with IF clear leaves it so.  From time to time, therefore, exits let them in.
  */
-static __attribute__((noinline)) enum hv_action
+static SLOW_PATH enum hv_action
 let_interrupts_in(struct vcpu *v)
 {
 	enum { WINDOWS_PER_SECOND = 100 };
@@ -157,7 +157,7 @@ let_interrupts_in(struct vcpu *v)
 	return this_cpu()->resched ? HV_YIELD : HV_RESUME;
 }
 
-static __attribute__((noinline)) enum hv_action
+static SLOW_PATH enum hv_action
 entry_refused(struct vcpu *v)
 {
 	acct_refused(&v->acct, rdtsc());
@@ -191,7 +191,7 @@ vcpu_enter(struct vcpu *v, const struct hv_ops *ops)
 }
 
 /* The CPU goes to somebody else; the vCPU stays runnable, or sleeps in HLT. */
-static __attribute__((noinline)) _Noreturn void
+static SLOW_PATH _Noreturn void
 vcpu_yield(struct env *e)
 {
 	struct vcpu *v = e->vcpu;
@@ -206,7 +206,7 @@ vcpu_yield(struct env *e)
 }
 
 /* To the monitor. */
-static __attribute__((noinline)) int64_t
+static SLOW_PATH int64_t
 vcpu_return(struct env *e, enum hv_action action)
 {
 	struct vcpu *v = e->vcpu;

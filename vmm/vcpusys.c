@@ -105,7 +105,7 @@ take_interrupt_line(struct vcpu *v, const struct request *r)
 	return 0;
 }
 
-static __attribute__((noinline)) int64_t
+static SLOW_PATH int64_t
 run_with_changes(struct env *e, struct request r)
 {
 	int err = take_interrupt_line(e->vcpu, &r);

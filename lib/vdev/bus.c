@@ -1,3 +1,4 @@
+#include "inc/x86.h"
 #include "lib/string.h"
 #include "lib/vdev/vdev.h"
 
@@ -83,7 +84,7 @@ all_ones(unsigned int size)
 }
 
 /* An access to an 8-bit device, byte by byte. */
-static __attribute__((noinline)) uint64_t
+static SLOW_PATH uint64_t
 read_bytes(const struct vdev *dev, uint64_t at, unsigned int size)
 {
 	uint64_t value = 0;
@@ -93,7 +94,7 @@ read_bytes(const struct vdev *dev, uint64_t at, unsigned int size)
 	return value;
 }
 
-static __attribute__((noinline)) void
+static SLOW_PATH void
 write_bytes(const struct vdev *dev, uint64_t at, unsigned int size, uint64_t value)
 {
 	for (unsigned int i = 0; i < size; i++)
@@ -136,7 +137,7 @@ vdev_write(const struct vdev *dev, uint64_t addr, unsigned int size, uint64_t va
 }
 
 /* Not the last device's: another's, or unclaimed. */
-static __attribute__((noinline)) uint64_t
+static SLOW_PATH uint64_t
 read_elsewhere(struct vdev_bus *bus, uint64_t addr, unsigned int size)
 {
 	const struct vdev *dev = look_up(bus, addr, size);
@@ -148,7 +149,7 @@ read_elsewhere(struct vdev_bus *bus, uint64_t addr, unsigned int size)
 	return all_ones(size);
 }
 
-static __attribute__((noinline)) void
+static SLOW_PATH void
 write_elsewhere(struct vdev_bus *bus, uint64_t addr, unsigned int size, uint64_t value)
 {
 	const struct vdev *dev = look_up(bus, addr, size);

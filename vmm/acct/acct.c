@@ -179,7 +179,7 @@ span_of(const struct acct *a, uint64_t number)
 }
 
 /* The rarer case: time that is not charged to the exit's kind, but kept as a span. */
-static __attribute__((noinline)) void
+static SLOW_PATH void
 end_span(struct acct *a, enum vm_time next, uint64_t now)
 {
 	uint64_t ticks = now - a->since;

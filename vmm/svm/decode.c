@@ -34,7 +34,7 @@ decode_failed(struct vcpu *v, struct hv_exit *x)
 }
 
 /* Apart, so that the common case needs no stack. */
-static __attribute__((noinline)) void
+static SLOW_PATH void
 length_anew(struct vcpu *v, struct hv_exit *x)
 {
 	const struct hv_insn *i = svm_fetch(v);
@@ -442,7 +442,7 @@ decode(struct vcpu *v, struct hv_exit *x)
 }
 
 /* Apart, so that other exits are decoded without a stack. */
-static __attribute__((noinline)) void
+static SLOW_PATH void
 decode_interrupted(struct vcpu *v, struct hv_exit *x)
 {
 	requeue_event(v);

@@ -249,7 +249,7 @@ svm_enter(struct vcpu *v)
 }
 
 /* All that an instruction's end can do; apart from the common case, which needs no stack. */
-static __attribute__((noinline)) void
+static SLOW_PATH void
 skip_with_effects(struct vcpu *v, const struct hv_exit *x)
 {
 	struct vmcb *b = svm_vmcb(v);

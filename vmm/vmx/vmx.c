@@ -177,7 +177,7 @@ vmx_reset(struct vcpu *v)
 }
 
 /* What flags do at an instruction's end. */
-static __attribute__((noinline)) void
+static SLOW_PATH void
 end_by_flags(struct vcpu *v, const struct hv_exit *x, uint64_t rflags)
 {
 	/* Between the items of a string it stays, for the instruction goes on. */
@@ -192,7 +192,7 @@ end_by_flags(struct vcpu *v, const struct hv_exit *x, uint64_t rflags)
 }
 
 /* All that an instruction's end can do; apart from the common case, which needs no stack. */
-static __attribute__((noinline)) void
+static SLOW_PATH void
 skip_with_effects(struct vcpu *v, const struct hv_exit *x, uint64_t shadow, uint64_t rflags)
 {
 	vmcs_write(v, VMCS_GUEST_RIP, vcpu_rip_after(v, x->rip, x->len));
