@@ -52,4 +52,15 @@ spin_unlock(struct spinlock *l)
 	__atomic_store_n(&l->serving, l->serving + 1, __ATOMIC_RELEASE);
 }
 
+/*
+ * Waits until the CPU that holds the lock now, and those that queue before this CPU, have released
+ * it.  The lock may be taken again by the time the function returns.
+ */
+static inline void
+spin_wait_free(struct spinlock *l)
+{
+	spin_lock(l);
+	spin_unlock(l);
+}
+
 #endif

@@ -93,10 +93,8 @@ static SLOW_PATH bool
 heed_recall(struct vcpu *v)
 {
 	v->recalled = false;
-	if (this_cpu()->recalled) {
-		spin_lock(&kernel_lock);
-		spin_unlock(&kernel_lock);
-	}
+	if (this_cpu()->recalled)
+		spin_wait_free(&kernel_lock);
 	return this_cpu()->resched;
 }
 
