@@ -18,6 +18,7 @@ import subprocess
 import sys
 
 import profile_exit
+from beds import BEDS, ON_BOCHS
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RECORD = ROOT / "docs" / "bench.tsv"
@@ -28,11 +29,6 @@ TIMEOUT = 300  # seconds, for one bed
 
 MEMORY = profile_exit.MEMORY
 
-BEDS = {
-    "bochs-vmx": ["bochs", "--cpu", "corei7_skylake_x"],
-    "bochs-svm": ["bochs", "--cpu", "zambezi"],
-    "qemu-svm": ["qemu", "--tcg", "--icount", "--cpu", "max"],
-}
 EMULATOR_PACKAGE = {"bochs": "bochs", "qemu": "qemu-system-x86"}
 
 ROWS = {
@@ -102,7 +98,8 @@ def run_bed(bed, image):
     rows = {}
     for command, names in RUNS:
         done = subprocess.run(
-            [sys.executable, str(ROOT / "tools" / "run.py"), *BEDS[bed], "--image", str(image),
+            [sys.executable, str(ROOT / "tools" / "run.py"), *BEDS[bed].arguments(exact=True),
+             "--image", str(image),
              "--timeout", str(TIMEOUT), "--run", command],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             errors="replace", check=False)
@@ -223,8 +220,8 @@ def print_split(objdir):
     """Where the ticks of CPUID go, as Bochs's debugger sees it."""
     parts = [part for part in profile_exit.CATEGORIES if part not in ("kernel", "monitor")]
     lines = [["CPUID leaf 0", *parts, "sum"]]
-    for bed in ("bochs-vmx", "bochs-svm"):
-        functions = profile_exit.profile(objdir, "cpuid_0", cpu=BEDS[bed][-1])
+    for bed in ON_BOCHS:
+        functions = profile_exit.profile(objdir, "cpuid_0", cpu=BEDS[bed].cpu)
         split = profile_exit.by_category(functions)
         lines.append([bed, *(str(split[part]) for part in parts), str(sum(split.values()))])
     print()
@@ -242,7 +239,7 @@ def compare(results, found):
     before = {(row["bed"], row["row"]): float(row["median"]) for row in rows}
     regressions, lines = [], [["back end", "exit", "recorded", "now", "change", ""]]
     for bed, figures in results.items():
-        same = all(recorded.get(name) == found[name] for name in ("compiler", BEDS[bed][0]))
+        same = all(recorded.get(name) == found[name] for name in ("compiler", BEDS[bed].emulator))
         for name, now in figures.items():
             old = before.get((bed, name))
             if old is None or f"{old:.4g}" == f"{now.median:.4g}":

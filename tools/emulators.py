@@ -8,6 +8,7 @@ import shutil
 import subprocess
 
 import kvm
+from beds import BEDS
 from prompt import BochsDebugger, QemuMonitor
 
 WINDOWS = ("gtk", "sdl")  # QEMU's displays that are a window, best first
@@ -53,7 +54,7 @@ class Bochs:
     """
 
     name = "bochs"
-    default_cpu = "corei7_skylake_x"
+    default_cpu = BEDS["bochs-vmx"].cpu
     share = pathlib.Path("/usr/share/bochs")
 
     def check(self, machine):
@@ -206,7 +207,7 @@ class Qemu:
         command = [
             self.program, "-display", self.display(machine), "-vga", "std", "-no-reboot",
             "-nodefaults", "-machine", "pc", "-m", str(machine.mem), "-smp", str(machine.cpus),
-            "-cpu", machine.cpu or ("max" if machine.tcg else "host"),
+            "-cpu", machine.cpu or (BEDS["qemu-svm"].cpu if machine.tcg else "host"),
             "-chardev", f"serial,id=com1,path={serial}", "-serial", "chardev:com1",
             "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
         ]

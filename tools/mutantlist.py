@@ -6,43 +6,42 @@ exactly once is an error.
 
 import collections
 
+from beds import BEDS
+
 # name; file; the text that changes, exactly; what it becomes; the test that must fail; what goes wrong
 Mutant = collections.namedtuple("Mutant", "name file old new test why")
-# target: a unit test in the object directory.  Or bed: options of run.py, and run: commands of the
+# target: a unit test in the object directory.  Or options: of run.py, and run: commands of the
 # shell, whose status counts.  seconds: the time limit of the run.
-Test = collections.namedtuple("Test", "target bed run seconds", defaults=(None, None, 60))
-
-BED = {"vmx": "bochs", "svm": "bochs --cpu zambezi", "qemu": "qemu --tcg"}
+Test = collections.namedtuple("Test", "target options run seconds", defaults=(None, None, 60))
 
 
 def boot(bed, cpus, run):
-    return Test(None, f"{BED[bed]} --cpus {cpus}", run)
+    return Test(None, [*BEDS[bed].arguments(), "--cpus", str(cpus)], run)
 
 
 MIGRATE = 'vm guest -q -c "burn 1" & ' * 5 + "wait; audit"
 SHADOW = "usertests vm_shadow_memory vm_shadow_fork; audit"
+THREADS = "usertests thread_fork thread_copy thread_unmap thread_sleep vm_fork_running; audit"
 TESTS = {
     "test_aspace": Test("tests/unit/test_aspace"),
     "test_shadow": Test("tests/unit/test_shadow"),
     "test_shadowrandom": Test("tests/unit/test_shadowrandom"),
     "test_shadowwatch": Test("tests/unit/test_shadowwatch"),
-    "vmx-guest": boot("vmx", 1, 'vm guest -q -c "mem; cr; int"; audit'),
-    "svm-guest": boot("svm", 1, 'vm guest -q -c "mem; cr; int"; audit'),
-    "vmx-memory": boot("vmx", 1, "usertests vm_memory vm_large_split vm_fork; audit"),
-    "svm-memory": boot("svm", 1, "usertests vm_memory vm_large_split vm_fork; audit"),
-    "vmx-shadow": boot("vmx", 1, SHADOW),
-    "svm-shadow": boot("svm", 1, SHADOW),
-    "vmx-migrate": boot("vmx", 2, MIGRATE),
-    "vmx-asleep": boot("vmx", 2, "usertests vm_kill_asleep; audit"),
-    "svm-asleep": boot("svm", 2, "usertests vm_kill_asleep; audit"),
-    "svm-kill": boot("svm", 2, "usertests vm_kill_between_exits; audit"),
-    "vmx-threads": boot("vmx", 3, "usertests thread_fork thread_copy thread_unmap thread_sleep "
-                                  "vm_fork_running; audit"),
-    "qemu-unmap": boot("qemu", 1, "usertests unmap; audit"),
-    "qemu-threads": boot("qemu", 3, "usertests thread_fork thread_copy thread_unmap thread_sleep "
-                                    "vm_fork_running; audit"),
-    "qemu-pgedit": boot("qemu", 1, "vm guest -q --paging=shadow -c 'pgedit 150'; "
-                                   "vm t/pgedit32 --paging=shadow -c 'pgedit 150'"),
+    "vmx-guest": boot("bochs-vmx", 1, 'vm guest -q -c "mem; cr; int"; audit'),
+    "svm-guest": boot("bochs-svm", 1, 'vm guest -q -c "mem; cr; int"; audit'),
+    "vmx-memory": boot("bochs-vmx", 1, "usertests vm_memory vm_large_split vm_fork; audit"),
+    "svm-memory": boot("bochs-svm", 1, "usertests vm_memory vm_large_split vm_fork; audit"),
+    "vmx-shadow": boot("bochs-vmx", 1, SHADOW),
+    "svm-shadow": boot("bochs-svm", 1, SHADOW),
+    "vmx-migrate": boot("bochs-vmx", 2, MIGRATE),
+    "vmx-asleep": boot("bochs-vmx", 2, "usertests vm_kill_asleep; audit"),
+    "svm-asleep": boot("bochs-svm", 2, "usertests vm_kill_asleep; audit"),
+    "svm-kill": boot("bochs-svm", 2, "usertests vm_kill_between_exits; audit"),
+    "vmx-threads": boot("bochs-vmx", 3, THREADS),
+    "qemu-unmap": boot("qemu-svm", 1, "usertests unmap; audit"),
+    "qemu-threads": boot("qemu-svm", 3, THREADS),
+    "qemu-pgedit": boot("qemu-svm", 1, "vm guest -q --paging=shadow -c 'pgedit 150'; "
+                                       "vm t/pgedit32 --paging=shadow -c 'pgedit 150'"),
 }
 
 MUTANTS = [

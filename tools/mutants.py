@@ -82,7 +82,7 @@ class Copy:
         if error:
             return Result(NOT_BUILT, error)
         command = [str(self.objdir / test.target)] if test.target else [
-            sys.executable, "tools/run.py", *test.bed.split(), "--image",
+            sys.executable, "tools/run.py", *test.options, "--image",
             str(self.objdir / "nestling.img"), "--timeout", str(test.seconds), "--run", test.run]
         done = subprocess.run(command, cwd=self.tree, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

@@ -13,6 +13,7 @@ import sys
 
 import bench
 import recording
+from beds import BEDS, ON_BOCHS
 
 REFERENCE = bench.ROOT / "docs" / "reference-paging.tsv"
 PAGINGS = ["nested", "shadow"]
@@ -140,7 +141,7 @@ def print_cache(pagings):
 
 def print_report(results, answers):
     for bed, pagings in results.items():
-        print(f"{recording.BED_NAMES[bed]}: a guest's {', '.join(WORKLOADS)}; "
+        print(f"{BEDS[bed].title}: a guest's {', '.join(WORKLOADS)}; "
               "on KVM, a boot of Linux\n")
         print_exits(pagings)
         print()
@@ -157,7 +158,7 @@ def print_report(results, answers):
 def main():
     args = recording.report_arguments(__doc__, "one or more").parse_args()
     try:
-        results, answers = measure_all(args.image, args.beds or recording.DEFAULT_BEDS)
+        results, answers = measure_all(args.image, args.beds or ON_BOCHS)
     except (PagingError, recording.RecordingError) as error:
         sys.exit(f"paging.py: {error}")
     print_report(results, answers)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 import recording
+from beds import BEDS, ON_BOCHS
 
 GNUPLOT = recording.ROOT / "tools" / "plots"
 # Each kind of exit of a common guest, some hundred times.
@@ -28,7 +29,7 @@ class Bed:
     """What was measured on one."""
 
     def __init__(self, bed, image):
-        self.name = recording.BED_NAMES[bed]
+        self.name = BEDS[bed].title
         asked = "; ".join(f"exits --hist {kind} --tsv" for kind in HISTOGRAMS)
         exits, _, _, *histograms = recording.tables(recording.run(
             image, f"{WORK}; exits --tsv; {asked}", bed=bed))
@@ -117,7 +118,7 @@ def main():
     for directory in (args.data, args.output):
         directory.mkdir(parents=True, exist_ok=True)
     try:
-        beds = [Bed(bed, args.image) for bed in args.beds or recording.DEFAULT_BEDS]
+        beds = [Bed(bed, args.image) for bed in args.beds or ON_BOCHS]
     except recording.RecordingError as error:
         sys.exit(f"plots.py: {error}")
     for make_data in dict.fromkeys(PICTURES.values()):

@@ -7,11 +7,9 @@ import pathlib
 import subprocess
 import sys
 
-from bench import BEDS, ROOT
+from beds import BEDS, ON_BOCHS
 
-BED_NAMES = {"bochs-vmx": "VMX on Bochs", "bochs-svm": "SVM on Bochs",
-             "qemu-svm": "SVM on QEMU TCG"}
-DEFAULT_BEDS = ["bochs-vmx", "bochs-svm"]  # of a report
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 STATES = ["guest", "handler", "monitor", "halted", "paused", "waiting"]
 AWAY = "away"  # one of the last four, but nobody knows which: see user/trace.c
 VCPU_COLUMNS = ["vm", "vcpus", "vcpu", "name", "hz", "exits", "wall", *STATES]
@@ -175,8 +173,8 @@ def arguments(doc):
 def report_arguments(doc, how_many):
     """The same for what compares beds: args.beds, so many of them."""
     parser = arguments(doc)
-    parser.add_argument("--bed", choices=BED_NAMES, action="append", dest="beds",
-                        help=f"{how_many}; bochs-vmx and bochs-svm if not given")
+    parser.add_argument("--bed", choices=BEDS, action="append", dest="beds",
+                        help=f"{how_many}; {' and '.join(ON_BOCHS)} if not given")
     return parser
 
 
@@ -191,7 +189,7 @@ def run_arguments(doc, commands):
 
 def run(image, commands, *, bed, cpu=None, timeout=600):
     """Runs shell commands on a bed; the console's text.  They must all succeed."""
-    options = [*BEDS[bed], *(("--cpu", cpu) if cpu else ())]
+    options = [*BEDS[bed].arguments(exact=True), *(("--cpu", cpu) if cpu else ())]
     done = subprocess.run(
         [sys.executable, str(ROOT / "tools" / "run.py"), *options, "--image", str(image),
          "--timeout", str(timeout), "--run", commands],

@@ -172,7 +172,7 @@ def parse_args():
                         help="Bochs: instructions per second of device time")
     parser.add_argument("--icount", action="store_true",
                         help="QEMU TCG: one tick an instruction, so that runs repeat exactly")
-    parser.add_argument("--tcg", "--force-tcg", action="store_true",
+    parser.add_argument("--tcg", action="store_true",
                         help="QEMU: do not ask for KVM, which is preferred where it nests VMX or SVM")
     parser.add_argument("--window", action="store_true", help="QEMU: show the screen in a window")
     parser.add_argument("--gdb", metavar="PORT|FILE",

@@ -27,35 +27,45 @@ OBJDIR = ROOT / os.environ.get("OBJDIR", "obj")
 IMAGE = OBJDIR / "nestling.img"
 sys.path.insert(0, str(ROOT / "tools"))
 
-import emulators  # noqa: E402, found in tools
+import beds  # noqa: E402, found in tools
+import emulators  # noqa: E402
 
 # Bochs: instructions to a second of device time.  Its serial line is as slow as a real one, so that a
 # byte takes as many instructions as pass meanwhile: with few a run is short, and interrupted more often.
 IPS_SHORT = 25_000_000
-IPS_MEASURED = emulators.Machine.ips  # where ticks or exits are compared, as `make bench` has it
+IPS_MEASURED = emulators.Machine.ips  # where ticks or exits are compared, as in `make bench`
 # Seconds for a run, also on a machine that has other work: of a few seconds, and of more.
 PATIENCE, PATIENCE_LONG = 120, 400
 TAIL_LINES = 25  # of the console, shown when a test fails
 LAUNCHER_SECONDS = 10  # what the launcher may need beyond its own time limit
 
-# Where VMs run: VMX, SVM, and SVM as another emulator has it.
-BEDS = {
-    "bochs-vmx": {"emulator": "bochs", "cpu": "corei7_skylake_x"},
-    "bochs-svm": {"emulator": "bochs", "cpu": "zambezi"},
-    "qemu-svm": {"emulator": "qemu", "cpu": "max", "flags": ("--force-tcg",)},
-}
+
+
+def options_of(bed, exact=False):
+    """A bed of tools/beds.py, as arguments of machine().  exact: ticks and exits repeat."""
+    options = {"emulator": bed.emulator, "cpu": bed.cpu, "flags": bed.options(exact)}
+    return options | {"ips": IPS_MEASURED} if exact else options
+
+
+BEDS = {name: options_of(bed) for name, bed in beds.BEDS.items()}
+EXACT_BEDS = {name: options_of(bed, exact=True) for name, bed in beds.BEDS.items()}
+# One for each emulator.
+EMULATORS = {"bochs": BEDS["bochs-vmx"], "qemu": BEDS["qemu-svm"]}
+# The beds, and a machine without VMs.
+ALL_BEDS = {**BEDS, "no-vms": options_of(beds.NO_VMS["qemu"])}
 
 
 class Machine:
     """One run of tools/run.py.  Options not given are the launcher's defaults, but for Bochs's ips."""
 
-    def __init__(self, emulator, *, image=IMAGE, iso=None, run=None, mem=None, cpu=None, cpus=None,
-                 ips=IPS_SHORT, timeout=PATIENCE, flags=()):
-        """flags: further options of run.py.  timeout: seconds, for the whole run."""
+    def __init__(self, emulator, *, image=IMAGE, iso=None, run=None, options=None, mem=None, cpu=None,
+                 cpus=None, ips=IPS_SHORT, timeout=PATIENCE, flags=()):
+        """options: of the kernel.  timeout: seconds, for the whole run.  flags: more options of run.py."""
         args = [str(ROOT / "tools" / "run.py"), emulator, "--timeout", str(timeout), *flags]
         args += ["--iso", str(iso)] if iso else ["--image", str(image)]
         args += ["--ips", str(ips)] if emulator == "bochs" else []
-        for option, value in (("--run", run), ("--mem", mem), ("--cpu", cpu), ("--cpus", cpus)):
+        for option, value in (("--run", run), ("--options", options), ("--mem", mem), ("--cpu", cpu),
+                              ("--cpus", cpus)):
             if value is not None:
                 args += [option, str(value)]
         self._log = io.StringIO()
@@ -160,16 +170,15 @@ def machine(request):
 @pytest.fixture
 def boot_test(machine):
     """A function that starts a machine on QEMU without KVM: quick, and enough where no VM runs."""
-    return lambda **options: machine("qemu", flags=("--tcg",), **options)
+    return lambda **options: machine(**EMULATORS["qemu"] | options)
 
 
-def bed_fixture(beds):
+def bed_fixture(choices):
     """A fixture that starts machines of one of these beds after another; its name tells which."""
-    @pytest.fixture(params=beds)
+    @pytest.fixture(params=choices)
     def bed(request, machine):
         def start(**options):
-            return machine(**beds[request.param], **options)
+            return machine(**choices[request.param], **options)
         start.name = request.param
-        start.machine = machine
         return start
     return bed

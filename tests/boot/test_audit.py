@@ -8,7 +8,8 @@ import re
 
 import pytest
 
-from conftest import BEDS, assert_clean, audited
+import beds
+from conftest import ALL_BEDS, BEDS, assert_clean, audited, options_of
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RULES = re.findall(r'^AUDIT_RULE\(\w+, "([\w-]+)"', (ROOT / "inc/audit.def").read_text(), re.M)
@@ -16,12 +17,8 @@ RULES = re.findall(r'^AUDIT_RULE\(\w+, "([\w-]+)"', (ROOT / "inc/audit.def").rea
 SHADOW_RULES = {"shadow-entry"}
 VM_RULES = {r for r in RULES if r.startswith("guest-")} | {"table", "nested-promise"} | SHADOW_RULES
 
-ALL_BEDS = {
-    **BEDS,
-    "no-vms": {"emulator": "qemu", "cpu": "qemu64,-svm", "flags": ("--force-tcg",)},
-}
-# It has shadow paging alone.
-WITHOUT_EPT = {"without-ept": {"emulator": "bochs", "cpu": "core2_penryn_t9600"}}
+# A CPU that has shadow paging only.
+WITHOUT_EPT = {"without-ept": options_of(beds.WITHOUT_EPT)}
 
 
 def sections(output):

@@ -6,14 +6,8 @@ import pytest
 
 import bench
 import profile_exit
-from conftest import IPS_MEASURED, bed_fixture
-
-# Ticks are instructions on all of these, so that figures repeat.
-BEDS = {
-    "bochs-vmx": {"emulator": "bochs", "cpu": "corei7_skylake_x", "ips": IPS_MEASURED},
-    "bochs-svm": {"emulator": "bochs", "cpu": "zambezi", "ips": IPS_MEASURED},
-    "qemu-svm": {"emulator": "qemu", "cpu": "max", "flags": ("--tcg", "--icount")},
-}
+from beds import ON_BOCHS
+from conftest import EXACT_BEDS, bed_fixture
 
 # Exits of one run, where the row's loop makes others than the one that is timed.
 EXITS = {"cr0": 2, "irq": 5, "hlt": 5}
@@ -22,7 +16,7 @@ STRAY = 0.02
 
 EFFICIENCY = 1.0  # percent that a guest may be away from native
 
-bed = bed_fixture(BEDS)
+bed = bed_fixture(EXACT_BEDS)
 
 
 def bench_rows(output):
@@ -66,7 +60,7 @@ def test_switch_between_two_vms(bed):
 
 
 def test_together(machine):
-    m = machine(**BEDS["qemu-svm"], run="together 'echo one' 'nosuch two' 'echo three; echo four'")
+    m = machine(**EXACT_BEDS["qemu-svm"], run="together 'echo one' 'nosuch two' 'echo three; echo four'")
     assert m.finish() == 1
     assert "one" in m.lines
     assert "together: 'nosuch': not found" in m.lines
@@ -84,7 +78,7 @@ def test_bench_repeats(bed):
 
 
 def test_unknown_row_is_refused(machine):
-    m = machine(**BEDS["bochs-vmx"], run='vm guest -q -c "bench nosuch"')
+    m = machine(**EXACT_BEDS["bochs-vmx"], run='vm guest -q -c "bench nosuch"')
     assert m.finish() == 2
     assert "bench: no row 'nosuch'" in m.output
 
@@ -116,13 +110,13 @@ def test_efficiency(bed):
     assert before == after
 
 
-@pytest.mark.parametrize("name", ["bochs-vmx", "bochs-svm"])
+@pytest.mark.parametrize("name", ON_BOCHS)
 def test_profile_counts_what_bench_times(machine, objdir, name):
-    m = machine(**BEDS[name], run='vm guest -q -c "bench cpuid_0"')
+    m = machine(**EXACT_BEDS[name], run='vm guest -q -c "bench cpuid_0"')
     assert m.finish() == 0
     median = bench_rows(m.output)["cpuid_0"][2]
     split = profile_exit.by_category(
-        profile_exit.profile(objdir, "cpuid_0", cpu=BEDS[name]["cpu"]))
+        profile_exit.profile(objdir, "cpuid_0", cpu=EXACT_BEDS[name]["cpu"]))
     assert abs(sum(split.values()) - median) <= 2
     assert {"world switch", "decode", "handler", "accounting"} <= split.keys()
     assert "monitor" not in split, "CPUID is the kernel's alone"

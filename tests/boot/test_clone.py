@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from conftest import BEDS, bed_fixture
-from test_vms import ESCAPE, EXACT, command, shell, vms, vms_when
+from conftest import BEDS, EXACT_BEDS, bed_fixture
+from test_vms import ESCAPE, command, shell, vms, vms_when
 
 # docs/clones.md, in ticks
 CONSTANT, PER_LEAF = 150_000, 30
@@ -74,10 +74,10 @@ def test_clone_refused(machine):
     assert "audit: clean" in command(m, "audit")
 
 
-@pytest.mark.parametrize("name", EXACT)
+@pytest.mark.parametrize("name", EXACT_BEDS)
 def test_cost(machine, name):
     """Of a 64 MiB guest: little of it touched, all of it in 2 MiB frames, all of it in 4 KiB pages."""
-    m = machine(**EXACT[name], run="usertests vm_clone_cost")
+    m = machine(**EXACT_BEDS[name], run="usertests vm_clone_cost")
     assert m.finish() == 0
     figures = re.search(r"clone of 64 MiB: (\d+) ticks untouched, (\d+) in 2 MiB frames, "
                         r"(\d+) in (\d+) pages", m.output)

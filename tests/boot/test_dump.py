@@ -4,12 +4,14 @@ import re
 
 import pytest
 
+from conftest import BEDS
+
 PROMPT_KEY = "\x1d"
 
-# Fields that hold the nested root, and what only this control block has.
-BEDS = {
-    "bochs-vmx": ({"emulator": "bochs"}, "EPT_POINTER", "HOST_RIP"),
-    "qemu-svm": ({"emulator": "qemu", "flags": ("--tcg",)}, "ncr3", "exit_int_info"),
+# The name of the root, the field that holds it, and a field that only this control block has.
+FIELDS = {
+    "bochs-vmx": ("EPT", "EPT_POINTER", "HOST_RIP"),
+    "qemu-svm": ("NPT", "ncr3", "exit_int_info"),
 }
 LOW_BITS = 0xFFF  # of EPTP: memory type and depth of the walk
 
@@ -20,10 +22,10 @@ def kernel_monitor(m, command):
     return m.expect(r"(?s)(.*)K> ").group(1)
 
 
-@pytest.mark.parametrize("bed", BEDS)
+@pytest.mark.parametrize("bed", FIELDS)
 def test_vm(machine, bed):
-    options, root_field, own_field = BEDS[bed]
-    m = machine(**options)
+    root_name, root_field, own_field = FIELDS[bed]
+    m = machine(**BEDS[bed])
     root = int(m.expect(r"nested page table at hpa (0x[0-9a-f]+);").group(1), 16)
     m.expect("guest> ")
     m.send(PROMPT_KEY)
@@ -32,7 +34,7 @@ def test_vm(machine, bed):
     m.expect("K> ")
 
     text = kernel_monitor(m, "vm")
-    assert f"VM 1 (guest), vCPU 0: {'EPT' if options['emulator'] == 'bochs' else 'NPT'} root " in text
+    assert f"VM 1 (guest), vCPU 0: {root_name} root " in text
     fields = dict(re.findall(r"(?m)\b(\w+) +([0-9a-f]{16})\b", text))
     assert int(fields[root_field], 16) & ~LOW_BITS == root
     assert own_field in fields

@@ -4,18 +4,17 @@ import re
 
 import pytest
 
-from conftest import BEDS, IPS_MEASURED
+from beds import NO_VMS
+from conftest import BEDS, IPS_MEASURED, options_of
 
 PASTED_LINES = 100
 CURSOR_UP = "\x1b[A"
-# CPUs without VMs: the boot ends in the shell, not in a guest.
-NO_VMS = {"bochs": "p4_prescott_celeron_336", "qemu": "qemu64,-svm"}
 
 
 @pytest.fixture
 def at_monitor(boot_test):
-    """A machine at the prompt K>."""
-    m = boot_test(cpu=NO_VMS["qemu"])
+    """A machine at the prompt K>.  Without VMs its boot ends in the shell, not in a guest."""
+    m = boot_test(cpu=NO_VMS["qemu"].cpu)
     m.expect(r"\$ ")
     m.sendline("kmonitor")
     m.expect("K> ")
@@ -70,11 +69,11 @@ def test_panic_of_an_unattended_run_ends_it(boot_test):
     assert m.lines[-1] == "nestling: poweroff, status 1"
 
 
-@pytest.mark.parametrize("emulator", ["bochs", "qemu"])
+@pytest.mark.parametrize("emulator", NO_VMS)
 def test_pasted_text_is_not_lost(emulator, machine):
     """Both model a UART of 16 bytes; Bochs models the time on the wire as well,
     which a processor as slow as that of the other tests does not keep up with."""
-    m = machine(emulator, flags=("--tcg",), cpu=NO_VMS[emulator], ips=IPS_MEASURED)
+    m = machine(**options_of(NO_VMS[emulator]), ips=IPS_MEASURED)
     m.expect(r"\$ ")
     m.send("".join(f"echo word-{i}-of-the-text\r" for i in range(PASTED_LINES)))
     m.sendline("poweroff")

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from beds import WITHOUT_EPT
 from conftest import BEDS
 from test_clone import available
 from test_dump import PROMPT_KEY
@@ -12,7 +13,7 @@ from test_vms import command
 
 # CPUs that cannot do it, and the bit that they lack first.
 WITHOUT_NESTED = {
-    "core2_penryn_t9600": '"Enable EPT" is missing (IA32_VMX_PROCBASED_CTLS2 bit 1)',
+    WITHOUT_EPT.cpu: '"Enable EPT" is missing (IA32_VMX_PROCBASED_CTLS2 bit 1)',
     "corei5_lynnfield_750": '"Unrestricted guest" is missing (IA32_VMX_PROCBASED_CTLS2 bit 7)',
 }
 EPT_VIOLATION = 48

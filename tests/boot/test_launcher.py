@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from conftest import IMAGE, ROOT
+from conftest import EMULATORS, IMAGE, ROOT
 import kvm
 
 VERDICT_0 = "nestling: poweroff, status 0"
@@ -29,11 +29,10 @@ def check_one_line(result, text):
     assert text in result.stderr
 
 
-@pytest.mark.parametrize("emulator", ("bochs", "qemu"))
+@pytest.mark.parametrize("emulator", EMULATORS)
 @pytest.mark.parametrize("status", (0, 1, 77))
 def test_exit_status_is_the_hosts(emulator, status, machine):
-    flags = ("--tcg",) if emulator == "qemu" else ()
-    assert machine(emulator, run=f"poweroff {status}", flags=flags).finish() == status
+    assert machine(**EMULATORS[emulator], run=f"poweroff {status}").finish() == status
 
 
 def test_it_says_what_it_picked():

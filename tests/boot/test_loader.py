@@ -7,7 +7,7 @@ import pytest
 
 import mkimage
 import mkiso
-from conftest import IMAGE, OBJDIR
+from conftest import EMULATORS, IMAGE, OBJDIR
 
 SECTOR = mkimage.SECTOR
 HEADER = mkimage.LAYOUT["IMAGE_HEADER_LBA"] * SECTOR
@@ -179,19 +179,17 @@ def test_no_cpuid(machine):
     check_refusal(machine("bochs", cpu="pentium"), "this CPU has no long mode")
 
 
-@pytest.mark.parametrize("emulator", ("bochs", "qemu"))
+@pytest.mark.parametrize("emulator", EMULATORS)
 def test_own_loader(emulator, machine):
-    flags = ("--tcg",) if emulator == "qemu" else ()
-    m = machine(emulator, run="echo from our own loader", flags=flags)
+    m = machine(**EMULATORS[emulator], run="echo from our own loader")
     assert m.finish() == 0
     assert "from our own loader" in m.lines
 
 
-@pytest.mark.parametrize("emulator", ("bochs", "qemu"))
+@pytest.mark.parametrize("emulator", EMULATORS)
 def test_grub(emulator, machine, tmp_path):
     iso = tmp_path / "nestling.iso"
     mkiso.make_iso(iso, OBJDIR / "boot" / "kernel", OBJDIR / "initrd.cpio", "run=echo 'from GRUB'")
-    flags = ("--tcg",) if emulator == "qemu" else ()
-    m = machine(emulator, iso=iso, flags=flags)
+    m = machine(**EMULATORS[emulator], iso=iso)
     assert m.finish() == 0
     assert "from GRUB" in m.lines

@@ -12,16 +12,12 @@ import re
 
 import pytest
 
-from conftest import PATIENCE_LONG
+from conftest import BEDS, EXACT_BEDS, PATIENCE_LONG
 from test_vm import ENDLESS as NEVER_ENDING, HOSTILE, NOT_ENDLESS
 from test_vms import command, vms
 
-BEDS = {
-    "bochs-vmx": {"emulator": "bochs", "cpu": "corei7_skylake_x"},
-    "bochs-svm": {"emulator": "bochs", "cpu": "zambezi"},
-    # Instructions are the clock, so that beats do not come late because this machine is busy.
-    "qemu-svm": {"emulator": "qemu", "flags": ("--tcg", "--icount")},
-}
+# On QEMU, too, instructions are the clock, so that beats do not come late because this machine is busy.
+STEADY_BEDS = {**BEDS, "qemu-svm": EXACT_BEDS["qemu-svm"]}
 ENDLESS = [*NEVER_ENDING, "t/storm"]
 FULL = bool(os.environ.get("CHECK_FULL"))
 PAGINGS = ["nested", "shadow"]
@@ -85,7 +81,7 @@ def misbehave(m, number, guest, paging):
 def test_neighbour_notices_nothing(machine, bed, cpus, paging):
     names, left_out = guests_of(bed)
     guests = list(itertools.product(names, PAGINGS) if FULL else zip(names, itertools.cycle(PAGINGS)))
-    m = machine(**BEDS[bed], cpus=cpus, run="sh", timeout=PATIENCE_LONG * (4 if FULL else 1))
+    m = machine(**STEADY_BEDS[bed], cpus=cpus, run="sh", timeout=PATIENCE_LONG * (4 if FULL else 1))
     m.expect(r"\$ ")
     start_heartbeat(m, paging)
     for number, guest in enumerate(guests, NEIGHBOUR + 1):

@@ -6,12 +6,13 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+from beds import BEDS, ON_BOCHS
 from conftest import IMAGE, PATIENCE_LONG, ROOT
 
 pytestmark = pytest.mark.xdist_group("plots")  # which are drawn once
 
 SVG = "{http://www.w3.org/2000/svg}"
-BED = "SVM on QEMU TCG"
+BED = BEDS["qemu-svm"].title
 TITLES = {
     "counts": "Exits by reason",
     "cycles": "Cycles by reason, all exits of a kind together",
@@ -59,5 +60,5 @@ def test_committed_picture(name):
     """Those in the docs are the same pictures, of two beds."""
     found = texts(ROOT / "docs" / "img" / f"{name}.svg")
     assert TITLES[name] in found
-    assert any("VMX on Bochs" in text for text in found)
-    assert any("SVM on Bochs" in text for text in found)
+    for bed in ON_BOCHS:
+        assert any(BEDS[bed].title in text for text in found)

@@ -6,15 +6,9 @@ import re
 import mkiso
 import pytest
 
-from conftest import OBJDIR, PATIENCE_LONG
+from beds import ON_BOCHS
+from conftest import BEDS, OBJDIR, PATIENCE_LONG
 
-BEDS = {
-    "bochs-vmx": {"emulator": "bochs"},
-    "bochs-svm": {"emulator": "bochs", "cpu": "zambezi"},
-    "qemu-svm": {"emulator": "qemu", "flags": ("--tcg",)},
-}
-# Where time is instructions: Bochs runs its CPUs in turn, 5 instructions each, on one clock.
-EXACT = ["bochs-vmx", "bochs-svm"]
 USERTESTS = ["preemption wake registers sleep wait_and_kill orphans fork_isolation ipc_value ipc_page",
              "thread_fork thread_copy thread_unmap thread_sleep thread_audit thread_bad vm_fork_running vm_stats_running",
              "unmap vm_memory vm_cleanup vm_kill_asleep vm_kill_between_exits vm_large_split vm_fork",
@@ -31,17 +25,17 @@ def test_cpus_come_up(bed, cpus, machine):
     assert not [line for line in m.lines if line.startswith("nestling: ")][:-1]
 
 
-def test_cpus_of_a_multiboot2_loader(machine, tmp_path):
+def test_cpus_of_a_multiboot2_loader(boot_test, tmp_path):
     """GRUB hands the ACPI tables on."""
     iso = tmp_path / "nestling.iso"
     mkiso.make_iso(iso, OBJDIR / "boot" / "kernel", OBJDIR / "initrd.cpio", "run=free; poweroff")
-    m = machine("qemu", flags=("--tcg",), cpus=2, iso=iso)
+    m = boot_test(cpus=2, iso=iso)
     assert m.finish() == 0
     assert "  CPUs    2: " in m.output
 
 
-def test_more_cpus_than_are_used(machine):
-    m = machine("qemu", flags=("--tcg",), cpus=8, run="free; poweroff")
+def test_more_cpus_than_are_used(boot_test):
+    m = boot_test(cpus=8, run="free; poweroff")
     assert m.finish() == 0
     assert "  CPUs    8: " in m.output
 
@@ -59,7 +53,7 @@ def test_usertests(bed, machine):
     assert len(passed) == len(runs) and status == 0
 
 
-@pytest.mark.parametrize("bed", EXACT)
+@pytest.mark.parametrize("bed", ON_BOCHS)
 def test_deaf_guest_is_called_back(bed, machine):
     """By an NMI after 1 ms, each time: VMX's preemption timer alone would take 9."""
     m = machine(**BEDS[bed], cpus=2, run="usertests vm_recall_deaf")
@@ -67,11 +61,10 @@ def test_deaf_guest_is_called_back(bed, machine):
     assert int(re.search(r"^recall: (\d+) us at best$", m.output, re.M)[1]) < 2000
 
 
-@pytest.mark.parametrize("bed", EXACT)
+@pytest.mark.parametrize("bed", ON_BOCHS)
 def test_switches_are_printed_while_memory_goes(bed, machine):
     """Who prints one waits for the kernel lock, and the nested page table may change meanwhile."""
-    flags = ("--options", "switches=20")
-    m = machine(**BEDS[bed], cpus=2, flags=flags, run="usertests vm_unmap_running")
+    m = machine(**BEDS[bed], cpus=2, options="switches=20", run="usertests vm_unmap_running")
     assert m.finish() == 0
     assert "switch 2, CPU " in m.output and "usertests: 1 passed, 0 failed" in m.output
 
@@ -90,7 +83,7 @@ def burn(machine, bed, cpus, vms, rounds):
 
 
 @pytest.mark.early
-@pytest.mark.parametrize("bed", EXACT)
+@pytest.mark.parametrize("bed", ON_BOCHS)
 def test_two_busy_vms_run_in_parallel(bed, machine):
     alone, = burn(machine, bed, 2, 1, 3)
     assert max(burn(machine, bed, 2, 2, 3)) <= 1.1 * alone
@@ -102,12 +95,12 @@ def test_two_busy_vms_run_in_parallel(bed, machine):
 def test_vms_migrate(bed, machine):
     """More busy VMs than CPUs, each with values of its own in every register that is switched."""
     ticks = burn(machine, bed, 2, 5, 3)
-    if bed in EXACT:
+    if bed in ON_BOCHS:
         mean = sum(ticks) / len(ticks)
         assert all(0.95 * mean <= t <= 1.05 * mean for t in ticks)
 
 
-@pytest.mark.parametrize("bed", EXACT)
+@pytest.mark.parametrize("bed", ON_BOCHS)
 def test_lock_is_fair(bed, machine):
     """Bochs's CPUs take turns so evenly that one that is always too late for the kernel lock stays
     so, unless it is its turn: this run then has no end."""

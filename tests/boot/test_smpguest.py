@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from beds import ON_BOCHS
 from conftest import BEDS, assert_clean, audited
 from test_acct import check_sums, tables
 from test_vms import ESCAPE, command, shell, vms, vms_when
@@ -13,8 +14,6 @@ from test_vms import ESCAPE, command, shell, vms, vms_when
 MACHINES = [("bochs-vmx", 1, "nested"), ("bochs-svm", 2, "nested"), ("qemu-svm", 1, "shadow")]
 if os.environ.get("CHECK_FULL"):
     MACHINES += [("bochs-vmx", 2, "shadow"), ("bochs-svm", 2, "shadow"), ("qemu-svm", 1, "nested")]
-# Where time is instructions.
-EXACT = ["bochs-vmx", "bochs-svm"]
 CHECKS = 7  # of the guest's `smp`, with two CPUs
 HOSTILE = {
     "t/ap-triple": "vCPU 1: stopped: triple fault",
@@ -46,7 +45,7 @@ def test_guest_uses_all_cpus(bed, cpus, machine):
     wall = int(times.pop("wall"))
     assert sum(map(int, times.values())) == wall
     assert_clean(m)
-    if bed in EXACT:
+    if bed in ON_BOCHS:
         for one, both in WORK.findall(m.output):
             ratio = int(both) / int(one)
             assert ratio < 1.1 if cpus == 2 else 1.9 < ratio < 2.2

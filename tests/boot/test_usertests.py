@@ -6,15 +6,10 @@ import re
 
 import pytest
 
-from conftest import BEDS, PATIENCE_LONG, assert_clean, audited
+from conftest import ALL_BEDS, PATIENCE_LONG, assert_clean, audited
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TESTS = re.findall(r"^TEST\((\w+),", (ROOT / "user/usertests/tests.def").read_text(), re.M)
-
-ALL_BEDS = {
-    **BEDS,
-    "no-vms": {"emulator": "qemu", "cpu": "qemu64,-svm", "flags": ("--force-tcg",)},
-}
 
 # A guest of the fuzzer may spin with interrupts off, which this bed cannot end: docs/TRICKS.md.
 LEFT_OUT = {"bochs-svm": ["vm_fuzz"]}

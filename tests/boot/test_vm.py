@@ -10,12 +10,13 @@ import time
 
 import pytest
 
+from beds import NO_VMS
 from conftest import BEDS, PATIENCE_LONG, assert_clean, audited, bed_fixture, free_frames
 
 FULL = bool(os.environ.get("CHECK_FULL"))
 
 # VMX models of Bochs with EPT and unrestricted guest: the oldest, some between, the newest; or all.
-RICH = ["corei7_skylake_x", "corei5_arrandale_m520", "corei7_sandy_bridge_2600k", "corei3_cnl", "tigerlake"]
+RICH = [BEDS["bochs-vmx"]["cpu"], "corei5_arrandale_m520", "corei7_sandy_bridge_2600k", "corei3_cnl", "tigerlake"]
 if FULL:
     RICH += ["corei7_haswell_4770", "broadwell_ult", "corei7_ivy_bridge_3770k", "corei7_icelake_u"]
 
@@ -35,7 +36,7 @@ EMULATOR_FAULTS = {
 
 # Models that cannot run VMs, and the bit that the refusal must name.
 POOR = {
-    "p4_prescott_celeron_336": "neither VMX (CPUID.1:ECX bit 5) nor SVM",
+    NO_VMS["bochs"].cpu: "neither VMX (CPUID.1:ECX bit 5) nor SVM",
 }
 
 # Guests that do harm, and what must be said of each; None: it reports by itself and ends well.
@@ -165,10 +166,10 @@ def test_guest_selftest_svm(machine, name):
 
 
 @pytest.mark.parametrize("options", [
-    {"emulator": "bochs", "cpu": "zambezi"},
-    {"emulator": "qemu", "cpu": "max", "flags": ("--force-tcg",)},
-    {"emulator": "qemu", "cpu": "qemu64,+svm,+npt", "flags": ("--force-tcg",)},
-    {"emulator": "qemu", "cpu": "EPYC,+svm", "flags": ("--force-tcg",)},
+    BEDS["bochs-svm"],
+    BEDS["qemu-svm"],
+    BEDS["qemu-svm"] | {"cpu": "qemu64,+svm,+npt"},
+    BEDS["qemu-svm"] | {"cpu": "EPYC,+svm"},
 ], ids=lambda o: f"{o['emulator']}-{o['cpu']}")
 def test_benchmark_and_leaves_svm(machine, options):
     check_benchmark(machine(**options, run='vm guest -c "cpuid; leaves"'))

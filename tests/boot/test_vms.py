@@ -8,13 +8,7 @@ import re
 
 import pytest
 
-from conftest import BEDS, IPS_MEASURED, assert_clean, bed_fixture, free_frames
-
-EXACT = {
-    "bochs-vmx": {**BEDS["bochs-vmx"], "ips": IPS_MEASURED},
-    "bochs-svm": {**BEDS["bochs-svm"], "ips": IPS_MEASURED},
-    "qemu-svm": {"emulator": "qemu", "flags": ("--tcg", "--icount")},
-}
+from conftest import BEDS, EXACT_BEDS, assert_clean, bed_fixture, free_frames
 
 ESCAPE = "\x1d"  # Ctrl-]
 CTRL_U = "\x15"
@@ -25,7 +19,7 @@ SLEEPS = 1, 8, 64
 
 bed = bed_fixture(BEDS)
 
-exact_bed = bed_fixture(EXACT)
+exact_bed = bed_fixture(EXACT_BEDS)
 
 
 def shell(m):
@@ -329,11 +323,9 @@ def switches(output):
     return found
 
 
-def test_switches_are_printed_step_by_step(bed):
-    options = dict(EXACT[bed.name])
-    flags = (*options.pop("flags", ()), "--options", "switches=3")
-    m = bed.machine(**options, flags=flags, run="vm t/busy -q & vm t/busy -q & sleep 0.3; vms; ps; "
-                                                "echo switches=9")
+def test_switches_are_printed_step_by_step(exact_bed):
+    m = exact_bed(options="switches=3", run="vm t/busy -q & vm t/busy -q & sleep 0.3; vms; ps; "
+                                            "echo switches=9")
     assert m.finish() == 0
     found = switches(m.output)
     assert [number for number, *_ in found] == [1, 2, 3], "as many as were asked for"
@@ -352,7 +344,7 @@ def test_switches_are_printed_step_by_step(bed):
         block.setdefault(one, steps[3][2])
         block.setdefault(other, steps[5][2])
         assert (steps[3][2], steps[5][2]) == (block[one], block[other]) and block[1] != block[2]
-        assert ("VMCLEAR" in steps[3][1]) == ("VMPTRLD" in steps[5][1]) == (bed.name == "bochs-vmx")
+        assert ("VMCLEAR" in steps[3][1]) == ("VMPTRLD" in steps[5][1]) == (exact_bed.name == "bochs-vmx")
 
 
 def test_prompt_behind_much_text(machine):
