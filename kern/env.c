@@ -433,7 +433,7 @@ env_switch(struct env *e)
 
 	switchlog_step(SWITCH_RUN);
 	env_stop();
-	if (cpu->vcpu && cpu->vcpu->env != e)
+	if (cpu->vcpu && cpu->vcpu != e->vcpu)
 		hv_switch_out();
 	tlb_load(e->as);
 	cpu->env = e;

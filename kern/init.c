@@ -71,12 +71,12 @@ banner(void)
 	kprintf("%s, %lu MHz\n", brand, (unsigned long)((tsc_hz + 500000) / 1000000));
 	kprintf("  memory  %lu MiB, %lu MiB free\n", (unsigned long)(pages.total * PAGE_SIZE / MIB),
 	        (unsigned long)(pages.free * PAGE_SIZE / MIB));
-	if (hv && hv_caps.nested)
-		kprintf("  VMs     on %s\n\n", hv->name);
-	else if (hv)
+	if (hv_name() && hv_caps.nested)
+		kprintf("  VMs     on %s\n\n", hv_name());
+	else if (hv_name())
 		kprintf("  VMs     on %s without nested paging: shadow paging, and guests begin by "
 		        "vm --kernel\n\n",
-		        hv->name);
+		        hv_name());
 	else
 		kprintf("  VMs     none: %s\n\n", hv_caps.refusal);
 }

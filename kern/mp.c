@@ -203,7 +203,7 @@ start(uint32_t apic_id)
 		kprintf("nestling: the CPU with APIC id %u has no %s as the first one has it; it "
 		        "is "
 		        "not used\n",
-		        apic_id, hv->name);
+		        apic_id, hv_name());
 		lapic_send_init(apic_id);
 		return;
 	}

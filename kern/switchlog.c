@@ -17,6 +17,7 @@ struct side {
 	uint32_t vm;
 	char name[VM_NAME_MAX];
 	uint64_t cr3, root, block; /* of the Env; of its VM; of its vCPU: hpa */
+	const char *load_text, *put_text;
 };
 
 /* The switch that a CPU is in the middle of. */
@@ -43,11 +44,16 @@ switchlog_init(void)
 static void
 look(struct side *side, const struct vcpu *v)
 {
-	side->vm = v->vm->id;
-	strlcpy(side->name, v->vm->name, sizeof side->name);
+	struct vcpu_view view;
+
+	vcpu_look(v, &view);
+	side->vm = view.vm;
+	strlcpy(side->name, view.name, sizeof side->name);
 	side->cr3 = read_cr3();
-	side->root = v->vm->npt.root;
-	side->block = hv->block_pa(v);
+	side->root = view.root;
+	side->block = view.block;
+	side->load_text = view.load_text;
+	side->put_text = view.put_text;
 }
 
 static void
@@ -76,9 +82,9 @@ print(const struct record *r, const struct side *to)
 	print_row(r, SWITCH_YIELD, "exit, its handler, sched_yield", 0, 0);
 	print_row(r, SWITCH_RUN, "next in the queue, slice and timer, env_run", 0, 0);
 	print_row(r, SWITCH_SAVED, "FPU, debug and SYSCALL registers saved", 0, 0);
-	print_row(r, SWITCH_PUT, hv->put_text, from->block, 0);
+	print_row(r, SWITCH_PUT, from->put_text, from->block, 0);
 	print_row(r, SWITCH_CR3, "CR3, and the accounts of the Envs", from->cr3, to->cr3);
-	print_row(r, SWITCH_LOAD, hv->load_text, to->block, 0);
+	print_row(r, SWITCH_LOAD, to->load_text, to->block, 0);
 	print_row(r, SWITCH_REGISTERS, "TLB flush ordered if due; registers loaded", 0, 0);
 	print_row(r, SWITCH_ENTRY, "events; the entry will load the nested root", from->root,
 	          to->root);
@@ -86,11 +92,20 @@ print(const struct record *r, const struct side *to)
 	        (unsigned long)(r->done[SWITCH_ENTRY] - r->exit));
 }
 
-/* Of guests only: a process that gets the CPU in between makes it two switches. */
+/*
+ * Does a switch begin here, and when was the exit before it?  Only switches between guests count:
+ * a process that gets the CPU in between makes it two switches.
+ */
 static bool
-begins(const struct cpu *cpu)
+begins(const struct cpu *cpu, struct record *r)
 {
-	return cpu->vcpu && cpu->env == cpu->vcpu->env && cpu->env->guest && cpu->vcpu->acct.total;
+	struct vcpu_view view;
+
+	if (!cpu->vcpu || cpu->env->vcpu != cpu->vcpu || !cpu->env->guest)
+		return false;
+	vcpu_look(cpu->vcpu, &view);
+	r->exit = view.exit_tsc;
+	return view.exits;
 }
 
 static void
@@ -123,12 +138,10 @@ switchlog_note(enum switch_step step)
 	r->done[step] = now;
 	r->next = step + 1;
 	if (step == SWITCH_YIELD) {
-		if (begins(cpu)) {
-			r->exit = cpu->vcpu->acct.exit->tsc;
+		if (begins(cpu, r))
 			look(&r->from, cpu->vcpu);
-		} else {
+		else
 			r->next = 0;
-		}
 	} else if (step == SWITCH_CR3 && !cpu->env->guest) {
 		r->next = 0;
 	} else if (step == SWITCH_ENTRY) {

@@ -31,6 +31,12 @@ cpu_brand(char *out, uint64_t size)
 	strlcpy(out, p, size);
 }
 
+const char *
+hv_name(void)
+{
+	return hv ? hv->name : NULL;
+}
+
 void
 hv_init(void)
 {

@@ -4,6 +4,7 @@
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "lib/string.h"
+#include "vmm/gmem.h"
 
 /*
  * Control registers as the guest sees them: the architecture's own rules (SDM

@@ -5,6 +5,8 @@
 #include "kern/cpu.h"
 #include "kern/env.h"
 #include "kern/lock.h"
+#include "vmm/gmem.h"
+#include "vmm/regs.h"
 #include "vmm/shadow/shadow.h"
 
 /* The neutral exit handlers, one for each name in inc/exits.def; MSRs are in msr.c, I/O in io.c. */

@@ -1,8 +1,10 @@
-#include "vmm/vmm.h"
+#include "vmm/fetch.h"
 
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "lib/string.h"
+#include "vmm/gmem.h"
+#include "vmm/regs.h"
 
 /*
  * The instruction at RIP, for exits whose hardware does not describe it: those that are not found

@@ -1,9 +1,10 @@
-#include "vmm/vmm.h"
+#include "vmm/gmem.h"
 
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "kern/lock.h"
 #include "lib/string.h"
+#include "vmm/regs.h"
 #include "vmm/shadow/shadow.h"
 
 /*

@@ -2,6 +2,7 @@
 
 #include "inc/error.h"
 #include "inc/x86.h"
+#include "vmm/gmem.h"
 
 /* Hypercalls (enum vm_hypercall in inc/vm.h).  A guest's user mode may make them too. */
 

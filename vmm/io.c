@@ -3,6 +3,8 @@
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "lib/string.h"
+#include "vmm/gmem.h"
+#include "vmm/regs.h"
 
 /*
  * IN, OUT and their string forms.  Every port belongs to the monitor.  A string

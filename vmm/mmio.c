@@ -1,6 +1,9 @@
 #include "vmm/vmm.h"
 
 #include "inc/x86.h"
+#include "vmm/fetch.h"
+#include "vmm/gmem.h"
+#include "vmm/regs.h"
 
 /*
  * Device memory.  An instruction's access outside RAM goes to the monitor, which knows the devices;

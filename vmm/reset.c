@@ -2,6 +2,7 @@
 
 #include "inc/x86.h"
 #include "lib/string.h"
+#include "vmm/gmem.h"
 #include "vmm/shadow/shadow.h"
 
 /*

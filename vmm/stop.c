@@ -1,6 +1,7 @@
 #include "vmm/vmm.h"
 
 #include "lib/printf.h"
+#include "vmm/gmem.h"
 
 /* Why a virtual CPU goes back to its monitor for good, and where the guest is. */
 

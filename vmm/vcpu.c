@@ -9,6 +9,7 @@
 #include "kern/sched.h"
 #include "lib/assert.h"
 #include "lib/string.h"
+#include "vmm/fetch.h"
 #include "vmm/shadow/shadow.h"
 
 /* Virtual CPUs: made, kicked and scheduled, and freed. */
@@ -157,6 +158,27 @@ vcpu_pages(const struct vcpu *v, void (*fn)(const void *page))
 	fn(v->data);
 	acct_pages(&v->acct, fn);
 	hv->host_pages(v, fn);
+}
+
+uint32_t
+vcpu_vm_id(const struct vcpu *v)
+{
+	return v->vm->id;
+}
+
+void
+vcpu_look(const struct vcpu *v, struct vcpu_view *view)
+{
+	*view = (struct vcpu_view){
+	        .vm = v->vm->id,
+	        .name = v->vm->name,
+	        .root = v->vm->npt.root,
+	        .block = hv->block_pa(v),
+	        .exits = v->acct.total,
+	        .exit_tsc = v->acct.exit->tsc,
+	        .load_text = hv->load_text,
+	        .put_text = hv->put_text,
+	};
 }
 
 void

@@ -2,6 +2,8 @@
 #define NESTLING_VMM_VMM_H
 
 #include "vmm/hv.h"
+#include "vmm/ops.h"
+#include "vmm/vcpu.h"
 
 /* Between the files of vmm/: nothing here is seen by the kernel. */
 
@@ -12,6 +14,8 @@ extern const exit_handler_t exit_handlers[HV_EXIT_KINDS];
 	enum hv_action exit_##handler(struct vcpu *v, struct hv_exit *x);
 #include "inc/exits.def"
 #undef EXIT_KIND
+
+struct gmem_fault;
 
 /* exit.c: v halts with interrupts off, and if all of its VM do that VM stops; else HV_YIELD. */
 enum hv_action halt_dead(struct vcpu *v);
@@ -66,31 +70,7 @@ void vcpu_take_regs(struct vcpu *v, const struct vm_regs *regs);
 /* vcpusys.c */
 struct vcpu *vcpu_of(struct env *e, uint64_t vm_id, uint64_t index); /* NULL: not e's */
 
-/* vcpuregs.c */
-unsigned int vcpu_cpl(struct vcpu *v); /* 0 to 3; SS.DPL holds it in every mode */
-bool vcpu_in_64bit(struct vcpu *v);
-void vcpu_set_gpr(struct vcpu *v, unsigned int reg, uint64_t value);
-/* RIP behind an instruction of that length. */
-static inline uint64_t
-vcpu_rip_after(struct vcpu *v, uint64_t rip, uint32_t len)
-{
-	uint64_t next = rip + len;
-
-	/* Outside 64-bit mode EIP wraps. */
-	return next >> 32 == rip >> 32 || vcpu_in_64bit(v) ? next : (uint32_t)next;
-}
-uint64_t vcpu_cs_base(struct vcpu *v);
-/* Segments' bases that insn's addresses may need, by enum vm_seg. */
-void vcpu_bases(struct vcpu *v, const struct insn *insn, uint64_t *base);
-/* Registers for the addresses of the last exit's instruction.  v->gpr[REG_RSP] must be right. */
-static inline void
-vcpu_insn_regs(struct vcpu *v, const struct insn *insn, struct insn_regs *regs)
-{
-	regs->gpr = v->gpr;
-	regs->rip = v->acct.exit->rip;
-	if (insn->mode != INSN_64 || insn->segment != SEG_COUNT)
-		vcpu_bases(v, insn, regs->base);
-}
+/* regs.c: registers, see vmm/regs.h. */
 
 /* segment.c, for what is not in 64-bit mode */
 /* May it be written, or read?  In protected mode its type says so. */
@@ -156,91 +136,7 @@ const struct vm_slot *vm_slot_find(const struct vm *vm, uint64_t gpa);
 /* Are the 2 MiB around gpa whole in the slot, and aligned alike in gpa and hva? */
 bool vm_slot_large(const struct vm_slot *slot, uint64_t gpa);
 
-/* gmem.c: guest memory as the guest's own instructions would reach it. */
-struct gmem_fault {
-	enum { GMEM_PF, GMEM_GP, GMEM_NO_RAM } kind; /* #PF with error; #GP; gpa is not RAM */
-	uint64_t gva, gpa;
-	uint32_t error;
-	bool table; /* GMEM_NO_RAM: gpa is a page table's */
-};
-/* gva -> gpa for VM_ACCESS_; 0, or -E_FAULT with *f. Sets accessed and dirty bits. */
-int gmem_translate(struct vcpu *v, uint64_t gva, uint32_t access, uint64_t *gpa,
-                   struct gmem_fault *f);
-/* A page as the guest's tables map it; without paging, 4 GiB that map to themselves. */
-struct gmem_page {
-	uint64_t gpa;            /* of the address that was asked for */
-	uint64_t span;           /* bytes: 4 KiB to 4 GiB */
-	bool writable, user, nx; /* by the entries of all levels */
-	bool dirty;
-	/* The way there by level: entries, and the tables that hold them.  Without paging there
-	 * are none, and the leaf is above them all. */
-	unsigned int leaf;
-	uint64_t entry[PT_LEVELS + 1], table[PT_LEVELS + 1];
-};
-/* gpa that an entry of 32-bit paging for 4 MiB leads to. */
-uint64_t gmem_4m_base(uint32_t entry);
-/* The same for an access with the user's rights or the supervisor's, and the page it lies in. */
-int gmem_page(struct vcpu *v, uint64_t gva, uint32_t access, bool user, struct gmem_page *page,
-              struct gmem_fault *f);
-/* Copies at most a few pages; 0, or -E_FAULT with *f (what was copied before the fault stays). */
-int gmem_read(struct vcpu *v, uint64_t gva, void *buf, uint64_t size, struct gmem_fault *f);
-int gmem_write(struct vcpu *v, uint64_t gva, const void *buf, uint64_t size, struct gmem_fault *f);
-/* The kernel's address of a page of RAM, until the VM's tlb_gen changes; NULL outside RAM. */
-const void *gphys_page(struct vm *vm, uint64_t gpa);
-/* Guest-physical RAM; -E_FAULT outside it. */
-int gphys_read(struct vm *vm, uint64_t gpa, void *buf, uint64_t size);
-int gphys_write(struct vm *vm, uint64_t gpa, const void *buf, uint64_t size);
-/* To [gpa, last], of which the end may be in another page than the beginning: buf has size bytes,
- * as many as there are. */
-int gphys_write_across(struct vm *vm, uint64_t gpa, uint64_t last, const void *buf, uint64_t size);
-
-/*
- * The kernel's address of the code at gva, to the end of its page; NULL where the guest could not
- * execute or has no RAM.  cr3 is the guest's.
- */
-const uint8_t *gmem_code(struct vcpu *v, uint64_t gva, uint64_t cr3);
-/* The guest's paging mode changes, or with shadow paging its CR3. */
-static inline void
-gmem_forget_code(struct vcpu *v)
-{
-	v->code.tlb_gen = HV_NO_CODE;
-}
-/* Is it in the page of the last gmem_code(), with `size` bytes or more to go? */
-static inline bool
-gmem_code_kept(const struct vcpu *v, uint64_t gva, uint64_t cr3, uint64_t size)
-{
-	const struct hv_code_page *c = &v->code;
-	const struct hv_code_entry *e = c->entry;
-
-	_Static_assert(PT_LEVELS == 4, "each entry is looked at");
-	if (gva - c->gva > PAGE_SIZE - size || c->cr3 != cr3 || c->tlb_gen != v->vm->tlb_gen)
-		return false;
-	/* Has the guest left them as they were?  INVLPG does not exit. */
-	return *e[0].at == e[0].value && *e[1].at == e[1].value && *e[2].at == e[2].value &&
-	       *e[3].at == e[3].value;
-}
-
-/* fetch.c: instructions, until the next call; NULL if one cannot be read or is none. */
-void fetch_init(struct vcpu *v); /* nothing is remembered */
-const struct hv_insn *fetch_insn(struct vcpu *v, uint64_t rip);
-const struct hv_insn *fetch_at(struct vcpu *v, uint64_t gva, struct hv_code code);
-/*
- * fetch_at() of one that was decoded before, or NULL.  It is not because the address is the same,
- * but because the bytes are, which are read anew each time.  So code may change itself, and pages
- * may be mapped elsewhere.
- */
-static inline const struct hv_insn *
-fetch_known(const struct vcpu *v, uint64_t gva, struct hv_code code)
-{
-	const struct hv_insn *i = &v->insns[gva % HV_INSNS];
-	const code_word_t *words;
-
-	if (!gmem_code_kept(v, gva, code.cr3, sizeof(i->bytes)))
-		return NULL;
-	words = (const code_word_t *)(v->code.bytes + (gva - v->code.gva));
-	return words[0] == i->words[0] && words[1] == i->words[1] && i->mode == code.mode ? i
-	                                                                                  : NULL;
-}
+/* gmem.c: guest memory, see vmm/gmem.h; fetch.c: instructions in it, see vmm/fetch.h. */
 
 /* mmio.c: an access outside RAM goes to the monitor; with shadow paging, one by an instruction; */
 enum hv_action mmio_access(struct vcpu *v, struct hv_exit *x);

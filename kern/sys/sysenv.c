@@ -127,7 +127,7 @@ sys_env_info(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 		info.id = it->id;
 		info.parent = it->parent;
 		info.status = it->status;
-		info.vm = it->vcpu ? it->vcpu->vm->id : 0;
+		info.vm = it->vcpu ? vcpu_vm_id(it->vcpu) : 0;
 		info.runs = it->runs;
 		info.ticks = env_ticks(it);
 		info.pages = it->as ? it->as->pages : 0;

@@ -5,6 +5,8 @@
 #include <stdint.h>
 
 #include "tests/unit/guesttables.h"
+#include "vmm/fetch.h"
+#include "vmm/regs.h"
 #include "vmm/vmm.h"
 
 /* A VM as vmm/gmem.c and vmm/fetch.c see one: its RAM is an array, it has one vCPU. */

@@ -5,6 +5,8 @@
 #include <stdint.h>
 
 #include "tests/unit/guesttables.h"
+#include "vmm/fetch.h"
+#include "vmm/regs.h"
 #include "vmm/shadow/shadow.h"
 #include "vmm/vmm.h"
 

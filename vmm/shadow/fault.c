@@ -5,6 +5,8 @@
 #include "kern/lock.h"
 #include "lib/assert.h"
 #include "lib/string.h"
+#include "vmm/fetch.h"
+#include "vmm/gmem.h"
 #include "vmm/vmm.h"
 
 /* Shadow paging of a vCPU: what fills its tables, and what empties them. */

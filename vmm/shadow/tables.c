@@ -5,6 +5,7 @@
 #include "kern/step.h"
 #include "lib/assert.h"
 #include "lib/string.h"
+#include "vmm/gmem.h"
 #include "vmm/vmm.h"
 
 /*

@@ -3,6 +3,8 @@
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "lib/string.h"
+#include "vmm/fetch.h"
+#include "vmm/regs.h"
 
 /*
  * SVM's record of an exit -> struct hv_exit: only what this kind's handler needs.

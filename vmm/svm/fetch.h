@@ -1,6 +1,7 @@
 #ifndef NESTLING_VMM_SVM_FETCH_H
 #define NESTLING_VMM_SVM_FETCH_H
 
+#include "vmm/fetch.h"
 #include "vmm/svm/svm.h"
 
 /* The instruction at the guest's RIP, as vmm/fetch.c finds it, without a call where it is known. */

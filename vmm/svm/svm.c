@@ -7,6 +7,7 @@
 #include "kern/trap.h"
 #include "lib/assert.h"
 #include "lib/string.h"
+#include "vmm/regs.h"
 #include "vmm/shadow/shadow.h"
 
 /* The AMD back end: SVM with nested paging.  APM vol. 2, "Secure Virtual Machine". */

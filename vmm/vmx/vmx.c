@@ -9,6 +9,7 @@
 #include "lib/assert.h"
 #include "lib/printf.h"
 #include "lib/string.h"
+#include "vmm/regs.h"
 
 /*
  * The Intel back end: VMX, with EPT where the CPU has it.  SDM vol. 3, from "Introduction to

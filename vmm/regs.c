@@ -1,4 +1,4 @@
-#include "vmm/vmm.h"
+#include "vmm/regs.h"
 
 #include "inc/x86.h"
 

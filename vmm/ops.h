@@ -1,0 +1,121 @@
+#ifndef NESTLING_VMM_OPS_H
+#define NESTLING_VMM_OPS_H
+
+#include "vmm/vcpu.h"
+
+/* The table of a back end: what vmm/ asks of VMX and SVM alike. */
+
+/* What a checker of entry rules has found: vmm/explain.c. */
+struct findings;
+
+/* A change of one field of the control block; where and size are the back end's. */
+struct hv_change {
+	const char *field; /* NULL: none */
+	uint32_t where, size;
+	uint64_t clear, set;
+};
+
+/* A fault to plant, so that the hardware refuses an entry. */
+struct hv_fault {
+	const char *name;
+	struct hv_change change;
+	struct hv_change enable; /* where the rule does not apply otherwise */
+};
+
+/* What the instruction at RIP is read by. */
+struct hv_code {
+	uint64_t cr3;
+	enum insn_mode mode;
+};
+
+typedef void (*hv_print_t)(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* A back end.  All functions return 0 or -E_ unless they say otherwise. */
+struct hv_ops {
+	const char *name; /* "VMX", "SVM" */
+	enum hv_vendor vendor;
+	const struct pt_format *npt_format;
+	/* VPIDs are many: translations outlast another vCPU's use of the CPU. */
+	bool keeps_tlb;
+	/* An entry and an exit switch STAR to FMASK and KERNEL_GS_BASE too. */
+	bool entry_switches_msrs;
+	/* An exit leaves the GDT's limit at 64 KiB: user mode must not load what lies behind. */
+	bool exit_widens_gdt;
+	/* Is it there and complete?  On refusal fills why (one line naming the missing bit). */
+	int (*probe)(struct hv_caps *caps);
+	int (*cpu_on)(void); /* VMXON / EFER.SVME on this CPU */
+	void (*cpu_off)(void);
+	int (*vcpu_init)(struct vcpu *v);
+	/* Guest state that only the control block has, but what set_regs sets, is as after a RESET.
+	 */
+	void (*reset)(struct vcpu *v);
+	void (*vcpu_free)(struct vcpu *v);
+	/* `to`, which is new, gets the guest state in the control block of `from`. */
+	void (*vcpu_copy)(struct vcpu *to, struct vcpu *from);
+	/* Calls fn for each page that the back end has for this vCPU besides those of its arena;
+	 * NULL: for the CPUs. */
+	void (*host_pages)(const struct vcpu *v, void (*fn)(const void *page));
+	void (*load)(struct vcpu *v);     /* make it current on this CPU */
+	void (*put)(struct vcpu *v);      /* off this CPU, so that another may load it */
+	const char *load_text, *put_text; /* what these do, for a reader: kern/switchlog.c */
+	uint64_t (*block_pa)(const struct vcpu *v); /* hpa of the control block */
+	int (*enter)(struct vcpu *v);               /* 0 after an exit; -E_ENTRY when refused */
+	void (*decode)(struct vcpu *v, struct hv_exit *x);
+	void (*skip)(struct vcpu *v, const struct hv_exit *x);
+	void (*get_regs)(struct vcpu *v, struct vm_regs *r);
+	int (*set_regs)(struct vcpu *v, const struct vm_regs *r);
+	/* Mode and page tables of the code at RIP; and RSP goes to v->gpr[]. */
+	struct hv_code (*get_code)(struct vcpu *v);
+	/* Is the access of this HV_EXIT_EPT_VIOLATION the instruction's at RIP?  If not, why. */
+	bool (*mem_by_insn)(struct vcpu *v, const struct hv_exit *x, enum vm_mem_why *why);
+	/* Fast single accessors for handlers. */
+	uint64_t (*get_rip)(struct vcpu *v);
+	void (*set_rsp)(struct vcpu *v, uint64_t value);
+	uint64_t (*get_rflags)(struct vcpu *v);
+	void (*set_rflags)(struct vcpu *v, uint64_t value);
+	void (*get_segment)(struct vcpu *v, enum vm_seg s, struct vm_segment *out);
+	uint64_t (*get_cr)(struct vcpu *v, unsigned int cr); /* 0, 3, 4 as the guest sees them */
+	void (*set_cr)(struct vcpu *v, unsigned int cr, uint64_t value);
+	uint64_t (*get_dr7)(struct vcpu *v);
+	void (*set_dr7)(struct vcpu *v, uint64_t value);
+	uint64_t (*get_efer)(struct vcpu *v);
+	void (*set_efer)(struct vcpu *v, uint64_t value);
+	/* MSRs that live in the control block (FS_BASE, SYSENTER_*, ...): -E_NOT_FOUND for others.
+	 */
+	int (*get_msr)(struct vcpu *v, uint32_t msr, uint64_t *value);
+	int (*set_msr)(struct vcpu *v, uint32_t msr, uint64_t value);
+	void (*set_tsc_offset)(struct vcpu *v, int64_t offset);
+	/* The host's interrupt or NMI that ended guest mode is handled.  Called without the kernel
+	 * lock. */
+	void (*take_interrupt)(const struct hv_exit *x);
+	bool (*irq_ready)(struct vcpu *v); /* would an interrupt be taken now? */
+	void (*irq_window)(struct vcpu *v, bool on);
+	void (*shield)(struct vcpu *v); /* puts the instruction at RIP into STI's shadow */
+	/* Is the guest in an interrupt shadow that an entry may drop?  NULL: entries keep it. */
+	bool (*shadow_at_risk)(struct vcpu *v);
+	void (*inject)(struct vcpu *v); /* v->event, at the next entry */
+	/* All translations of this VM, on this CPU, at the next entry at the latest: clears
+	 * v->stale where the hardware is told. */
+	void (*flush)(struct vcpu *v);
+	/* Reserved bits that the processor itself may set in PAE's top entries, with nested paging.
+	 */
+	uint64_t pdpte_set;
+	uint64_t (*npt_leaf)(uint64_t pa, bool writable, bool large);
+	void (*dump)(struct vcpu *v, hv_print_t print); /* the control block, which is current */
+	/* After a refused entry: what the hardware said (x; NULL when enter() failed), and which
+	 * rules are broken. */
+	void (*explain)(struct vcpu *v, const struct hv_exit *x, struct findings *out);
+	/* The same rules, all of them, before an entry. */
+	void (*check)(struct vcpu *v, struct findings *out);
+	/* Keeps the control block as it is now, for explain(); NULL where nothing spoils it. */
+	void (*keep)(struct vcpu *v);
+	const struct hv_fault *faults;
+	const unsigned int *fault_count;
+	uint64_t (*field_read)(struct vcpu *v, const struct hv_change *c);
+	void (*field_write)(struct vcpu *v, const struct hv_change *c, uint64_t value);
+};
+
+/* The back end in use; NULL: none, and hv_caps.refusal says why. */
+extern const struct hv_ops *hv;
+
+#endif
