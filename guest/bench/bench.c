@@ -1,8 +1,12 @@
 #include "guest/bench/bench.h"
+
 #include "guest/kernel/command.h"
-#include "guest/kernel/guest.h"
-#include "guest/kernel/trap.h"
+#include "guest/kernel/console.h"
+#include "guest/kernel/cpu.h"
+#include "guest/kernel/irq.h"
+#include "guest/kernel/mem.h"
 #include "inc/mmu.h"
+#include "inc/x86.h"
 
 /* Statistics over TSC ticks, and the benchmarks that need nothing else. */
 

@@ -10,12 +10,27 @@
 #ifndef __ASSEMBLER__
 #include <stdint.h>
 
-#include "guest/kernel/guest.h"
+#include "guest/boot/boot.h"
 
 enum {
 	UART_SCRATCH = COM1 + 7, /* a register that only remembers */
 	LEAF_TOTAL = 0x4fffffff, /* EAX: all exits of this VM, in the leaves' profiles v1 and v2 */
 };
+
+/* Samples of TSC ticks, and statistics over them (bench.c). */
+enum { SAMPLES_MAX = 65536 };
+extern uint32_t samples[SAMPLES_MAX];
+struct summary {
+	uint32_t median, min, p95, max;
+};
+/* Sorts samples[0..n), n > 0, and returns their statistics. */
+struct summary summarize(unsigned int n);
+/* Returns the difference of two TSC values as a sample, at most UINT32_MAX. */
+static inline uint32_t
+sample_of(uint64_t from, uint64_t to)
+{
+	return to - from > UINT32_MAX ? UINT32_MAX : to - from;
+}
 
 /* Operands of an operation: its registers before, and the buffer of string instructions. */
 struct bench_regs {

@@ -1,7 +1,9 @@
+#include "guest/checks/check.h"
 #include "guest/kernel/command.h"
-#include "guest/kernel/guest.h"
+#include "guest/kernel/console.h"
 #include "inc/mmu.h"
 #include "inc/msr.h"
+#include "inc/x86.h"
 #include "lib/string.h"
 
 /*

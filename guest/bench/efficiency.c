@@ -1,6 +1,9 @@
+#include "guest/checks/check.h"
 #include "guest/kernel/command.h"
-#include "guest/kernel/guest.h"
+#include "guest/kernel/console.h"
+#include "guest/kernel/mem.h"
 #include "inc/mmu.h"
+#include "inc/x86.h"
 #include "lib/compute.h"
 
 /*

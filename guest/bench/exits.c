@@ -1,9 +1,12 @@
 #include "guest/bench/bench.h"
 #include "guest/kernel/command.h"
-#include "guest/kernel/guest.h"
+#include "guest/kernel/console.h"
+#include "guest/kernel/cpu.h"
+#include "guest/kernel/mem.h"
 #include "inc/mmu.h"
 #include "inc/msr.h"
 #include "inc/vm.h"
+#include "inc/x86.h"
 #include "lib/string.h"
 
 /*

@@ -1,7 +1,10 @@
+#include "guest/checks/check.h"
 #include "guest/kernel/command.h"
-#include "guest/kernel/guest.h"
-#include "guest/kernel/trap.h"
+#include "guest/kernel/console.h"
+#include "guest/kernel/irq.h"
+#include "guest/kernel/mem.h"
 #include "inc/mmu.h"
+#include "inc/x86.h"
 
 /*
  * A VM that notices what its neighbours do to it: its memory must keep what is written, and its

@@ -1,6 +1,8 @@
 #include "guest/bench/bench.h"
-#include "guest/kernel/guest.h"
+#include "guest/kernel/console.h"
+#include "guest/kernel/irq.h"
 #include "guest/kernel/trap.h"
+#include "inc/x86.h"
 
 /*
  * Benchmarks of interrupts: from the instruction that lets one in to the first

@@ -1,9 +1,13 @@
 #include "guest/bench/bench.h"
+#include "guest/checks/check.h"
 #include "guest/kernel/command.h"
-#include "guest/kernel/guest.h"
+#include "guest/kernel/console.h"
+#include "guest/kernel/cpu.h"
+#include "guest/kernel/mem.h"
 #include "inc/error.h"
 #include "inc/mmu.h"
 #include "inc/vm.h"
+#include "inc/x86.h"
 
 /* `io`: what port accesses cost, and three ways to print a text: one exit a byte, a FIFO, a text.
  */

@@ -1,6 +1,9 @@
+#include "guest/checks/check.h"
 #include "guest/kernel/command.h"
-#include "guest/kernel/guest.h"
+#include "guest/kernel/console.h"
+#include "guest/kernel/cpu.h"
 #include "inc/vm.h"
+#include "inc/x86.h"
 
 /*
  * The statistics leaves, profile v2: 4FFFFFFFh total exits, 4FFFFFFEh total

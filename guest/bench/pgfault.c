@@ -1,8 +1,11 @@
-#include "guest/kernel/command.h"
-#include "guest/kernel/guest.h"
-#include "guest/kernel/trap.h"
 #include "guest/bench/workload.h"
+#include "guest/checks/check.h"
+#include "guest/kernel/command.h"
+#include "guest/kernel/console.h"
+#include "guest/kernel/mem.h"
+#include "guest/kernel/trap.h"
 #include "inc/mmu.h"
+#include "inc/x86.h"
 
 /*
  * Page faults of the guest's own, and little else: the first read of a page of WINDOW, which the

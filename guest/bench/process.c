@@ -1,10 +1,11 @@
 #include "guest/bench/process.h"
 
-#include "guest/kernel/aspace.h"
-#include "guest/kernel/guest.h"
-#include "guest/kernel/trap.h"
 #include "guest/bench/workload.h"
+#include "guest/kernel/aspace.h"
+#include "guest/kernel/mem.h"
+#include "guest/kernel/trap.h"
 #include "inc/mmu.h"
+#include "inc/x86.h"
 #include "lib/string.h"
 
 /* Processes: what a kernel does to their page tables, and what must come of it. */

@@ -1,10 +1,13 @@
 #include "guest/bench/process.h"
 
+#include "guest/bench/workload.h"
+#include "guest/checks/check.h"
 #include "guest/kernel/aspace.h"
 #include "guest/kernel/command.h"
-#include "guest/kernel/guest.h"
+#include "guest/kernel/console.h"
+#include "guest/kernel/mem.h"
 #include "guest/kernel/trap.h"
-#include "guest/bench/workload.h"
+#include "inc/x86.h"
 
 /*
  * The work of a kernel with processes, as page tables see it.  As in a real kernel most loads

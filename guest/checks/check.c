@@ -1,5 +1,7 @@
-#include "guest/kernel/command.h"
-#include "guest/kernel/guest.h"
+#include "guest/checks/check.h"
+
+#include "guest/kernel/console.h"
+#include "guest/kernel/cpu.h"
 #include "guest/kernel/trap.h"
 
 /* The checks of the checking commands: a line each, counted. */

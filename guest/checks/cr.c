@@ -1,7 +1,10 @@
-#include "guest/kernel/command.h"
-#include "guest/kernel/guest.h"
+#include "guest/checks/check.h"
 #include "guest/checks/probe.h"
+#include "guest/kernel/command.h"
+#include "guest/kernel/cpu.h"
+#include "guest/kernel/mem.h"
 #include "inc/mmu.h"
+#include "inc/x86.h"
 
 /* Control registers: what can be toggled keeps its effect; what must not be set gets #GP. */
 

@@ -1,8 +1,10 @@
-#include "guest/kernel/command.h"
-#include "guest/kernel/guest.h"
+#include "guest/checks/check.h"
 #include "guest/checks/probe.h"
+#include "guest/kernel/command.h"
+#include "guest/kernel/cpu.h"
 #include "inc/mmu.h"
 #include "inc/msr.h"
+#include "inc/x86.h"
 
 /* Debug registers, breakpoints, and single steps over instructions that exit. */
 

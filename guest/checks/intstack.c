@@ -1,9 +1,13 @@
-#include "guest/kernel/command.h"
-#include "guest/kernel/guest.h"
-#include "guest/kernel/trap.h"
+#include "guest/checks/check.h"
 #include "guest/checks/user.h"
+#include "guest/kernel/command.h"
+#include "guest/kernel/cpu.h"
+#include "guest/kernel/irq.h"
+#include "guest/kernel/mem.h"
+#include "guest/kernel/trap.h"
 #include "inc/mmu.h"
 #include "inc/vm.h"
+#include "inc/x86.h"
 
 /*
  * Interrupts and exceptions whose frame goes to memory that nobody has touched.

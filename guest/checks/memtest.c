@@ -1,6 +1,9 @@
 #include "guest/boot/cmos.h"
+#include "guest/checks/check.h"
 #include "guest/kernel/command.h"
-#include "guest/kernel/guest.h"
+#include "guest/kernel/console.h"
+#include "guest/kernel/cpu.h"
+#include "guest/kernel/mem.h"
 #include "inc/mmu.h"
 
 /* RAM: what the CMOS says of it, and whether it keeps what is written. */

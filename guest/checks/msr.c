@@ -1,8 +1,12 @@
-#include "guest/kernel/command.h"
-#include "guest/kernel/guest.h"
+#include "guest/checks/check.h"
 #include "guest/checks/probe.h"
+#include "guest/kernel/command.h"
+#include "guest/kernel/console.h"
+#include "guest/kernel/cpu.h"
+#include "guest/kernel/mem.h"
 #include "inc/mmu.h"
 #include "inc/msr.h"
+#include "inc/x86.h"
 #include "lib/printf.h"
 
 /* What reading and writing MSRs does. */

@@ -1,7 +1,10 @@
 #include "guest/checks/probe.h"
 
-#include "guest/kernel/guest.h"
+#include "guest/boot/boot.h"
+#include "guest/kernel/cpu.h"
+#include "guest/kernel/irq.h"
 #include "inc/msr.h"
+#include "inc/x86.h"
 
 struct access {
 	uint64_t index, value;

@@ -1,8 +1,13 @@
+#include "guest/checks/check.h"
 #include "guest/kernel/command.h"
-#include "guest/kernel/guest.h"
+#include "guest/kernel/console.h"
+#include "guest/kernel/cpu.h"
+#include "guest/kernel/mem.h"
+#include "guest/kernel/smp.h"
 #include "guest/kernel/trap.h"
 #include "inc/mmu.h"
 #include "inc/vm.h"
+#include "inc/x86.h"
 
 /* What several CPUs do together: work at once, take turns, interrupt each other. */
 

@@ -1,8 +1,11 @@
 #include "guest/checks/user.h"
 
+#include "guest/checks/check.h"
 #include "guest/kernel/command.h"
-#include "guest/kernel/guest.h"
+#include "guest/kernel/cpu.h"
+#include "guest/kernel/mem.h"
 #include "inc/mmu.h"
+#include "inc/x86.h"
 #include "lib/string.h"
 
 /*

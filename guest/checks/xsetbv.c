@@ -1,7 +1,9 @@
-#include "guest/kernel/command.h"
-#include "guest/kernel/guest.h"
+#include "guest/checks/check.h"
 #include "guest/checks/probe.h"
+#include "guest/kernel/command.h"
+#include "guest/kernel/cpu.h"
 #include "inc/mmu.h"
+#include "inc/x86.h"
 
 /* XSETBV: the values that XCR0 may have, and those that get #GP (SDM vol. 2, "XSETBV"). */
 

@@ -1,6 +1,6 @@
 #include "guest/kernel/aspace.h"
 
-#include "guest/kernel/guest.h"
+#include "guest/kernel/mem.h"
 #include "inc/mmu.h"
 #include "lib/string.h"
 

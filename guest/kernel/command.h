@@ -88,18 +88,4 @@ _Noreturn void shell(void);
 bool arg_number(int argc, char **argv, int n, uint64_t fallback, uint64_t min, uint64_t max,
                 uint64_t *out);
 
-/* One check: prints a PASS or FAIL line and counts it.  Returns ok. */
-bool check(bool ok, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* A check that only a VM of Nestling's must pass: emulators are less strict.  Elsewhere: NOTE, not
- * counted. */
-bool check_in_vm(bool ok, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* fn(arg) must fault with this vector (check_fault), or must not (check_runs). */
-bool check_fault(void (*fn)(void *), void *arg, unsigned int vector, const char *what);
-bool check_runs(void (*fn)(void *), void *arg, const char *what);
-/* Checks since boot. */
-struct check_counts {
-	unsigned int passed, failed;
-};
-struct check_counts check_counts(void);
-
 #endif

@@ -1,5 +1,9 @@
-#include "guest/kernel/guest.h"
+#include "guest/kernel/console.h"
+
+#include "guest/boot/boot.h"
+#include "guest/kernel/irq.h"
 #include "guest/kernel/trap.h"
+#include "inc/x86.h"
 #include "lib/printf.h"
 
 /*

@@ -1,5 +1,7 @@
-#include "guest/kernel/guest.h"
+#include "guest/kernel/cpu.h"
+
 #include "inc/vm.h"
+#include "inc/x86.h"
 #include "lib/string.h"
 
 /* What CPUID says of this machine, and how often it was asked. */

@@ -1,6 +1,8 @@
+#include "guest/kernel/irq.h"
+
 #include <stddef.h>
 
-#include "guest/kernel/guest.h"
+#include "guest/kernel/console.h"
 #include "guest/kernel/trap.h"
 #include "inc/x86.h"
 

@@ -1,7 +1,14 @@
+#include "guest/kernel/main.h"
+
+#include "guest/boot/boot.h"
 #include "guest/kernel/command.h"
-#include "guest/kernel/guest.h"
+#include "guest/kernel/console.h"
+#include "guest/kernel/cpu.h"
+#include "guest/kernel/irq.h"
+#include "guest/kernel/mem.h"
+#include "guest/kernel/smp.h"
 #include "guest/kernel/trap.h"
-#include "inc/mmu.h"
+#include "inc/x86.h"
 
 /* Where the guest begins, and where it ends. */
 

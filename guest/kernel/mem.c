@@ -1,7 +1,10 @@
-#include "guest/kernel/guest.h"
-#include "guest/kernel/trap.h"
+#include "guest/kernel/mem.h"
+
+#include "guest/boot/boot.h"
+#include "guest/kernel/cpu.h"
 #include "inc/mmu.h"
 #include "inc/msr.h"
+#include "inc/x86.h"
 #include "lib/string.h"
 
 /*

@@ -1,6 +1,7 @@
-#include "guest/kernel/command.h"
-#include "guest/kernel/guest.h"
 #include "guest/checks/probe.h"
+#include "guest/kernel/command.h"
+#include "guest/kernel/console.h"
+#include "inc/x86.h"
 #include "lib/string.h"
 
 /* Commands that execute one instruction of the user's choice: rdmsr, wrmsr, in, out, vmcall. */

@@ -1,8 +1,14 @@
-#include "guest/kernel/guest.h"
+#include "guest/kernel/smp.h"
+
+#include "guest/boot/boot.h"
+#include "guest/kernel/console.h"
+#include "guest/kernel/cpu.h"
+#include "guest/kernel/mem.h"
 #include "guest/kernel/trap.h"
 #include "inc/mmu.h"
 #include "inc/msr.h"
 #include "inc/vm.h"
+#include "inc/x86.h"
 #include "lib/string.h"
 
 /*

@@ -2,7 +2,10 @@
 
 #include <stddef.h>
 
-#include "guest/kernel/guest.h"
+#include "guest/kernel/console.h"
+#include "guest/kernel/irq.h"
+#include "guest/kernel/main.h"
+#include "guest/kernel/smp.h"
 #include "inc/mmu.h"
 #include "inc/x86.h"
 #include "lib/string.h"
