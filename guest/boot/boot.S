@@ -1,8 +1,7 @@
 /*
- * The guest's boot sector: sets COM1 up, reads the loader from the disk with
- * programmed I/O, enters 32-bit mode and jumps to it.  It uses devices only:
- * there need not be a BIOS.  On an error it prints one line and powers off
- * with status 1.
+ * The guest's boot sector: sets COM1 up, reads the loader from the disk with programmed I/O, enters
+ * 32-bit mode and jumps to the loader.  The boot sector uses devices only and needs no BIOS.  On an
+ * error it prints one line and powers off with status 1.
  */
 #include "guest/boot/real.inc"
 
@@ -13,7 +12,7 @@ start:
 	COM1_INIT
 	movw	$COM1_LSR, %dx
 	inb	%dx, %al
-	incb	%al		/* all ones: there is no UART to complain on */
+	incb	%al		/* all ones: there is no UART to print on */
 	jz	give_up
 
 	inb	$0x92, %al	/* A20 on; bit 0 would reset the machine */
@@ -62,7 +61,7 @@ read_sector:
 	jmp	*%ecx
 
 	.code16
-/* Waits until the disk is not busy; its status in AL. */
+/* Waits until the disk is not busy.  Returns the disk's status in AL. */
 wait_disk:
 	movl	$IDE_POLLS, %ecx
 	movw	$IDE_STATUS, %dx

@@ -4,11 +4,11 @@
 #include "inc/guestboot.h"
 
 /*
- * What the guest's boot sector, loader and kernel agree on, for C and assembly; the disk and the
- * kernel's entry are in inc/guestboot.h.
+ * Addresses and device registers that the guest's boot sector, loader and kernel share, for C and
+ * assembly.  The layout of the disk and the kernel's entry are in inc/guestboot.h.
  *
  * Memory until the kernel has page tables of its own:
- *   06000  from where other CPUs start, later
+ *   06000  the first instructions of the other CPUs, copied here by smp.c
  *   07c00  boot sector, stack below
  *   08000  loader, at most LOADER_SECTORS_MAX sectors with its bss
  *   20000  the loader's page tables
@@ -22,7 +22,8 @@
 #define COM1_LSR         (COM1 + 5)
 #define LSR_DR           0x01
 #define LSR_THRE         0x20
-#define UART_FIFO        16 /* bytes that may be written once THRE is set */
+#define UART_FIFO        16     /* bytes that may be written once THRE is set */
+#define UART_POLLS       100000 /* reads of LSR until a UART counts as dead */
 
 #define IDE_DATA         0x1f0
 #define IDE_COUNT        0x1f2
@@ -41,12 +42,12 @@
 #define IDE_MASTER_LBA   0xe0
 #define IDE_POLLS        0x200000 /* reads of the status until a disk counts as dead */
 
-#define POWER_PORT       0xf4 /* a byte written here ends the machine with that status */
+#define POWER_PORT       0xf4 /* a byte written here powers the machine off with that status */
 
 #define CMOS_INDEX       0x70
 #define CMOS_DATA        0x71
-#define CMOS_BASE_KIB    0x15 /* below 1 MiB, in KiB; low byte, high byte follows */
-#define CMOS_EXT_KIB     0x30 /* from 1 MiB on, in KiB, at most 63 MiB or so */
-#define CMOS_EXT_64KIB   0x34 /* from 16 MiB on, in units of 64 KiB */
+#define CMOS_BASE_KIB    0x15 /* RAM below 1 MiB in KiB: the low byte; the high byte follows */
+#define CMOS_EXT_KIB     0x30 /* RAM from 1 MiB on in KiB, up to 64 MiB */
+#define CMOS_EXT_64KIB   0x34 /* RAM from 16 MiB on in units of 64 KiB */
 
 #endif

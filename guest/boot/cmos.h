@@ -4,7 +4,9 @@
 #include "guest/boot/boot.h"
 #include "inc/x86.h"
 
-/* What the CMOS tells in two registers, the low byte first. */
+/*
+ * Reads a 16-bit value from two CMOS registers: `reg` has the low byte, the next one the high byte.
+ */
 static inline uint16_t
 cmos_word(uint8_t reg)
 {

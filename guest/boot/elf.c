@@ -3,16 +3,19 @@
 #include "lib/string.h"
 
 /*
- * Loads the kernel.  The file comes from a disk that anybody may have made:
- * nothing of it is believed before it is checked.
+ * Loads the kernel.  The file comes from a disk that anybody may have made: nothing in it is
+ * trusted before it is checked.
  */
 
-/* ELF header and program headers lie in these; no kernel is smaller. */
+/* Sectors of the file that hold the ELF header and all program headers; no kernel is smaller. */
 enum { HEAD_SECTORS = 8 };
 
 static uint8_t head[HEAD_SECTORS * SECTOR_SIZE] __attribute__((aligned(8)));
 
-/* What this loader asks for besides: it reads whole sectors to where they belong. */
+/*
+ * Checks what this loader needs beyond guest_kernel_fault(), since it reads whole sectors straight
+ * to their place in memory.  Returns what is wrong, or NULL.
+ */
 static const char *
 sectors_fault(const struct guest_kernel *k)
 {
@@ -25,7 +28,10 @@ sectors_fault(const struct guest_kernel *k)
 	return k->phys_end > KERNEL_PHYS_END ? "has a segment outside its memory" : NULL;
 }
 
-/* The bytes behind the last whole sector come along; the zeroes of the bss overwrite them. */
+/*
+ * Reads whole sectors: the last one may bring bytes from behind the segment, so the bss is zeroed
+ * afterwards.
+ */
 static void
 load_segment(const struct elf_segment *s, uint32_t kernel_lba)
 {
@@ -36,7 +42,7 @@ load_segment(const struct elf_segment *s, uint32_t kernel_lba)
 	memset(to + s->filesz, 0, s->memsz - s->filesz);
 }
 
-/* Does the disk hold the first `bytes` bytes of the kernel's file? */
+/* Fails unless the disk holds the first `bytes` bytes of the kernel's file. */
 static void
 check_disk(uint32_t kernel_lba, uint32_t bytes)
 {

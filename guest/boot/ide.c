@@ -7,7 +7,9 @@ enum {
 	IDENTIFY_WORDS = 256,
 };
 
-/* Waits until the disk has data; fails with the message when it refuses or does not answer. */
+/*
+ * Waits until the disk has data.  Fails with the message `refused` if it reports an error instead.
+ */
 static void
 wait_data(const char *refused)
 {

@@ -17,7 +17,7 @@ enum {
 
 static uint64_t cpuids;
 
-/* RAM below 4 GiB in bytes, from 0 to its end, as the CMOS tells. */
+/* Returns the size of RAM below 4 GiB in bytes, as the CMOS tells it. */
 static uint64_t
 ram_size(void)
 {

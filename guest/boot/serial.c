@@ -1,10 +1,6 @@
 #include "guest/boot/loader.h"
 #include "inc/x86.h"
 
-/* More than a full FIFO needs to drain on any machine we know; a dead UART costs this much a byte.
- */
-enum { UART_POLLS = 100000 };
-
 static void
 put_byte(char c)
 {

@@ -6,7 +6,7 @@
 	.code32
 	.section .text.start, "ax"
 	.globl	start
-/* From the boot sector: 32-bit mode, flat segments, the kernel's first sector in EAX. */
+/* The boot sector jumps here in 32-bit mode with flat segments.  EAX: the kernel's first sector. */
 start:
 	movl	$BOOT_SECTOR, %esp
 	movl	%eax, %ebx

@@ -10,8 +10,8 @@ enum { ENTRIES = 512, LOWER_HALF = ENTRIES / 2, ROOT_LEVEL = 4 };
 
 static struct {
 	uint64_t base;
-	uint16_t users[FRAMES];
-	uint16_t free[FRAMES]; /* a stack */
+	uint16_t users[FRAMES]; /* page-table entries that lead to each frame */
+	uint16_t free[FRAMES];  /* numbers of the free frames: a stack */
 	unsigned int free_count;
 } pool;
 
@@ -89,7 +89,7 @@ aspace_create(void)
 	return root;
 }
 
-/* The first `entries` of a table, what they lead to, and the table. */
+/* Drops a table, and all tables and pages below its first `entries` entries. */
 static void
 drop_tables(uint64_t table, int level, unsigned int entries)
 {
@@ -112,7 +112,10 @@ aspace_destroy(uint64_t root)
 	drop_tables(root, ROOT_LEVEL, LOWER_HALF);
 }
 
-/* The entry for an address at a level; NULL where a table above is missing and not made. */
+/*
+ * Returns the entry for an address at level `to`, NULL if a table above it is missing.  With
+ * `create`, makes missing tables; NULL then means that no frame is free.
+ */
 static uint64_t *
 entry_at(uint64_t root, uint64_t va, int to, bool create)
 {
@@ -129,7 +132,7 @@ entry_at(uint64_t root, uint64_t va, int to, bool create)
 
 			if (!lower)
 				return NULL;
-			*e = lower | PTE_P | PTE_W | PTE_U; /* the leaf decides */
+			*e = lower | PTE_P | PTE_W | PTE_U; /* the leaf decides what is allowed */
 		}
 		table = *e & PTE_ADDR;
 	}

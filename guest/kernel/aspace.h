@@ -5,34 +5,38 @@
 #include <stdint.h>
 
 /*
- * Address spaces (aspace.c): four-level tables whose lower half is their own and whose upper
- * half is the kernel's, and the frames that tables and pages are made of.  All addresses of
- * frames are physical.  No function flushes the TLB: who changes an entry in use does.
+ * Address spaces (aspace.c), and the frames that their tables and pages are made of.  An address
+ * space is a four-level table: its lower half is its own, its upper half is the kernel's.  All
+ * addresses of frames are physical.  No function flushes the TLB: the caller does, after it changed
+ * an entry in use.
  */
 
-/* Frames come from a pool, and the one that came back last goes out first. */
+/* Frames come from a pool.  The frame that came back last goes out first. */
 enum { FRAMES = 480 };
 
-/* Sets the pool aside, once; false when less RAM than that was never touched. */
+/* Takes the pool from untouched RAM, once.  Returns false if too little is left. */
 bool frames_init(void);
 unsigned int frames_free(void);
-/* A frame of zeros with one user; 0 when the pool is empty. */
+/* Returns a frame of zeros with one user, or 0 if the pool is empty. */
 uint64_t frame_alloc(void);
-/* One user more, one less; without a user it is free. */
+/* Add and drop a user of a frame.  A frame without users is free. */
 void frame_share(uint64_t frame);
 void frame_drop(uint64_t frame);
 bool frame_is_shared(uint64_t frame);
 
-/* An empty lower half: the root, to be loaded into CR3, or 0 without a frame. */
+/*
+ * Makes an address space with an empty lower half.  Returns its root, for CR3, or 0 without a
+ * frame.
+ */
 uint64_t aspace_create(void);
-/* Gives the tables back, and one use of each page that is mapped.  Not while it is in CR3. */
+/* Frees the tables and drops one user of each mapped page.  The root must not be in CR3. */
 void aspace_destroy(uint64_t root);
 /*
- * The last level's entry for an address in the lower half.  Where its tables do not exist they
- * are made with `create`; NULL without, or without frames for them.
+ * Returns the last level's entry for an address in the lower half.  With `create`, makes missing
+ * tables.  Returns NULL if a table is missing or no frame is free for it.
  */
 uint64_t *aspace_entry(uint64_t root, uint64_t va, bool create);
-/* Gives the last level's table for an address back, whose entries must all be 0. */
+/* Frees the last level's table for an address.  All entries of the table must be 0. */
 void aspace_drop_table(uint64_t root, uint64_t va);
 
 #endif

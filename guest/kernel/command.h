@@ -6,13 +6,11 @@
 #include <stdint.h>
 
 /*
- * The commands of the prompt (shell.c runs them).  A command returns its
- * status, 0 for success; failed checks make it 1.
+ * The commands of the prompt, which shell.c runs.  A command returns its status, 0 for success;
+ * failed checks make it 1.
  *
- *   X(name, arguments, help)
- *
- * defines the function cmd_NAME.  SELFTEST_TABLE lists those that check
- * something and need no argument, in the order in which `selftest` runs them.
+ * Each row X(name, arguments, help) declares the function cmd_NAME.  SELFTEST_TABLE lists the
+ * commands that check something and need no argument, in the order in which `selftest` runs them.
  */
 #define COMMAND_TABLE(X)                                                                         \
 	X(help, "", "this list")                                                                 \
@@ -21,12 +19,12 @@
 	X(leaf, "LEAF [SUBLEAF]", "one CPUID leaf")                                              \
 	X(bench, "[ROW] [N]", "ticks of each kind of exit, or of one, over N runs (2000)")       \
 	X(io, "[N]", "ticks of IN and OUT; printing by OUT, rep OUTS, hypercall")                \
-	X(efficiency, "TICKS... RESULT", "work without exits, beside what the host measured")    \
-	X(burn, "[N]", "ticks of N rounds of work without exits; check what is switched (10)")   \
+	X(efficiency, "TICKS... RESULT", "compare work without exits with the host's ticks")     \
+	X(burn, "[N]", "ticks of N rounds of work without exits; check registers (10)")          \
 	X(heartbeat, "[KIB]", "check memory and timer until a key comes (256)")                  \
 	X(hlt, "[N]", "ticks of N halts that the timer ends (10)")                               \
 	X(touch, "[MIB]", "ticks of the first and the second touch of fresh memory (4)")         \
-	X(msr, "", "check MSRs, those that do not exist too")                                    \
+	X(msr, "", "check MSRs, also absent ones")                                               \
 	X(rdmsr, "MSR", "read an MSR")                                                           \
 	X(wrmsr, "MSR VALUE", "write an MSR")                                                    \
 	X(in, "PORT [SIZE]", "read a port; SIZE 1, 2 or 4 bytes")                                \
@@ -40,7 +38,7 @@
 	X(string, "", "check string I/O at its edges")                                           \
 	X(mmio, "", "check each way to access device memory")                                    \
 	X(ud, "", "check what privileged and absent instructions do")                            \
-	X(code, "", "check that code which changes in place does what it says")                  \
+	X(code, "", "check that code which changes itself runs as changed")                      \
 	X(mem, "[MIB]", "the CMOS sizes, and a pattern test of fresh memory (1)")                \
 	X(intstack, "", "check interrupts that push onto memory never touched")                  \
 	X(user, "", "check ring 3: what it may and may not do")                                  \
@@ -78,12 +76,12 @@ COMMAND_TABLE(X)
 
 enum { STATUS_FAILED = 1, STATUS_USAGE = 2, STATUS_UNKNOWN = 127 };
 
-/* The prompt's loop. */
+/* Runs the prompt for ever. */
 _Noreturn void shell(void);
 
 /*
- * Argument number n as a number (0x: hexadecimal), or `fallback` when there
- * is none.  False, and a line, when it is not a number from min to max.
+ * Reads argument n as a number (0x: hexadecimal) into *out; `fallback` if there is no argument n.
+ * Prints a line and returns false if the argument is not a number from min to max.
  */
 bool arg_number(int argc, char **argv, int n, uint64_t fallback, uint64_t min, uint64_t max,
                 uint64_t *out);

@@ -7,10 +7,9 @@
 #include "lib/printf.h"
 
 /*
- * COM1.  Output is gathered so that one `rep outsb` fills the FIFO: in a VM
- * that is one exit for up to 16 bytes.  Input comes by interrupt, and while
- * nothing comes the guest is halted.  Nobody resets the FIFO after the boot
- * sector: bytes typed ahead of the prompt are kept.
+ * COM1.  Output is gathered until one `rep outsb` fills the FIFO: in a VM that is one exit for up
+ * to 16 bytes.  Input comes by interrupt, and the guest is halted while it waits for a byte.  Only
+ * the boot sector resets the FIFO, so bytes typed ahead of the prompt are kept.
  */
 
 enum {
@@ -19,7 +18,6 @@ enum {
 	IER_RECEIVE = 1,
 	IIR_FIFO = 0xc0, /* both set: there is a FIFO */
 	INPUT_MAX = 1024,
-	UART_POLLS = 100000, /* more than a full FIFO needs to drain on any machine we know */
 };
 
 static char out[UART_FIFO];
@@ -29,7 +27,10 @@ static unsigned int out_count, out_max = 1;
 static volatile char in[INPUT_MAX];
 static volatile unsigned int in_head, in_tail;
 
-/* Takes all that waits in the UART, or, when the ring is full, stops listening. */
+/*
+ * Moves the bytes that wait in the UART to the ring.  If the ring is full, switches the interrupt
+ * off.
+ */
 static void
 receive(struct trapframe *tf)
 {
@@ -43,7 +44,10 @@ receive(struct trapframe *tf)
 	}
 }
 
-/* Also after receive() stopped listening.  Interrupts are off. */
+/*
+ * Switches the interrupt on, for the first time or after receive() switched it off.  The caller has
+ * cleared IF.
+ */
 static void
 listen(void)
 {

@@ -4,7 +4,7 @@
 #include "inc/x86.h"
 #include "lib/string.h"
 
-/* What CPUID says of this machine, and how often it was asked. */
+/* The features that CPUID shows, a count of all CPUIDs executed, and hypercalls. */
 
 enum {
 	EXT_BASE = 0x80000000,

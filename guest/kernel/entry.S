@@ -1,9 +1,9 @@
-/* The kernel's first instructions, and the one function that C cannot express: try_run. */
+/* The kernel's first instructions, and try_call(), which C cannot express. */
 #include "guest/kernel/trap.h"
 
 	.text
 	.globl	start
-/* From the loader: long mode on the loader's page tables; RDI: struct boot_info. */
+/* The loader jumps here in long mode, on the loader's page tables.  RDI: struct boot_info. */
 start:
 	movq	$stack_top, %rsp
 	xorl	%ebp, %ebp
@@ -12,9 +12,9 @@ start:
 	jmp	1b
 
 /*
- * bool try_call(void (*fn)(void *), void *arg): false when fn returns.  When fn
- * faults, the trap handler continues at try_fault with the stack of that time,
- * try_stack: what fn was doing is dropped, and the result is true.
+ * bool try_call(void (*fn)(void *), void *arg) calls fn(arg) and returns false.  If fn faults,
+ * trap_unwind() continues at try_fault with the stack pointer saved in try_stack, so that what fn
+ * was doing is dropped, and try_call() returns true.
  */
 	.globl	try_call
 try_call:

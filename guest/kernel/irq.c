@@ -21,12 +21,11 @@ enum {
 	PIT_CHANNEL0 = 0x40,
 	PIT_CONTROL = 0x43,
 	PIT_RATE = 0x34,    /* channel 0, low then high byte, mode 2 */
-	PIT_STOPPED = 0x30, /* mode 0: counts only when a count follows, and once */
+	PIT_STOPPED = 0x30, /* mode 0: counts once, after a count is written */
 	PIT_HZ = 1193182,
 };
 
-/* TSC ticks until a timer that does not tick counts as dead: a quarter second on the fastest CPU.
- */
+/* TSC ticks after which a silent timer counts as dead: a quarter second on the fastest CPU. */
 #define TIMER_PATIENCE 1000000000ull
 
 static uint16_t masked = 0xffff & ~(1 << IRQ_CASCADE);
@@ -93,7 +92,7 @@ irq_acknowledge(unsigned int irq)
 	if (irq == IRQ_SPURIOUS && !in_service(PIC1, IRQ_SPURIOUS))
 		return false;
 	if (irq == IRQ_SPURIOUS2 && !in_service(PIC2, IRQ_SPURIOUS2 - 8)) {
-		outb(PIC1, OCW2_EOI); /* for the cascade */
+		outb(PIC1, OCW2_EOI); /* the cascade's own interrupt was real */
 		return false;
 	}
 	if (irq >= 8)

@@ -10,12 +10,12 @@
 #include "guest/kernel/trap.h"
 #include "inc/x86.h"
 
-/* Where the guest begins, and where it ends. */
+/* The start of the kernel, and its end. */
 
 void
 guest_main(const struct boot_info *info)
 {
-	struct boot_info boot = *info; /* our own page tables do not map it */
+	struct boot_info boot = *info; /* the kernel's page tables do not map *info */
 
 	trap_init();
 	cpu_init(boot.cpuids);

@@ -29,8 +29,8 @@ uint8_t test_pages[TEST_PAGES * PAGE_SIZE]
 extern char kernel_text[], kernel_rodata[], kernel_data[], kernel_end[], stack_guard[];
 
 static uint64_t ram;
-static uint64_t fresh;      /* RAM from here on is fresh */
-static uint64_t no_execute; /* PTE_NX, where there is such a bit */
+static uint64_t fresh;      /* gpa: RAM from here on is untouched */
+static uint64_t no_execute; /* PTE_NX, or 0 if the CPU has no such bit */
 
 uint64_t
 mem_ram(void)
@@ -55,7 +55,7 @@ index_of(uint64_t va, int level)
 static uint64_t
 table_entry(const uint64_t *t)
 {
-	return mem_pa(t) | PTE_P | PTE_W | PTE_U; /* the leaf decides */
+	return mem_pa(t) | PTE_P | PTE_W | PTE_U; /* the leaf decides what is allowed */
 }
 
 static void

@@ -8,7 +8,7 @@
 
 enum { PORT_LAST = 0xffff };
 
-/* A line, and the usage status, when a command lacks arguments. */
+/* Prints the usage and returns false if a command has fewer than `wanted` arguments. */
 static bool
 arguments(int argc, char **argv, int wanted, const char *usage)
 {

@@ -10,14 +10,14 @@
 #include "lib/printf.h"
 #include "lib/string.h"
 
-/* The prompt: `;` sequences, and the table of commands. */
+/* The prompt: reads lines, splits them at `;` and runs commands from a table. */
 
 enum { LINE_MAX = 512, ARGS_MAX = 32 };
 
 enum {
 	KBD_COMMAND = 0x64,
 	KBD_RESET = 0xfe,
-	RESET_POLLS = 100000000, /* until a machine that was to be reset counts as deaf */
+	RESET_POLLS = 100000000, /* PAUSEs until a reset counts as failed */
 };
 
 struct command {
@@ -47,7 +47,7 @@ show(const char *s, size_t n)
 		putchar(*s++);
 }
 
-/* A line from the console, empty after ^C. */
+/* Reads a line from the console; ^C makes it empty. */
 static void
 read_line(char *text, size_t size)
 {
@@ -170,7 +170,7 @@ cmd_help(int argc, char **argv)
 	return 0;
 }
 
-/* A command may fail without a failed check (no memory left, say): that counts as one. */
+/* A command that fails without a failed check (no memory left, say) counts as one failed check. */
 int
 cmd_selftest(int argc, char **argv)
 {

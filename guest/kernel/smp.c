@@ -12,36 +12,36 @@
 #include "lib/string.h"
 
 /*
- * The other CPUs: how many there are is what CPUID leaf 1 says, their APIC ids count from 0.
- * Each is started with INIT and start-up IPIs, and then sleeps until it has something to run.
+ * The other CPUs.  CPUID leaf 1 says how many there are; their APIC ids count from 0.  Each CPU is
+ * started with INIT and start-up IPIs, and then sleeps until it has a function to run.
  */
 
 enum {
-	LAPIC_PAGE = WINDOW_PAGES - 1, /* of WINDOW */
+	LAPIC_PAGE = WINDOW_PAGES - 1, /* the page of WINDOW that shows the local APIC */
 	SVR_ENABLE = 1 << 8,
 	ICR_INIT = 5 << 8,
 	ICR_STARTUP = 6 << 8,
 	ICR_ASSERT = 1 << 14,
 	ICR_LEVEL = 1 << 15,
 	ICR_OTHERS = 3 << 18,
-	STARTS = 2, /* start-up IPIs, of which the second is for a CPU that missed the first */
+	STARTS = 2, /* start-up IPIs: the second is for a CPU that missed the first */
 };
 
-/* TSC ticks until a CPU that does not start counts as dead. */
+/* TSC ticks after which a CPU that has not started counts as dead. */
 #define START_PATIENCE 2000000000ull
 
-/* What smpentry.S loads. */
+/* The register values that smpentry.S loads. */
 struct smp_parameters {
 	uint64_t cr0, cr3, cr4, efer, stack, cpu;
 };
 extern const char smp_code[], smp_code_end[];
 extern const struct smp_parameters smp_parameters;
-/* From smpentry.S, never returns. */
+/* smpentry.S calls this on each of the other CPUs. */
 _Noreturn void smp_main(uint64_t cpu);
 
 static struct worker {
 	volatile bool alive;
-	void (*volatile fn)(unsigned int cpu); /* NULL: it has nothing to do */
+	void (*volatile fn)(unsigned int cpu); /* NULL: the CPU is idle */
 } workers[CPUS_MAX];
 static uint8_t stacks[CPUS_MAX - 1][STACK_SIZE] __attribute__((aligned(16)));
 static unsigned int count = 1;
@@ -143,7 +143,7 @@ smp_run(void (*fn)(unsigned int cpu))
 			smp_relax();
 }
 
-/* It runs on what this CPU runs on. */
+/* Copies the start-up code to SMP_START, with control registers like this CPU's and a stack. */
 static void
 prepare_start(unsigned int cpu, uint64_t cr3)
 {

@@ -1,7 +1,7 @@
 /*
- * Where the other CPUs begin.  Their first instructions are copied to SMP_START, since a start-up
- * IPI names a page below 1 MiB; from there by 32-bit mode to long mode, on the first CPU's page
- * tables, which map that page meanwhile (SDM vol. 3, "MP Initialization").
+ * The first instructions of the other CPUs.  smp.c copies them to SMP_START, since a start-up IPI
+ * names a page below 1 MiB.  They go through 32-bit mode to long mode, on the first CPU's page
+ * tables, which map the first 2 MiB at address 0 meanwhile (SDM vol. 3, "MP Initialization").
  */
 #include "guest/boot/boot.h"
 #include "inc/mmu.h"

@@ -11,9 +11,9 @@
 #include "lib/string.h"
 
 /*
- * Segments and traps.  A trap goes to the hook of its vector; without one, an
- * interrupt is acknowledged and an exception ends either the try_run around it
- * or the machine, with a register dump.
+ * Segments and traps.  A trap goes to the hook of its vector.  Without a hook, an interrupt is only
+ * acknowledged, and an exception ends the try_run() around it; outside of any try_run() it ends the
+ * machine with a register dump.
  */
 
 enum {
@@ -59,7 +59,7 @@ static const uint64_t descriptors[] = {
 _Static_assert(sizeof(descriptors) <= SEL_BAD, "SEL_BAD lies beyond the GDT");
 
 static struct gate idt[VECTORS] __attribute__((aligned(16)));
-/* Each CPU's. */
+/* Each CPU has its own. */
 static struct segments {
 	uint64_t gdt[ARRAY_SIZE(descriptors)];
 	struct tss tss;
@@ -196,7 +196,7 @@ trap_set_stack(unsigned int ist, uint64_t top)
 		segments[0].tss.ist[ist - 1] = top;
 }
 
-/* An exception that nobody expected: say all that is known, and end. */
+/* Prints the registers at an unexpected exception and powers off. */
 static _Noreturn void
 die(const struct trapframe *tf)
 {
@@ -216,7 +216,7 @@ die(const struct trapframe *tf)
 	power_off(1);
 }
 
-/* Ends the innermost try_run: the trap returns to try_fault instead. */
+/* Ends the innermost try_run(): the trap returns to try_fault instead. */
 void
 trap_unwind(struct trapframe *tf)
 {

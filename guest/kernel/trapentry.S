@@ -1,4 +1,7 @@
-/* Trap stubs: each pushes what the processor did not, then all go to trap(). */
+/*
+ * Trap stubs.  Each pushes 0 where the processor pushes no error code, and its vector; trap_common
+ * saves the registers and calls trap().
+ */
 #include "guest/kernel/trap.h"
 
 	.text
