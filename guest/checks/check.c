@@ -4,7 +4,7 @@
 #include "guest/kernel/cpu.h"
 #include "guest/kernel/trap.h"
 
-/* The checks of the checking commands: a line each, counted. */
+/* Prints and counts the checks that commands make. */
 
 static struct check_counts counts;
 

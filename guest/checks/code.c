@@ -7,17 +7,17 @@
 #include "lib/string.h"
 
 /*
- * Instructions that exit, each written over the one before, at the same address:
- * a hypervisor that reads them, or remembers what it has read, must not take one for
- * the other.  They are long and short, and lie across the border of two pages.
+ * Writes instructions that exit over one another, at the same address: a hypervisor that reads an
+ * instruction, or remembers what it has read, must not take one for the other.  The instructions
+ * have different lengths, and some lie across the border of two pages.
  */
 
 enum {
 	PREFIXES_MAX = 8,
-	BORDER = PAGE_SIZE,  /* in the window: two pages */
+	BORDER = PAGE_SIZE,  /* between the first two pages of WINDOW */
 	FIRST = BORDER - 16, /* the instruction starts here .. */
 	LAST = BORDER + 1,   /* .. to here */
-	CPUID_BEFORE = 3,    /* bytes of put_cpuid()'s function */
+	CPUID_BEFORE = 3,    /* bytes that put_cpuid() writes before CPUID */
 };
 
 struct writer {
@@ -54,7 +54,9 @@ returns(struct call *c, uint64_t expected)
 	return !try_run(run, c, &f) && c->result == expected;
 }
 
-/* A function that has CPUID behind n prefixes at insn, and returns n; its address. */
+/*
+ * Writes a function that has CPUID with n prefixes at `insn` and returns n.  Returns its address.
+ */
 static uint8_t *
 put_cpuid(uint8_t *insn, unsigned int n)
 {
@@ -78,7 +80,9 @@ cpuid_works(uint8_t *insn, unsigned int n)
 	return returns(&c, n);
 }
 
-/* Two pages with such functions, mapped at one address in turn; how often that goes wrong. */
+/*
+ * Maps two pages with such functions at one address in turn.  Returns how often the wrong one ran.
+ */
 static unsigned int
 wrong_pages(void)
 {
@@ -96,7 +100,10 @@ wrong_pages(void)
 	return wrong;
 }
 
-/* CR0 from the first argument or the second, by the register that the instruction names. */
+/*
+ * Writes a function that loads CR0 from its first argument, in RAX, or its second, in RCX, and runs
+ * it.  Returns false if CR0 gets another value.
+ */
 static bool
 cr0_works(uint8_t *insn, bool second)
 {

@@ -6,13 +6,15 @@
 #include "inc/mmu.h"
 #include "inc/x86.h"
 
-/* Control registers: what can be toggled keeps its effect; what must not be set gets #GP. */
+/*
+ * Control registers: bits that can be toggled take effect, and values that must not be set get #GP.
+ */
 
 enum { CR8_MAX = 15 };
 
 /*
- * The value must get #GP.  Only a VM of Nestling's is asked: emulators take some of
- * these values, and go on in a mode that does not exist.
+ * Checks that writing a value gets #GP.  Does nothing outside of a VM of Nestling's: emulators take
+ * some of these values and go on in a mode that does not exist.
  */
 static void
 check_refused(unsigned int cr, uint64_t value, const char *what)

@@ -71,7 +71,10 @@ write_dr7_high(void *arg)
 	write_dr7(BIT(32) | DR7_FIXED);
 }
 
-/* General detect is for registers that exist; the write that ends it meets it first. */
+/*
+ * DR7.GD must not catch an access to DR4, which does not exist with CR4.DE set.  It must catch the
+ * write to DR7 that ends it.
+ */
 static void
 check_general_detect(void)
 {
@@ -80,7 +83,7 @@ check_general_detect(void)
 	check_fault(read_dr4, NULL, X86_UD, "dr: DR4 with CR4.DE and DR7.GD");
 	check(hits == 0, "dr: DR4 with CR4.DE is not detected by DR7.GD");
 	write_dr7(DR7_FIXED);
-	check(hits == 1 && (hit_dr6 & DR6_BD), "dr: DR7 is");
+	check(hits == 1 && (hit_dr6 & DR6_BD), "dr: a write to DR7 is detected by DR7.GD");
 }
 
 static void
@@ -105,7 +108,10 @@ on_int3(struct trapframe *tf)
 	hit_rflags = tf->rflags;
 }
 
-/* RF ends with the instruction that an IRET leads to, whoever executes that. */
+/*
+ * IRET sets RF for one instruction.  RF must be clear after it, also when a hypervisor executes
+ * that instruction.
+ */
 static void
 check_resume_flag(void)
 {
@@ -187,7 +193,10 @@ check_breakpoints(void)
 		      "dr: a single step over " name " traps behind it");       \
 	} while (0)
 
-/* A trap after each item of a string, at the instruction until the last. */
+/*
+ * A single step over a string instruction must trap after each item.  RIP stays at the instruction
+ * until the last item is done.
+ */
 static void
 check_string_steps(void)
 {

@@ -23,7 +23,7 @@ enum {
 	FX_XMM_BYTES = 256,
 	XSAVE_HEADER = 512,
 	CPUID_XSAVE = 0xd,
-	CPUID_XSAVE_AVX = 2, /* subleaf: EAX bytes, EBX offset */
+	CPUID_XSAVE_AVX = 2, /* AVX's subleaf: EAX is its size, EBX its offset */
 	FCW = 0x027f,        /* not the default: 53 bits of precision */
 	MXCSR = 0x9f80,      /* not the default: flush to zero */
 };

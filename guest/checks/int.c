@@ -13,7 +13,7 @@
 
 enum {
 	REQUEST_POLLS = 10000000, /* reads of the 8259, far more than a tick takes */
-	REQUEST_COUNT = 10,       /* of the PIT */
+	REQUEST_COUNT = 10,       /* periods of the PIT's clock */
 };
 
 static volatile uint64_t irq_rip;
@@ -80,7 +80,7 @@ struct expected {
 	void *arg;
 	unsigned int vector;
 	uint64_t error;
-	uint64_t cr2; /* 0: not looked at */
+	uint64_t cr2; /* 0: not checked */
 };
 
 static const struct expected exceptions[] = {
@@ -145,7 +145,10 @@ tick_and_record(struct trapframe *tf)
 	timer_hook(tf);
 }
 
-/* With interrupts off: one interrupt of the timer's is pending from now on, and no other. */
+/*
+ * Makes one interrupt of the timer's pending, and no other.  The caller has cleared IF.  Returns
+ * false, after a failed check, if the request does not come.
+ */
 static bool
 make_request(void)
 {
@@ -158,10 +161,10 @@ make_request(void)
 }
 
 /*
- * A pending interrupt comes after the one instruction that STI shields, and
- * not later: a hypervisor that executes this instruction must end the shadow.
+ * STI blocks interrupts for one instruction.  A pending interrupt must come right after that
+ * instruction, also when a hypervisor executes the instruction and must end the blocking itself.
  */
-#define STI_SHADOW(name, operands, instruction)                                 \
+#define CHECK_STI(name, operands, instruction)                                  \
 	do {                                                                    \
 		uint64_t rip_, ticks_;                                          \
 		cli();                                                          \
@@ -181,17 +184,17 @@ make_request(void)
 	} while (0)
 
 /*
- * The instruction that STI shields may fault, which the guest does not see, and runs again
- * after that: it is still shielded.
+ * The instruction behind STI may cause an EPT or NPT fault, which the guest does not see.  When it
+ * runs again, interrupts must still be blocked for it.
  */
 static void
-check_shadow_kept(void)
+check_blocking_kept(void)
 {
 	volatile uint8_t *page = mem_fresh_alone();
 	uint64_t store, ticks;
 
 	if (!page) {
-		printf("int: 2 MiB of memory that was never touched are wanted for a check\n");
+		printf("int: one check left out: it needs 2 MiB of memory never touched\n");
 		return;
 	}
 	cli();
@@ -204,10 +207,10 @@ check_shadow_kept(void)
 	                 : "=&r"(store)
 	                 : "r"(page)
 	                 : "memory");
-	inb(COM1_LSR); /* a host may need an exit to see that the shadow has ended */
+	inb(COM1_LSR); /* a host may need an exit to see that blocking has ended */
 	cli();
 	check(timer_ticks() == ticks + 1 && irq_rip > store,
-	      "int: STI shields an instruction that the host runs again");
+	      "int: STI still blocks for an instruction that the host runs again");
 }
 
 static void
@@ -222,12 +225,12 @@ check_masking(void)
 	guest_cpuid(0, 0);
 	inb(COM1_LSR);
 	check(timer_ticks() == before, "int: no interrupt while IF is clear, across exits too");
-	STI_SHADOW("NOP", "", "nop");
-	STI_SHADOW("CPUID", "xorl %%eax, %%eax", "cpuid");
+	CHECK_STI("NOP", "", "nop");
+	CHECK_STI("CPUID", "xorl %%eax, %%eax", "cpuid");
 	guest_count_cpuids(1);
-	STI_SHADOW("OUT", "movl $0x1234, %%edx", "outb %%al, %%dx");
-	STI_SHADOW("HLT", "", "hlt");
-	check_shadow_kept();
+	CHECK_STI("OUT", "movl $0x1234, %%edx", "outb %%al, %%dx");
+	CHECK_STI("HLT", "", "hlt");
+	check_blocking_kept();
 	sti();
 }
 

@@ -10,9 +10,9 @@
 #include "inc/x86.h"
 
 /*
- * Interrupts and exceptions whose frame goes to memory that nobody has touched.
- * In a VM the push causes an EPT or NPT fault in the middle of the delivery, with shadow paging
- * a page fault; the hypervisor must deliver the event again, once, with all that belongs to it.
+ * Interrupts and exceptions whose frame goes to memory that nobody has touched.  In a VM the push
+ * causes an EPT or NPT fault in the middle of the delivery, with shadow paging a page fault.  The
+ * hypervisor must deliver the event again, once, with its error code and CR2.
  */
 
 enum { REASON_EXCEPTION = 0, REASON_EPT_VIOLATION = 48 };
@@ -35,7 +35,7 @@ on_event(struct trapframe *tf)
 	if (tf->vector == X86_PF)
 		tf->rip = resume;
 	if (tf->vector >= T_IRQ && tf->vector < T_SOFT)
-		tf->rflags &= ~(uint64_t)RFLAGS_IF; /* one is enough, however late we are */
+		tf->rflags &= ~(uint64_t)RFLAGS_IF; /* one is enough, even if more are due */
 }
 
 enum event { EVENT_INT3, EVENT_INT, EVENT_PF, EVENT_TIMER };
@@ -73,7 +73,10 @@ static const char *const event_names[] = {
 		rip_;                                                            \
 	})
 
-/* The timer may come anywhere behind STI, so its RIP is not looked at: 0. */
+/*
+ * Causes the event with RSP at `stack`.  Returns the RIP that its frame must show, or 0 for the
+ * timer, which may come anywhere behind STI.
+ */
 static uint64_t
 cause(enum event e, uint64_t stack)
 {
@@ -93,8 +96,8 @@ cause(enum event e, uint64_t stack)
 _Static_assert(T_SOFT == 0x30, "cause() uses INT T_SOFT");
 
 /*
- * Exits so far for a reason, as the statistics leaves tell.  The profiles differ in
- * which of the two leaves holds the count; the other one's EAX is zero.
+ * Returns the number of exits so far for a reason.  Profiles of the statistics leaves hold it in
+ * different leaves; EAX of the other leaf is 0.
  */
 static uint32_t
 exits(uint32_t reason)
@@ -104,7 +107,9 @@ exits(uint32_t reason)
 }
 
 struct faults {
-	uint32_t nested, exceptions, own;
+	uint32_t nested;     /* exits for an EPT or NPT fault */
+	uint32_t exceptions; /* exits for an exception */
+	uint32_t own;        /* #PFs that the guest has handled */
 };
 
 static struct faults
@@ -119,7 +124,10 @@ faults_now(void)
 	return f;
 }
 
-/* Faults that the guest has no part in: with shadow paging its own are exits as well. */
+/*
+ * Returns how many page faults only the host has seen.  With shadow paging the guest's own page
+ * faults are exits, too, and do not count.
+ */
 static uint32_t
 hidden_faults(const struct faults *before)
 {
@@ -131,14 +139,17 @@ hidden_faults(const struct faults *before)
 	return exceptions > own ? exceptions - own : 0;
 }
 
-/* In a VM the delivery must have met the fault that this is all about. */
+/* Returns false if this is a VM and the delivery has met no page fault of the host's. */
 static bool
 as_expected(uint32_t faults)
 {
 	return !in_nestling() || faults > 0;
 }
 
-/* ist: the frame goes to the page by the interrupt stack table, else because RSP points there. */
+/*
+ * Checks an event whose frame goes to a fresh page: by the interrupt stack table if `ist`, else
+ * because RSP points there.
+ */
 static void
 check_event(enum event e, bool ist)
 {

@@ -10,14 +10,14 @@
 
 enum { WORDS_PER_PAGE = PAGE_SIZE / 8 };
 
-/* A value that depends on the address, so that pages that are one page show. */
+/* Returns a value that depends on the address, so that two addresses of one page of RAM show. */
 static uint64_t
 pattern(const volatile uint64_t *at, uint64_t flip)
 {
 	return ((uint64_t)at * 0x9e3779b97f4a7c15ull) ^ flip;
 }
 
-/* Writes all of it, then reads all of it: the number of wrong words. */
+/* Writes all words, then reads them back.  Returns the number of wrong words. */
 static uint64_t
 test_pattern(volatile uint64_t *mem, uint64_t words, uint64_t flip)
 {

@@ -22,8 +22,8 @@ _Static_assert(AT == WINDOW + HPET_COUNTER, "a literal, since it stands in assem
 enum {
 	DEVICE = PTE_P | PTE_W | PTE_PCD,
 	FLAGS = RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF,
-	LOGIC = FLAGS & ~RFLAGS_AF, /* what AND, OR, XOR and TEST define */
-	CODE_PAGE = 1,              /* of WINDOW */
+	LOGIC = FLAGS & ~RFLAGS_AF, /* flags that AND, OR, XOR and TEST define */
+	CODE_PAGE = 1,              /* page of WINDOW */
 };
 
 struct regs {
@@ -31,7 +31,7 @@ struct regs {
 	uint64_t ram[2];
 };
 
-/* Interrupts are off while RSP may be anything. */
+/* Runs one form with the registers and flags in *r.  IF is clear, since a form may change RSP. */
 #define FORM(name, mask, text)                                                             \
 	static void form_##name(struct regs *r)                                            \
 	{                                                                                  \
@@ -132,7 +132,7 @@ FORMS(FORM)
 static const struct form {
 	const char *name;
 	void (*run)(struct regs *r);
-	uint64_t flags; /* that it defines */
+	uint64_t flags; /* flags that the form defines */
 } forms[] = {
 #define ROW(name, mask, text) {#name, form_##name, mask},
         FORMS(ROW)
@@ -155,7 +155,10 @@ map_device(void)
 	return window_map(0, HPET_PA, DEVICE);
 }
 
-/* What the form leaves of registers that begin as `start`, and of memory that begins as value. */
+/*
+ * Runs a form on registers `start` and memory `value`.  Returns the registers afterwards; *left
+ * gets the memory.
+ */
 static struct regs
 outcome(const struct form *f, struct regs start, uint64_t value, uint64_t *left)
 {
@@ -214,7 +217,7 @@ check_forms(void)
 	      ARRAY_SIZE(forms));
 }
 
-/* Puts code into CODE_PAGE of WINDOW, by its alias in test_pages[page]. */
+/* Copies code to a page of test_pages and maps that page at CODE_PAGE of WINDOW. */
 static uint64_t (*place_code(unsigned int page, const uint8_t *code, size_t n))(void)
 {
 	memcpy(test_pages + page * PAGE_SIZE, code, n);
@@ -222,11 +225,15 @@ static uint64_t (*place_code(unsigned int page, const uint8_t *code, size_t n))(
 	                                     PTE_P | PTE_W);
 }
 
-#define REL32      (HPET_COUNTER - PAGE_SIZE - 6) /* from behind 6 bytes at CODE_PAGE to the counter */
+/* The counter's distance from the end of an instruction of 6 bytes at CODE_PAGE. */
+#define REL32      (HPET_COUNTER - PAGE_SIZE - 6)
 #define BYTE(n, i) ((uint8_t)((uint32_t)(n) >> 8 * (i)))
 #define BYTES32(n) BYTE(n, 0), BYTE(n, 1), BYTE(n, 2), BYTE(n, 3)
 
-/* Addresses relative to RIP; and code that changes itself, or the page under it, runs as it is. */
+/*
+ * Checks addresses relative to RIP.  Also checks that code runs as it is now, after it was changed
+ * and after another page was mapped in its place.
+ */
 static void
 check_code(void)
 {
@@ -315,7 +322,7 @@ check_hpet(void)
 	hpet[CONFIG / 8] = 0;
 	first = *at;
 	inb(COM1_LSR);
-	check(*at == first, "mmio: and stands, once it is stopped");
+	check(*at == first, "mmio: its counter stands still once it is stopped");
 }
 
 int

@@ -13,7 +13,7 @@
 
 enum expect { READABLE, ABSENT, ANY };
 
-/* Expected of a VM of Nestling's; ABSENT: #GP. */
+/* What RDMSR must do in a VM of Nestling's; ABSENT: #GP. */
 static const struct readable {
 	uint32_t msr;
 	enum expect expect;
@@ -32,7 +32,7 @@ static const struct readable {
         {0xdeadbeef, ABSENT, "no MSR"},
 };
 
-/* Writable, and keeping what was written; bad is a value that must #GP, 0 if none. */
+/* MSRs that must keep what is written.  Writing `bad` must get #GP; 0: no value is bad. */
 static const struct writable {
 	uint32_t msr;
 	const char *name;
@@ -103,8 +103,8 @@ check_efer(void)
 	              value == (efer ^ EFER_SCE),
 	      "msr: EFER.SCE can be toggled");
 	probe_wrmsr(MSR_EFER, efer, NULL);
-	if (in_nestling()) { /* an emulator may take them, and then be in a mode that does not exist
-		              */
+	/* An emulator may take these values, and then be in a mode that does not exist. */
+	if (in_nestling()) {
 		check(!probe_wrmsr(MSR_EFER, efer | BIT(1), &f) && f.vector == X86_GP,
 		      "msr: a reserved bit of EFER gets #GP");
 		check(!probe_wrmsr(MSR_EFER, efer & ~(uint64_t)EFER_LME, &f) && f.vector == X86_GP,

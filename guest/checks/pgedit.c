@@ -12,24 +12,24 @@
 #include "lib/string.h"
 
 /*
- * Random edits of 4-level page tables: the machine for guest/pgedit.
+ * The machine of guest/pgedit for 4-level page tables, and its command.
  *
- * Its roots map the kernel by copies of the kernel's tables without PTE_NX, so that EFER.NXE can be
- * switched off.
+ * The test's roots map the kernel by copies of the kernel's tables without PTE_NX, so that EFER.NXE
+ * can be switched off.
  */
 
 enum {
 	ENTRIES = 512,
-	KERNEL_TABLES = 16, /* more than the kernel's own, of which these are copies */
-	STACK_GAP = 512,    /* between this stack and that of the code that makes the access */
-	CODE_PAGE = 0,      /* of WINDOW: the user's; the next is the supervisor's */
+	KERNEL_TABLES = 16, /* room for copies of all tables of the kernel */
+	STACK_GAP = 512,    /* bytes from RSP down to the stack of the code that makes the access */
+	CODE_PAGE = 0,      /* page of WINDOW for user code; the next page is for supervisor code */
 	ROUNDS_MAX = 1000000,
 };
 
 typedef uint64_t table[ENTRIES];
 
 static struct pg test;
-static table *copies; /* KERNEL_TABLES pages; the first is a root, from which others are filled */
+static table *copies; /* KERNEL_TABLES pages; the first is the root that pg_machine_root() copies */
 static uint8_t code[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 static uint8_t trap_stack[STACK_SIZE] __attribute__((aligned(16)));
 static uint32_t answer;
@@ -46,7 +46,7 @@ take_answer(struct trapframe *tf)
 	trap_unwind(tf);
 }
 
-/* Does not return: the access ends in a trap, and that in try_run. */
+/* Makes the access.  Does not return: the access ends in a trap, and the trap ends try_run(). */
 static void
 enter(void *arg)
 {
@@ -104,7 +104,10 @@ pg_machine_mode(const struct pg_mode *mode)
 		wrmsr(MSR_EFER, with(efer, EFER_NXE, mode->nxe));
 }
 
-/* A copy of a table and all below.  Its entries are marked, so that the processor does not. */
+/*
+ * Copies a table and all tables below it.  Sets the accessed and dirty bits in the copies, so that
+ * the processor does not.  Returns false if KERNEL_TABLES are too few.
+ */
 static bool
 copy(table *to, const uint64_t *from, unsigned int level, unsigned int *used)
 {
@@ -162,7 +165,7 @@ prepare(void)
 	return copy(copies, direct(read_cr3() & PTE_ADDR), 4, &used);
 }
 
-/* Runs on the roots of the test, then goes back to the kernel's. */
+/* Runs the test on its own roots, then restores the kernel's root and modes. */
 static bool
 run(uint32_t rounds, uint32_t seed)
 {

@@ -9,18 +9,18 @@
 #include "inc/vm.h"
 #include "inc/x86.h"
 
-/* What several CPUs do together: work at once, take turns, interrupt each other. */
+/* Checks what several CPUs do together: work at once, take turns, interrupt each other. */
 
 enum {
-	ROUNDS = 200000,    /* of the work */
-	INCREMENTS = 20000, /* of each CPU */
+	ROUNDS = 200000,    /* steps of work() */
+	INCREMENTS = 20000, /* by each CPU */
 	PINGS = 100,
-	SPINS = 1000, /* on a lock, before the CPU is left to whoever has it */
+	SPINS = 1000, /* tries for a lock before smp_relax() */
 	TICKS = 5,
-	ONE_SHOT = 100000, /* of the local APIC's timer: 1 ms */
+	ONE_SHOT = 100000, /* counts of the local APIC's timer: 1 ms */
 	PERIOD = 500000,   /* slow enough for a busy emulator's monitor */
 	CPUIDS = 100,
-	SHOT_PAGE = 3, /* of WINDOW */
+	SHOT_PAGE = 3, /* page of WINDOW */
 	REASON_CPUID = 10,
 };
 
@@ -60,7 +60,7 @@ check_ids(void)
 	check(right == smp_count(), "smp: %u CPUs, with APIC ids from 0", smp_count());
 }
 
-/* Each step on the result of the last. */
+/* Each step needs the result of the one before. */
 static void
 work(unsigned int cpu)
 {
@@ -132,7 +132,7 @@ check_lock(void)
 
 static volatile unsigned int pings[CPUS_MAX];
 
-/* The first CPU counts the others' answers. */
+/* Counts a T_PING on this CPU.  The other CPUs send one back to the first. */
 static void
 answer(struct trapframe *tf)
 {
@@ -145,7 +145,10 @@ answer(struct trapframe *tf)
 		smp_send(0, T_PING);
 }
 
-/* Sleeps until *word has reached the value; interrupts that come before it sleeps wake it, too. */
+/*
+ * Halts until *word has reached the value.  An interrupt that comes between the test and HLT is not
+ * lost: STI lets it in only behind HLT.
+ */
 static void
 sleep_until(const volatile unsigned int *word, unsigned int value)
 {
@@ -201,7 +204,7 @@ all_read(uint64_t value)
 	return right == smp_count();
 }
 
-/* Maps the page anew, and all CPUs forget what it was. */
+/* Maps the page anew and waits until all CPUs have invalidated it. */
 static void
 move_page(uint64_t pa, uint64_t flags)
 {
@@ -239,7 +242,7 @@ count_end(struct trapframe *tf)
 	lapic_write(LAPIC_EOI, 0);
 }
 
-/* Once, and then several times. */
+/* Takes one interrupt of this CPU's timer in one-shot mode, then TICKS in periodic mode. */
 static void
 use_timer(unsigned int cpu)
 {
@@ -271,7 +274,7 @@ ask_cpuid(unsigned int cpu)
 		cpuid(0, 0);
 }
 
-/* The statistics leaves of profile v2: a count of each reason. */
+/* Checks that the statistics leaves count exits of all CPUs.  Needs profile v2. */
 static void
 check_leaves(void)
 {

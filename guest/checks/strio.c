@@ -10,17 +10,15 @@
 #include "lib/string.h"
 
 /*
- * String I/O at its edges.  The source of known data is the boot sector, read
- * from the disk into the IDE data port; the sink is the UART's scratch register,
- * which shows the last byte written.
+ * String I/O at its edges.  The source of known data is the boot sector, read from the disk through
+ * the IDE data port.  The sink is the UART's scratch register, which shows the last byte written.
  */
 
 enum {
 	PORT_NONE = 0x1234, /* reads all ones */
 	SCRATCH = COM1 + 7,
 	WORDS = SECTOR_SIZE / 2,
-	LONG_COUNT = 10000, /* more than one exit may move */
-	READ_POLLS = IDE_POLLS,
+	LONG_COUNT = 10000, /* bytes: more than one exit moves */
 };
 
 /* Registers of a string instruction, in and out. */
@@ -51,10 +49,10 @@ STRING_IO(rep_insb_ecx, "addr32 rep insb")
 STRING_IO(rep_outsb, "rep outsb")
 STRING_IO(one_insb, "insb")
 
-static uint8_t sector[SECTOR_SIZE]; /* the boot sector, by single INs */
+static uint8_t sector[SECTOR_SIZE]; /* the boot sector, read by single INs */
 static unsigned int faults;
 
-/* Asks the disk for sector 0; its data then waits at the data port. */
+/* Asks the disk for sector 0.  Returns true once the data waits at the data port. */
 static bool
 request_sector(void)
 {
@@ -66,7 +64,7 @@ request_sector(void)
 	outb(IDE_LBA1, 0);
 	outb(IDE_LBA2, 0);
 	outb(IDE_COMMAND, IDE_READ_SECTORS);
-	for (uint32_t i = 0; i < READ_POLLS && (status & IDE_BSY); i++)
+	for (uint32_t i = 0; i < IDE_POLLS && (status & IDE_BSY); i++)
 		status = inb(IDE_STATUS);
 	return !(status & (IDE_BSY | IDE_ERR | IDE_DF)) && (status & IDE_DRQ);
 }
@@ -85,7 +83,7 @@ read_reference(void)
 	             "string: sector 0, by single INs, ends with 55 AA");
 }
 
-/* Gives the page of a fault in WINDOW its memory: page n of WINDOW is page n of test_pages. */
+/* Handles a page fault in WINDOW: maps page n of WINDOW to page n of test_pages. */
 static void
 map_on_demand(struct trapframe *tf)
 {
@@ -125,7 +123,8 @@ check_crossing(void)
 	check(s.rcx == 0 && s.rdi == (uint64_t)at + SECTOR_SIZE &&
 	              memcmp(at, sector, SECTOR_SIZE) == 0,
 	      "string: rep insw across a page boundary");
-	check(at[-1] == 0 && at[SECTOR_SIZE] == 0, "string: nothing beside it is written");
+	check(at[-1] == 0 && at[SECTOR_SIZE] == 0,
+	      "string: rep insw writes nothing beside its buffer");
 
 	at += 100 - 7;
 	s = (struct string_io){.rdi = (uint64_t)at, .rcx = WORDS / 2, .port = IDE_DATA};
@@ -181,7 +180,7 @@ check_long(void)
 	      "string: rep outsb of %u bytes", LONG_COUNT);
 }
 
-/* With 32-bit addresses ECX counts and EDI points: what is above is ignored. */
+/* With 32-bit addresses ECX counts and EDI points: the upper halves of RCX and RDI are ignored. */
 static void
 check_forms(void)
 {
@@ -203,7 +202,7 @@ check_forms(void)
 	      "string: insb without rep moves one byte");
 }
 
-/* The first page is there, the second comes when it is asked for: nothing is lost or doubled. */
+/* The second page is mapped only when it faults: no item may be lost or moved twice. */
 static void
 check_restart(void)
 {
@@ -231,7 +230,7 @@ check_restart(void)
 	window_map(1, 0, 0);
 }
 
-/* rep must end in this fault. */
+/* Checks that `rep` ends in this fault. */
 static void
 check_refusal(void (*rep)(void *), struct string_io s, unsigned int vector, uint64_t error,
               const char *what)
@@ -252,7 +251,7 @@ check_refused(void)
 	test_pages[0] = 0;
 	window_map(0, mem_pa(test_pages), PTE_P);
 	check_refusal(rep_insb, s, X86_PF, PF_P | PF_W, "rep insb into a read-only page");
-	check(test_pages[0] == 0, "string: and nothing is written");
+	check(test_pages[0] == 0, "string: and writes nothing there");
 	window_map(0, 0, 0);
 	check_refusal(rep_outsb, s, X86_PF, 0, "rep outsb from an absent page");
 	s.rdi = NON_CANONICAL;

@@ -54,8 +54,8 @@ INSTRUCTION(rdtscp, ".byte 0x0f, 0x01, 0xf9", "a"(0), "c"(0), "d"(0))
 INSTRUCTION(invpcid, "invpcid %0, %1", "r"(2ull))
 INSTRUCTION(encls, ".byte 0x0f, 0x01, 0xcf", "a"(0xffff), "b"(0), "c"(0), "d"(0))
 INSTRUCTION(ud2, "ud2")
-INSTRUCTION(invd,
-            "wbinvd; invd") /* on silicon INVD drops what the caches hold: write it back first */
+/* On silicon INVD drops what the caches hold: write it back first. */
+INSTRUCTION(invd, "wbinvd; invd")
 INSTRUCTION(wbinvd, "wbinvd")
 INSTRUCTION(pause, "pause")
 
@@ -116,7 +116,8 @@ outcome_name(enum outcome o)
 	return o == RUNS ? "no exception" : o == UD ? "#UD" : o == GP ? "#GP" : "another exception";
 }
 
-/* In a VM an unknown hypercall returns an error; without a hypervisor the instruction is not there.
+/*
+ * In a VM of Nestling's, an unknown hypercall must return an error.  Elsewhere prints what it does.
  */
 static void
 check_hypercall(void)

@@ -9,9 +9,9 @@
 #include "lib/string.h"
 
 /*
- * Ring 3.  Who may execute what is decided partly by the processor, before an
- * instruction exits, and partly by the hypervisor, which emulates it: string I/O
- * must not become a way into the kernel's memory.
+ * Ring 3.  The processor checks some rights before an instruction exits.  The hypervisor must check
+ * the others when it emulates the instruction: string I/O must not become a way into the kernel's
+ * memory.
  */
 
 enum {
@@ -26,7 +26,7 @@ enum {
 
 static uint8_t trap_stack[TRAP_STACK] __attribute__((aligned(16)));
 
-/* A piece of code; it ends with INT T_SOFT. */
+/* Defines a piece of code that ends with INT T_SOFT. */
 #define CODE(name, text)                                      \
 	extern const char user_##name[], user_##name##_end[]; \
 	__asm__(".pushsection .rodata\n"                      \
@@ -69,7 +69,7 @@ const struct user_code user_nothing = ROW(nothing_code, false, 0, 0, 0);
 static const struct row {
 	const char *what;
 	struct user_code code;
-	int vector; /* T_SOFT: runs to its end */
+	int vector; /* T_SOFT: the code runs to its end */
 	uint64_t error, cr2;
 } rows[] = {
         {"CPUID", ROW(cpuid, false, 0, 0, 0), T_SOFT, 0, 0},
@@ -102,7 +102,7 @@ static const struct row {
         {"VMCALL", ROW(vmcall, false, 0, 0, 0), ANY, 0, 0},
 };
 
-/* Does not return: the code ends in a trap, and that in try_run. */
+/* Enters ring 3.  Does not return: the code ends in a trap, and the trap ends try_run(). */
 static void
 enter_user(void *arg)
 {
@@ -134,7 +134,7 @@ user_run_on(const struct user_code *code, uint64_t trap_stack_top)
 	window_map(DATA_PAGE, mem_pa(test_pages) + DATA_PAGE * PAGE_SIZE, PTE_P | PTE_U | PTE_W);
 	trap_set_stack(0, trap_stack_top);
 	try_run(enter_user, (void *)code, &f);
-	trap_reload_segments(); /* the way to ring 3 cleared DS and ES */
+	trap_reload_segments(); /* IRET to ring 3 cleared DS and ES */
 	window_map(CODE_PAGE, 0, 0);
 	window_map(DATA_PAGE, 0, 0);
 	trap_set_hook(T_SOFT, before);
@@ -172,6 +172,6 @@ cmd_user(int argc, char **argv)
 		      f.vector == T_SOFT ? "no exception" : trap_name(f.vector), f.error);
 	}
 	check_no_gate();
-	guest_count_cpuids(1); /* the first row's */
+	guest_count_cpuids(1); /* by the first row */
 	return 0;
 }

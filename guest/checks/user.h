@@ -13,11 +13,13 @@ struct user_code {
 	uint64_t rdi, rsi, rcx; /* registers to begin with */
 };
 
-/* How the code ended: vector T_SOFT when it came to its end. */
+/*
+ * Runs code in ring 3.  Returns the trap that ended it: vector T_SOFT if the code came to its end.
+ */
 struct fault user_run(const struct user_code *code);
-/* The same with this stack for the trap. */
+/* Does the same, and the trap pushes onto the stack at trap_stack_top. */
 struct fault user_run_on(const struct user_code *code, uint64_t trap_stack_top);
-/* Code that does nothing but end. */
+/* Code that ends at once. */
 extern const struct user_code user_nothing;
 
 #endif
