@@ -14,7 +14,7 @@ enum { PAGES_PER_MIB = 256 };
 
 uint32_t samples[SAMPLES_MAX];
 
-/* Shell sort, with Ciura's gaps and then thirds: small, and fast enough for 64 Ki. */
+/* Shell sort with gaps of thirds: small, and fast enough for 64 Ki samples. */
 static void
 sort(uint32_t *v, unsigned int n)
 {
@@ -121,7 +121,7 @@ cmd_hlt(int argc, char **argv)
 	while (count < n) {
 		uint64_t from = rdtsc(), before = timer_ticks();
 
-		/* A byte on COM1 wakes us too: that sleep goes on. */
+		/* A byte on COM1 ends HLT, too: halt again. */
 		while (timer_ticks() == before)
 			__asm__ volatile("sti; hlt; cli" : : : "memory");
 		samples[count++] = sample_of(from, rdtsc());
@@ -134,7 +134,7 @@ cmd_hlt(int argc, char **argv)
 	return 0;
 }
 
-/* Reads each page once.  Which pages are fresh is the caller's business. */
+/* Times one read of each page. */
 static struct summary
 touch_all(const volatile uint8_t *mem, unsigned int pages)
 {

@@ -7,14 +7,13 @@
 #include "lib/string.h"
 
 /*
- * Work without exits, with a value of this VM's own in every register that the host switches by
- * itself when a vCPU comes to a CPU or leaves it.  Several VMs that share CPUs must each find
- * their own again.
+ * Work without exits, while every register that the host switches in software holds a value of this
+ * VM's own.  VMs that share CPUs must each find their own values again.
  */
 
 enum {
 	ROUNDS = 10,
-	LOOPS = 1000 * 1000, /* of 8 instructions */
+	LOOPS = 1000 * 1000, /* iterations of 8 instructions */
 	FX_BYTES = 512,
 	FX_FCW = 0,
 	FX_TAGS = 4,
@@ -37,7 +36,7 @@ struct state {
 
 static struct state own, found;
 
-/* Below 2^31, so that it is canonical, and a good FMASK. */
+/* Returns a random number below 2^31, which is canonical and a valid FMASK. */
 static uint64_t
 next(uint64_t *seed)
 {

@@ -7,8 +7,8 @@
 #include "lib/compute.h"
 
 /*
- * What a VM costs work that makes no exits.  The host's program of this name gives the
- * ticks that the same work took in its user space.
+ * Compares work without exits in this guest and in the host's user space.  The host's program of
+ * the same name runs the work there and gives its ticks to this command.
  */
 
 static const struct {
@@ -22,7 +22,10 @@ static const struct {
 
 enum { ARGS = 1 + COMPUTE_KERNELS + 1 }; /* the name, the host's ticks, its result */
 
-/* Ticks of the second run: the first one touches the memory. */
+/*
+ * Returns the ticks of the second run: the first one touches the memory.  Adds its result to
+ * *result.
+ */
 static uint64_t
 measure(unsigned int kernel, uint64_t *mem, uint64_t *result)
 {
@@ -34,7 +37,7 @@ measure(unsigned int kernel, uint64_t *mem, uint64_t *result)
 	return rdtsc() - from;
 }
 
-/* The difference in hundredths of a percent, with its sign. */
+/* Prints a row with the difference in percent, with its sign and two decimals. */
 static void
 print_row(const char *name, uint64_t host, uint64_t guest)
 {

@@ -10,8 +10,8 @@
 #include "lib/string.h"
 
 /*
- * `bench`: what each kind of exit costs, as a table that tools/bench.py reads.  Each
- * row is a loop timed with rdtsc, net of the empty loop.
+ * `bench`: what each kind of exit costs, as a table that tools/bench.py reads.  Each row is a loop
+ * timed with rdtsc, net of the empty loop.
  */
 
 enum {
@@ -22,7 +22,7 @@ enum {
 
 static const uint8_t out_page[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 
-static uint32_t empty; /* median ticks of the same loop without what it measures */
+static uint32_t empty; /* median ticks of a row's loop without the exit that it measures */
 
 /* A benchmark: an operation with its operands, or a function that fills samples[0..n). */
 struct row {
@@ -31,7 +31,7 @@ struct row {
 	struct bench_regs regs;
 	unsigned int runs, per; /* per: operations in one run */
 	void (*fill)(unsigned int n);
-	bool apart; /* only when asked for by name */
+	bool apart; /* runs only when asked for by name */
 };
 
 static struct row rows[] = {
@@ -39,7 +39,7 @@ static struct row rows[] = {
         {.name = "cpuid_4fffffff", .op = bench_cpuid, .regs = {.rax = LEAF_TOTAL}},
         {.name = "hypercall", .op = bench_vmcall, .regs = {.rax = HYPERCALL_UNKNOWN}},
         {.name = "yield", .op = bench_vmcall, .regs = {.rax = HC_YIELD}},
-        /* There and back again, if another VM does the same. */
+        /* A run is two switches, if another VM yields as well. */
         {.name = "switch", .op = bench_vmcall, .regs = {.rax = HC_YIELD}, .per = 2, .apart = true},
         {.name = "rdmsr", .op = bench_rdmsr, .regs = {.rcx = MSR_APIC_BASE}},
         {.name = "wrmsr", .op = bench_wrmsr, .regs = {.rcx = MSR_BIOS_SIGN_ID}},
@@ -89,7 +89,7 @@ print_head(void)
 	       "p95", "exits", "vmreads", "vmwrites");
 }
 
-/* What asking for the counters costs itself is taken off. */
+/* Prints a row.  Subtracts what reading the counters itself adds to them. */
 static void
 print_row(const char *name, unsigned int runs, unsigned int per, struct bench_counters counted)
 {
@@ -139,7 +139,7 @@ touch_all(volatile uint8_t *mem, uint64_t step, unsigned int runs)
 	}
 }
 
-/* Writes to each page or 2 MiB piece of fresh RAM once. */
+/* Times one write to each page, or to each 2 MiB, of fresh RAM. */
 static void
 run_touch(const char *name, uint8_t *mem, uint64_t size, uint64_t step)
 {
@@ -158,7 +158,7 @@ run_touch(const char *name, uint8_t *mem, uint64_t size, uint64_t step)
 
 enum { TOUCH_2M = 1, TOUCH_4K = 2 };
 
-/* The touches that a word asks for. */
+/* Returns the TOUCH_ flags that an argument asks for. */
 static unsigned int
 touches_of(const char *word)
 {
@@ -170,8 +170,8 @@ touches_of(const char *word)
 }
 
 /*
- * RAM comes in pieces of 2 MiB, but for what is behind its last whole one: that comes
- * in pages.  All that is left is used up.
+ * Touches all RAM that is left.  The host maps RAM in pieces of 2 MiB, and what lies behind the
+ * last whole 2 MiB in pages.
  */
 static void
 run_touches(unsigned int touches)
@@ -187,7 +187,7 @@ run_touches(unsigned int touches)
 		run_touch("touch_4k", tail, end - tail, PAGE_SIZE);
 }
 
-/* What is known only now. */
+/* Fills in the operands that are known only at run time. */
 static void
 set_operands(void)
 {

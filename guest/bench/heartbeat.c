@@ -16,16 +16,17 @@ enum {
 	KIB_MAX = 1024 * 1024,
 	WORDS_PER_KIB = 1024 / sizeof(uint64_t),
 	WORDS_PER_BEAT = 64 * WORDS_PER_KIB,
-	LATE = 10, /* a beat that comes after so many periods: who shares a CPU waits some slices */
+	LATE = 10, /* periods until a beat is late: sharing a CPU costs some slices */
 	FIRST_BEATS = 4,
 };
 
 struct beats {
-	uint64_t count, seen_at; /* TSC, as timer_ticks() went up */
-	uint64_t period, longest, late;
+	uint64_t count, seen_at;  /* the last beat: timer_ticks(), and the TSC */
+	uint64_t period, longest; /* TSC ticks between two beats */
+	uint64_t late;            /* number of late beats */
 };
 
-/* A value of this word in this pass. */
+/* Returns the value of word i in a pass. */
 static uint64_t
 pattern(uint64_t i, uint64_t pass)
 {
@@ -50,7 +51,10 @@ await_beat(struct beats *b)
 	b->seen_at = now;
 }
 
-/* The shortest time between the first beats: the others may have waited for the CPU. */
+/*
+ * Measures the period as the shortest time between the first beats: during the others the VM may
+ * have waited for a CPU.
+ */
 static void
 first_beats(struct beats *b)
 {
@@ -67,7 +71,10 @@ first_beats(struct beats *b)
 	b->count = timer_ticks();
 }
 
-/* Words that are not what the last pass wrote; writes those of the next. */
+/*
+ * Compares each word with what the last pass wrote, and writes the next pass's value.  Returns the
+ * number of wrong words.
+ */
 static uint64_t
 turn(volatile uint64_t *mem, uint64_t words, uint64_t pass, struct beats *b)
 {

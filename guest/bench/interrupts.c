@@ -5,16 +5,16 @@
 #include "inc/x86.h"
 
 /*
- * Benchmarks of interrupts: from the instruction that lets one in to the first
- * instruction of its handler.  The UART's transmitter, which is always empty,
- * requests one when asked to; the timer's one-shot mode gives those that come later.
+ * Benchmarks of interrupts: from the instruction that lets one in to the first instruction of its
+ * handler.  The UART's transmitter, which is always empty, requests an interrupt at once; the
+ * timer's one-shot mode requests one later.
  */
 
 enum {
 	UART_IER = COM1 + 1,
 	IER_RECEIVE = 1,
 	IER_TRANSMIT = 2,
-	WAIT_COUNT = 1000, /* of the timer's input clock: about 0.8 ms */
+	WAIT_COUNT = 1000, /* periods of the timer's input clock: about 0.8 ms */
 };
 
 void
@@ -39,7 +39,7 @@ bench_irq_stop(void)
 	sti();
 }
 
-/* Ticks from before `code` to the handler that it leads to. */
+/* Runs `code`.  Its value is the ticks from before it to the handler that it leads to. */
 #define TIME_TO_HANDLER(code)                          \
 	({                                             \
 		uint64_t from_ = rdtsc();              \
@@ -83,7 +83,10 @@ wait_halted(unsigned int n, uint16_t count)
 	}
 }
 
-/* A wait twice as long tells how long the wait itself is: what else there is happens once. */
+/*
+ * A wait twice as long has the same overhead.  The difference of both is the wait alone, which is
+ * subtracted.
+ */
 void
 bench_hlt_timer(unsigned int n)
 {

@@ -9,7 +9,9 @@
 #include "inc/vm.h"
 #include "inc/x86.h"
 
-/* `io`: what port accesses cost, and three ways to print a text: one exit a byte, a FIFO, a text.
+/*
+ * `io`: what port accesses cost, and three ways to print a text: with one exit for each byte, for
+ * each full FIFO, or for the whole text.
  */
 
 enum { PORT_UNCLAIMED = 0x1234 };
@@ -18,7 +20,7 @@ static const char text[] = "The quick brown fox jumps over the lazy dog 01234567
 enum { TEXT_BYTES = sizeof(text) - 1 };
 _Static_assert(TEXT_BYTES % UART_FIFO == 0, "the text is some full FIFOs");
 
-/* Full virtualization: the driver of a real UART, in the VM one exit for each access. */
+/* Full virtualization: the driver of a real UART.  In a VM each access is an exit. */
 static int64_t
 print_by_out(void)
 {
@@ -41,7 +43,7 @@ print_by_outs(void)
 	return 0;
 }
 
-/* Paravirtualization: the guest knows that it is one. */
+/* Paravirtualization: the guest knows that it runs in a VM and asks the hypervisor to print. */
 static int64_t
 print_by_hypercall(void)
 {
@@ -52,11 +54,11 @@ print_by_hypercall(void)
 
 static const struct way {
 	const char *name;
-	int64_t (*print)(void); /* 0, or what went wrong */
+	int64_t (*print)(void); /* returns 0 or an error */
 } ways[] = {
         {"OUT of each byte", print_by_out},
         {"rep OUTS of 16 bytes", print_by_outs},
-        {"hypercall", print_by_hypercall}, /* last: there is none outside a VM of ours */
+        {"hypercall", print_by_hypercall}, /* last: only in a VM of Nestling's */
 };
 
 struct cost {
@@ -74,7 +76,7 @@ measure(const struct way *way)
 	cost.error = way->print();
 	cost.ticks = sample_of(from, rdtsc());
 	if (in_nestling())
-		cost.exits = guest_cpuid(LEAF_TOTAL, 0).eax - exits - 1; /* that of CPUID itself */
+		cost.exits = guest_cpuid(LEAF_TOTAL, 0).eax - exits - 1; /* less the CPUID's */
 	return cost;
 }
 
@@ -101,7 +103,7 @@ compare_ways(void)
 	}
 }
 
-/* Text that must not be printed, and why not. */
+/* Checks that a hypercall to print fails with this error. */
 static void
 check_refused(const char *what, uint64_t gva, uint64_t bytes, int64_t error)
 {

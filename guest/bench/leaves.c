@@ -1,3 +1,4 @@
+#include "guest/bench/bench.h"
 #include "guest/checks/check.h"
 #include "guest/kernel/command.h"
 #include "guest/kernel/console.h"
@@ -15,7 +16,6 @@ enum {
 	REASON_CPUID = 10,
 };
 
-#define LEAF_TOTAL        0x4fffffffu
 #define LEAF_TOTAL_CYCLES 0x4ffffffeu
 #define LEAF_COUNT        0x4ffffffdu
 #define LEAF_CYCLES       0x4ffffffcu
@@ -27,7 +27,7 @@ struct reason {
 	uint64_t cycles;
 };
 
-/* What was read; the counts of exits are modulo 2^32, as the leaves give them. */
+/* What read_leaves() has read.  Counts of exits are modulo 2^32, as the leaves give them. */
 static struct snapshot {
 	uint32_t total_before, total_after, cpuids;
 	uint64_t cycles_before, cycles_after;
@@ -40,7 +40,7 @@ cycles_of(struct cpuid_regs r)
 	return (uint64_t)r.ebx << 32 | r.ecx;
 }
 
-/* All reading before any printing, which would itself cause exits. */
+/* Reads all leaves before anything is printed, since printing causes exits. */
 static void
 read_leaves(void)
 {
@@ -74,8 +74,8 @@ print_leaves(void)
 }
 
 /*
- * Counters only grow, so the sums lie between the totals before and after.
- * Under Nestling each CPUID of the guest is one exit, from power on.
+ * Counters only grow, so the sums must lie between the totals before and after.  Each CPUID of the
+ * guest since power on is one exit.
  */
 static void
 check_leaves(void)

@@ -2,8 +2,8 @@
 #include "guest/bench/bench.h"
 
 /*
- * The operations that are timed, each a function of its own, so that one loop times
- * them all and the empty one as well.
+ * The operations that are timed.  Each is a function of its own, so that one loop times them all,
+ * and the empty one as well.
  */
 	.macro op name
 	.globl	\name
@@ -29,7 +29,7 @@ op bench_rdmsr
 op bench_wrmsr
 	wrmsr
 	ret
-op bench_cr0			/* two values in turn: what changes nothing may not exit */
+op bench_cr0			/* two values in turn: a write that changes nothing may not exit */
 	movq	%rax, %cr0
 	movq	%rcx, %cr0
 	ret

@@ -8,10 +8,11 @@
 #include "inc/x86.h"
 
 /*
- * Page faults of the guest's own, and little else: the first read of a page of WINDOW, which the
- * handler maps, and the first write, which it permits.  Then the page goes.  That is one INVLPG
- * for two faults: what is not present is in no TLB, and a fault drops the entry that it comes
- * from (SDM vol. 3, "Operations that Invalidate TLBs and Paging-Structure Caches").
+ * Page faults of the guest's own, and little else.  The first read of a page of WINDOW faults and
+ * the handler maps the page; the first write faults and the handler makes it writable.  Then the
+ * page is unmapped.  One INVLPG serves two faults: an absent page is in no TLB, and a fault drops
+ * the TLB entry that it comes from (SDM vol. 3, "Operations that Invalidate TLBs and
+ * Paging-Structure Caches").
  */
 
 enum { FAULTS = 1000, FAULTS_MAX = 100000000 };
@@ -21,7 +22,7 @@ static struct work {
 	unsigned int wrong_values, wrong_faults;
 } work;
 
-/* The frame behind a page of WINDOW: one of four. */
+/* Returns the memory behind a page of WINDOW: one of the TEST_PAGES pages. */
 static uint64_t *
 frame_of(unsigned int page)
 {
@@ -45,7 +46,7 @@ on_page_fault(struct trapframe *tf)
 		trap_unwind(tf);
 }
 
-/* Accesses number 0, 2, ... are the first to a page, each with a write as the next. */
+/* Access number 0, 2, ... is the first read of a page; the next one is the first write to it. */
 static void
 access_page(uint64_t number)
 {

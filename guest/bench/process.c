@@ -8,11 +8,11 @@
 #include "inc/x86.h"
 #include "lib/string.h"
 
-/* Processes: what a kernel does to their page tables, and what must come of it. */
+/* Processes: what a kernel does to their page tables, and a model of what must come of it. */
 
 enum { WORDS = 8, WORD_STEP = PAGE_SIZE / WORDS, USER_PAGE = PTE_P | PTE_W | PTE_U };
 
-/* Text, a mapping, the stack. */
+/* Addresses of text, a mapping and the stack. */
 static const uint64_t areas[AREAS] = {0x400000, 0x1000000000, 0x7fffffff0000};
 
 static struct {
@@ -29,7 +29,7 @@ address_of(unsigned int page)
 	return areas[page / AREA_PAGES] + page % AREA_PAGES * PAGE_SIZE;
 }
 
-/* PAGES for an address outside of the areas. */
+/* Returns the page at an address, or PAGES outside of the areas. */
 static unsigned int
 page_at(uint64_t va)
 {
@@ -39,7 +39,7 @@ page_at(uint64_t va)
 	return PAGES;
 }
 
-/* What word n of a page with this stamp is. */
+/* Returns word n of a page with this stamp. */
 static uint64_t
 word_of(uint32_t stamp, unsigned int n)
 {
@@ -66,7 +66,7 @@ flush(unsigned int page)
 	now.counts.invlpgs++;
 }
 
-/* No flush: what is not present is in no TLB. */
+/* Maps a LAZY page at its first access.  Needs no flush: an absent page is in no TLB. */
 static bool
 map_lazy(struct page *p, uint64_t va)
 {
@@ -82,9 +82,10 @@ map_lazy(struct page *p, uint64_t va)
 }
 
 /*
- * The first write to a read-only page.  The fault has dropped the TLB's entry (SDM vol. 3,
- * "Operations that Invalidate TLBs and Paging-Structure Caches"), so that a right which is added
- * needs no flush; another frame gets one, as other processors would need it.
+ * Handles the first write to a read-only page.  A frame without other users becomes writable: the
+ * fault has dropped the TLB entry (SDM vol. 3, "Operations that Invalidate TLBs and
+ * Paging-Structure Caches"), so an added right needs no flush.  A frame with other users is copied;
+ * the new address is flushed, as other processors would need it.
  */
 static bool
 make_writable(struct page *p, unsigned int page)
@@ -107,7 +108,7 @@ make_writable(struct page *p, unsigned int page)
 	return true;
 }
 
-/* A fault that nothing explains ends the innermost try_run. */
+/* A fault that the model does not explain ends the innermost try_run(). */
 static void
 on_page_fault(struct trapframe *tf)
 {
@@ -169,7 +170,7 @@ process_create(struct process *p)
 	return p->root != 0;
 }
 
-/* Parent and child keep a page's frame until one of them writes to it. */
+/* Lets parent and child share a page's frame, read-only, until one of them writes to it. */
 static bool
 fork_page(struct process *child, unsigned int page)
 {
@@ -300,7 +301,10 @@ page_protect(unsigned int page)
 	p->read_only = true;
 }
 
-/* A processor may set the accessed bit without need, the dirty bit not. */
+/*
+ * Compares the accessed and dirty bits with the model, and clears them.  A processor may set the
+ * accessed bit without need, but not the dirty bit.
+ */
 void
 page_clean(unsigned int page)
 {
@@ -344,5 +348,5 @@ area_unmap(unsigned int area)
 	for (unsigned int i = 0; i < AREA_PAGES; i++)
 		page_unmap(area * AREA_PAGES + i);
 	aspace_drop_table(now.current->root, areas[area]);
-	flush(area * AREA_PAGES); /* what the processor keeps of upper levels */
+	flush(area * AREA_PAGES); /* drops what the processor caches of upper levels */
 }

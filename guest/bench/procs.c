@@ -10,12 +10,12 @@
 #include "inc/x86.h"
 
 /*
- * The work of a kernel with processes, as page tables see it.  As in a real kernel most loads
- * of CR3 find the tables as they were: a round is 48 turns of processes, each of which reads four
- * pages, writes two and in one turn of 16 fails at a hole; then the next of the edits below is
- * done to the process whose turn it was.  In every fourth round a process ends, and another begins
- * with its frames: three of four are forks, the others begin without a page.  In 100 rounds that is
- * about 4900 loads of CR3, 2900 page faults and 2000 INVLPGs.
+ * The work of a kernel with processes, as page tables see it.  A round is 48 turns.  A turn
+ * switches to a process, reads four of its pages and writes two; one turn of 16 also reads a hole,
+ * which must fault.  Then the process of the last turn gets the next one of the edits below.  In
+ * every fourth round a process ends and another takes its place: three of four are forks, the
+ * others begin without mapped pages.  As in a real kernel, most loads of CR3 find the tables
+ * unchanged: 100 rounds make about 4900 loads of CR3, 2900 page faults and 2000 INVLPGs.
  */
 
 enum {
@@ -35,7 +35,7 @@ _Static_assert(FRAMES / PROCS >= PROCESS_FRAMES, "the pool holds all processes")
 static struct process procs[PROCS];
 static uint64_t random_state;
 
-/* xorshift64: 0 to n - 1. */
+/* Returns a random number from 0 to n - 1 (xorshift64). */
 static uint32_t
 below(uint32_t n)
 {
@@ -51,7 +51,10 @@ new_stamp(void)
 	return below(UINT32_MAX);
 }
 
-/* A hole, or a page that is none: PAGES if as many tries do not find one. */
+/*
+ * Returns a random page that is a hole, or one that is not.  Returns PAGES if PAGES tries find
+ * none.
+ */
 static unsigned int
 find_page(bool hole)
 {
@@ -64,7 +67,10 @@ find_page(bool hole)
 	return PAGES;
 }
 
-/* As the page is: so that an edit finds it in the TLB, and a missing flush shows behind it. */
+/*
+ * Reads a page, or probes a hole.  Before an edit this fills the TLB, and after it, it shows a
+ * missing flush.
+ */
 static void
 look_at(unsigned int page)
 {
@@ -150,7 +156,7 @@ edit_area(void)
 		page_reserve(page + i, new_stamp());
 }
 
-/* Number 0 and each 16th look at a hole, too. */
+/* Reads and writes pages of the current process.  Turn 0 and each 16th probe a hole, too. */
 static void
 turn(unsigned int n)
 {
@@ -166,7 +172,7 @@ turn(unsigned int n)
 		page_probe(page);
 }
 
-/* Each fourth page stays a hole. */
+/* Begins a process without mapped pages.  One page of four is a hole, the others are LAZY. */
 static bool
 begin_empty(struct process *p)
 {
@@ -179,7 +185,7 @@ begin_empty(struct process *p)
 	return true;
 }
 
-/* One ends and another takes its place. */
+/* Ends a process and begins another one in its place. */
 static bool
 birth(void)
 {
@@ -193,7 +199,7 @@ birth(void)
 	process_switch(&procs[parent]);
 	write_to(page);
 	done = process_fork(&procs[place]);
-	write_to(page); /* a copy now */
+	write_to(page); /* the parent's copy now */
 	return done;
 }
 
@@ -213,7 +219,7 @@ one_round(uint64_t number)
 	return number % BIRTH_EVERY || birth();
 }
 
-/* At the end all is looked at: pages, holes, bits. */
+/* Looks at all pages, holes, accessed and dirty bits of a process. */
 static void
 sweep(struct process *p)
 {

@@ -3,11 +3,11 @@
 
 #include <stdint.h>
 
-/* What the workloads of page tables share (procs, pgfault). */
+/* Shared by the page-table workloads procs and pgfault. */
 
 /*
- * Accesses that may fault: unlike those through volatile pointers they tell the compiler that a
- * page-fault handler may have run, and changed any variable.
+ * Accesses that may fault.  Unlike accesses through volatile pointers, they tell the compiler that
+ * a page-fault handler may have run and changed any variable.
  */
 static inline uint64_t
 faulting_load(uint64_t va)
@@ -25,8 +25,8 @@ faulting_store(uint64_t va, uint64_t value)
 }
 
 /*
- * What was read and which faults there were, as a number that is the same on every machine where
- * these are the same.
+ * A checksum of the values read and of the faults.  It is the same on every machine where these are
+ * the same.
  */
 enum { CHECKSUM_START = 1 };
 
@@ -37,7 +37,7 @@ checksum_add(uint64_t sum, uint64_t value)
 	return sum ^ sum >> 32;
 }
 
-/* As it is printed: 8 digits. */
+/* Returns the checksum as it is printed, in 8 digits. */
 static inline uint32_t
 checksum_short(uint64_t sum)
 {
