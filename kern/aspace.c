@@ -2,9 +2,9 @@
 
 #include "inc/error.h"
 #include "inc/x86.h"
-#include "kern/console.h"
 #include "kern/env.h"
 #include "kern/pmap.h"
+#include "kern/step.h"
 #include "kern/tlb.h"
 #include "lib/assert.h"
 #include "lib/string.h"
@@ -126,7 +126,7 @@ static int
 drop_table(void *arg, uint64_t va, pte_t *table)
 {
 	for (int i = 0; i < PT_ENTRIES; i++) {
-		console_step();
+		step(STEP_SMALL);
 		if (table[i])
 			drop_entry(arg, va + i * PAGE_SIZE, 1, &table[i]);
 	}
@@ -260,7 +260,7 @@ aspace_map_zero(struct aspace *as, uint64_t va, uint64_t size, uint64_t perm)
 	if (n < 0)
 		return n;
 	while (done < size) {
-		console_step();
+		step(STEP_SMALL);
 		n = map_marker(as, va + done, size - done, perm);
 		if (n < 0) {
 			/* No CPU has seen the markers, but some may know of the tables. */
@@ -281,7 +281,7 @@ aspace_map_page(struct aspace *as, uint64_t va, struct page *p, uint64_t perm)
 	pte_t *entry;
 	int err;
 
-	console_step(); /* a file has many */
+	step(STEP_SMALL); /* a file has many */
 	if (!range_valid(va, PAGE_SIZE) || !perm_valid(perm))
 		return -E_INVAL;
 	err = pt_ensure(&as->pt, va, 1, &entry);
@@ -393,7 +393,7 @@ copy_table(void *arg, uint64_t va, pte_t *table)
 	}
 	dst->pages += PT_ENTRIES - empty - markers;
 	page_unreserve(reserved - (PT_ENTRIES - empty - shared));
-	console_poll();
+	step(STEP_LARGE);
 	return 0;
 }
 

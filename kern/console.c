@@ -1,9 +1,7 @@
 #include "kern/console.h"
 
-#include "kern/cpu.h"
 #include "kern/dev/dev.h"
-#include "kern/env.h"
-#include "kern/ipi.h"
+#include "kern/step.h"
 #include "lib/line.h"
 #include "lib/printf.h"
 
@@ -14,7 +12,6 @@ enum {
 	 * its output holds us up rightly, but not for ever.
 	 */
 	TX_WAIT = 10 * 1000 * 1000,
-	STEPS_PER_POLL = 16,
 };
 
 static struct {
@@ -22,6 +19,20 @@ static struct {
 	unsigned int head, tail; /* free-running; head is where the next byte goes */
 	bool news;
 } input;
+
+static void (*on_input)(void);
+
+/* For input that comes while the kernel works.  The device's interrupt may be gone with the byte.
+ */
+static void
+poll(void)
+{
+	unsigned int before = input.head;
+
+	console_take();
+	if (input.head != before && on_input)
+		on_input();
+}
 
 void
 console_init(void)
@@ -31,6 +42,7 @@ console_init(void)
 	vga_init();
 	pic_unmask(IRQ_COM1);
 	pic_unmask(IRQ_KBD);
+	step_poll = poll;
 }
 
 /*
@@ -47,7 +59,7 @@ serial_putc(char c)
 			uart_putc(c);
 			return;
 		}
-		console_poll();
+		poll();
 	}
 }
 
@@ -105,24 +117,10 @@ console_take(void)
 	}
 }
 
-/* The device's interrupt may be gone with the byte. */
 void
-console_poll(void)
+console_on_input(void (*fn)(void))
 {
-	unsigned int before = input.head;
-
-	console_take();
-	if (input.head != before && env_count)
-		cpu_poke(this_cpu());
-}
-
-void
-console_step(void)
-{
-	static unsigned int steps;
-
-	if (++steps % STEPS_PER_POLL == 0)
-		console_poll();
+	on_input = fn;
 }
 
 bool

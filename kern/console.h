@@ -6,8 +6,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "kern/step.h" /* console_step(), for those who do not print */
-
 /* Serial port COM1 (115200 8N1) and VGA text, both at once. */
 void console_init(void);
 void console_putc(int c);
@@ -16,10 +14,10 @@ void console_write(const char *s, size_t n);
 void console_fresh_line(void);
 /* Takes what the serial port and keyboard hold into the input buffer. */
 void console_take(void);
-/* The same where no trap need follow: an interrupt of our own does, for those who wait. */
-void console_poll(void);
 /* Has input come since the last call?  Then those who wait for it must hear. */
 bool console_has_news(void);
+/* Calls fn when input has come while the kernel was at work, and no trap may follow. */
+void console_on_input(void (*fn)(void));
 /* The next input byte, or -1. */
 int console_getc(void);
 /* A line for the kernel monitor, edited as lib/line.h says; after ^C an empty one. */

@@ -1,12 +1,12 @@
 #include "kern/ipi.h"
 
 #include "inc/x86.h"
-#include "kern/console.h"
 #include "kern/cpu.h"
 #include "kern/dev/lapic.h"
 #include "kern/dev/timer.h"
 #include "kern/env.h"
 #include "kern/lock.h"
+#include "kern/step.h"
 #include "kern/tlb.h"
 #include "lib/assert.h"
 #include "vmm/hv.h"
@@ -42,7 +42,7 @@ recall(struct cpu *cpu, struct vcpu *v, const struct aspace *as)
 		if (rdtsc() - since < patience)
 			continue;
 		since = rdtsc();
-		console_poll(); /* CPUs may need their NMIs one after the other */
+		step(STEP_LARGE); /* CPUs may need their NMIs one after the other */
 		if (cpu->env && cpu->env->vcpu)
 			vcpu_recalled(cpu->env->vcpu);
 		/* NMIs that come together count once, but those that do not would be two. */

@@ -49,18 +49,6 @@ static struct {
 	uint64_t behind; /* the largest step back from one CPU to the other */
 } tsc_check;
 
-const void *
-acpi_map(uint64_t pa, uint64_t size)
-{
-	uint64_t limit = 1ull << 32;
-
-	if (cpuid(0x80000000, 0).eax >= 0x80000008)
-		limit = BIT(BITS(cpuid(0x80000008, 0).eax, 7, 0));
-	if (size > limit || pa > limit - size)
-		return NULL;
-	return pa + size <= LOW_MEMORY ? kva(pa) : (const void *)mmio_map(pa, size);
-}
-
 /* The boot loader's, or else where a BIOS leaves it (ACPI Specification, "Finding the RSDP on
  * IA-PC Systems"). */
 static const void *

@@ -2,7 +2,7 @@
 
 #include "inc/error.h"
 #include "inc/x86.h"
-#include "kern/console.h"
+#include "kern/step.h"
 #include "lib/assert.h"
 #include "lib/string.h"
 
@@ -192,7 +192,7 @@ zero_large(struct page *head)
 
 	for (uint64_t done = 0; done < LARGE_PAGE_SIZE; done += PORTION) {
 		memset(to + done, 0, PORTION);
-		console_poll();
+		step(STEP_LARGE);
 	}
 }
 

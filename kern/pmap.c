@@ -150,6 +150,18 @@ mmio_map(uint64_t pa, uint64_t size)
 	return (volatile void *)(va + pa - start);
 }
 
+const void *
+firmware_map(uint64_t pa, uint64_t size)
+{
+	uint64_t limit = 1ull << 32;
+
+	if (cpuid(0x80000000, 0).eax >= 0x80000008)
+		limit = BIT(BITS(cpuid(0x80000008, 0).eax, 7, 0));
+	if (size > limit || pa > limit - size)
+		return NULL;
+	return pa + size <= LOW_MEMORY ? kva(pa) : (const void *)mmio_map(pa, size);
+}
+
 void
 pmap_load_kernel(void)
 {

@@ -20,6 +20,8 @@ void pmap_map_kernel(uint64_t va, uint64_t perm);
 
 /* Maps device registers uncached for the kernel; returns their address.  Panics without memory. */
 volatile void *mmio_map(uint64_t pa, uint64_t size);
+/* Maps a firmware table, size bytes at this hpa; NULL if no such address exists. */
+const void *firmware_map(uint64_t pa, uint64_t size);
 
 /* The kernel's own tables; every root shares their upper half. */
 extern struct pt kernel_pt;

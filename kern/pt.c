@@ -4,8 +4,8 @@
 
 #include "inc/error.h"
 #include "inc/x86.h"
-#include "kern/console.h"
 #include "kern/page.h"
+#include "kern/step.h"
 
 /* SDM vol. 3, "4-Level Paging and 5-Level Paging".  Rights are decided by the leaves. */
 const struct pt_format pt_host = {
@@ -152,12 +152,12 @@ pt_visit(struct pt *pt, uint64_t start, uint64_t end, pt_visit_t fn, void *arg)
 
 		/* Most of a table may be empty, which is no step. */
 		if (va != start)
-			console_poll();
+			step(STEP_LARGE);
 		/* On through the same table, until one of its entries leads further down. */
 		va = ROUND_DOWN(va, pt_span(level));
 		do {
 			if (*entry) {
-				console_step();
+				step(STEP_SMALL);
 				result = fn(arg, va, level, entry);
 				if (result)
 					return result;
@@ -204,7 +204,7 @@ pt_visit_tables(struct pt *pt, unsigned int first, unsigned int last, const stru
 static void
 protect(const struct pt_format *fmt, pte_t *table, int level)
 {
-	console_poll();
+	step(STEP_LARGE);
 	for (int i = 0; i < PT_ENTRIES; i++) {
 		if (is_table(fmt, table[i], level))
 			protect(fmt, table_of(table[i]), level - 1);
@@ -237,7 +237,7 @@ prune(struct pt *pt, pte_t *table, int level, uint64_t start, uint64_t end)
 		uint64_t next = ROUND_DOWN(start, pt_span(level)) + pt_span(level);
 
 		if (is_table(pt->fmt, *entry, level)) {
-			console_poll();
+			step(STEP_LARGE);
 			prune(pt, table_of(*entry), level - 1, start, next < end ? next : end);
 			if (is_empty(table_of(*entry))) {
 				table_free(pt, *entry);
@@ -261,7 +261,7 @@ free_tables(struct pt *pt, pte_t *table, int level, unsigned int first, unsigned
 	for (unsigned int i = first; i <= last; i++) {
 		if (!is_table(pt->fmt, table[i], level))
 			continue;
-		console_poll();
+		step(STEP_LARGE);
 		free_tables(pt, table_of(table[i]), level - 1, 0, PT_ENTRIES - 1);
 		table_free(pt, table[i]);
 		table[i] = 0;

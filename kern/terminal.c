@@ -1,7 +1,10 @@
 #include "kern/terminal.h"
 
 #include "inc/error.h"
+#include "kern/console.h"
+#include "kern/cpu.h"
 #include "kern/env.h"
+#include "kern/ipi.h"
 #include "kern/sched.h"
 #include "vmm/hv.h"
 
@@ -17,10 +20,18 @@ notify(struct env *e)
 		vcpu_kick(e->vcpu);
 }
 
+/* An interrupt of our own: what it ends, a guest or a process, lets terminal_input() run. */
+static void
+input_waits(void)
+{
+	cpu_poke(this_cpu());
+}
+
 void
 terminal_init(const struct env *e)
 {
 	owner = e->id;
+	console_on_input(input_waits);
 }
 
 bool

@@ -23,7 +23,7 @@ dump_print(const char *fmt, ...)
 {
 	va_list ap;
 
-	console_step();
+	step(STEP_SMALL);
 	va_start(ap, fmt);
 	vsnprintf(hv_dump_text + used, sizeof(hv_dump_text) - used, fmt, ap);
 	va_end(ap);

@@ -10,7 +10,7 @@ host_page(void)
 {
 	struct page *p = page_alloc(PAGE_ZERO | PAGE_KERNEL);
 
-	console_step(); /* a flight recorder may take hundreds */
+	step(STEP_SMALL); /* a flight recorder may take hundreds */
 	return p ? kva(page_pa(p)) : NULL;
 }
 

@@ -206,7 +206,7 @@ range_mapped(struct aspace *as, uint64_t hva, uint64_t size)
 	for (uint64_t va = hva; va < hva + size;) {
 		int level;
 
-		console_step();
+		step(STEP_SMALL);
 		if (!*pt_lookup(&as->pt, va, &level))
 			return false;
 		va = ROUND_DOWN(va, pt_span(level)) + pt_span(level);

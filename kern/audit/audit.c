@@ -1,9 +1,9 @@
 #include "kern/audit/audit.h"
 
 #include "inc/x86.h"
-#include "kern/console.h"
 #include "kern/cpu.h"
 #include "kern/pmap.h"
+#include "kern/step.h"
 #include "lib/string.h"
 
 /* The audit's own memory, its report, and what becomes of the frames when all is walked. */
@@ -28,7 +28,7 @@ audit_begin(void)
 {
 	for (uint64_t i = 0; i < frame_count; i += FRAME_PAGES) {
 		memset(&frames[i], 0, FRAME_PAGES * sizeof(*frames));
-		console_poll();
+		step(STEP_LARGE);
 	}
 	memset(&report, 0, sizeof(report));
 	promises = 0;
@@ -37,7 +37,7 @@ audit_begin(void)
 struct audit_frame *
 audit_frame(uint64_t pa)
 {
-	console_step();
+	step(STEP_SMALL);
 	return pa_page(pa) ? &frames[pa / PAGE_SIZE] : NULL;
 }
 
@@ -254,7 +254,7 @@ audit_end(void)
 
 	for (uint64_t i = 0; i < frame_count; i += FRAME_PAGES) {
 		free += check_frame(&frames[i]);
-		console_poll();
+		step(STEP_LARGE);
 	}
 	page_counts(&counts);
 	audit_equal(AUDIT_FREE, NULL, counts.free, free);

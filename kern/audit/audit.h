@@ -57,7 +57,7 @@ const struct audit_report *audit_run(void);
 /* kern/audit/audit.c: between audit_begin() and audit_end(). */
 void audit_begin(void);
 const struct audit_report *audit_end(void);
-/* NULL outside RAM.  A step of the walk, for console_step(). */
+/* NULL outside RAM.  A step of the walk, for step(). */
 struct audit_frame *audit_frame(uint64_t pa);
 enum audit_owner audit_owner(uint64_t pa);
 bool audit_in_use(const struct page *p); /* by itself, or with the 2 MiB frame around it */

@@ -84,7 +84,7 @@ audit_walk(struct audit_walk *w)
 	while (left) {
 		pte_t e = table[level][pt_index(va, level)];
 
-		console_step();
+		step(STEP_SMALL);
 		w->site.address = va;
 		if (is_table(fmt, e, level)) {
 			if (audit_table(w, e & PTE_ADDR)) {

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "kern/pmap.h"
 #include "lib/string.h"
 
 struct rsdp {
@@ -93,7 +94,7 @@ acpi_scan(const void *area, uint64_t size)
 static const struct table *
 read_table(uint64_t pa, const char **why)
 {
-	const struct table *t = acpi_map(pa, sizeof(*t));
+	const struct table *t = firmware_map(pa, sizeof(*t));
 	uint32_t length;
 
 	*why = "an ACPI table lies outside of memory";
@@ -104,7 +105,7 @@ read_table(uint64_t pa, const char **why)
 	if (length < sizeof(*t) || length > TABLE_MAX)
 		return NULL;
 	*why = "an ACPI table lies outside of memory";
-	t = acpi_map(pa, length);
+	t = firmware_map(pa, length);
 	if (!t)
 		return NULL;
 	*why = "an ACPI table has a wrong checksum";
@@ -132,7 +133,7 @@ find_madt(const struct table *root, unsigned int width, const char **why)
 		const struct table *t;
 
 		memcpy(&pa, entry, width);
-		t = acpi_map(pa, sizeof(*t));
+		t = firmware_map(pa, sizeof(*t));
 		if (!t || memcmp(t->signature, "APIC", sizeof(t->signature)) != 0)
 			continue;
 		t = read_table(pa, why);

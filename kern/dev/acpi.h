@@ -7,8 +7,9 @@
 
 /*
  * The firmware's list of CPUs: the MADT among the ACPI tables (ACPI Specification, "ACPI
- * Software Programming Model").  Pure: needs acpi_map() and nothing else, so that it is tested
- * natively too.  Every length and checksum is checked: firmware data are input like any other.
+ * Software Programming Model").  Needs firmware_map() (kern/pmap.h) and nothing else, so that
+ * it is tested natively too.  Every length and checksum is checked: firmware data are input like
+ * any other.
  */
 
 enum { ACPI_RSDP_SIZE = 36 }; /* of the larger kind, ACPI 2.0's */
@@ -18,9 +19,6 @@ struct acpi_cpus {
 	uint8_t apic_id[CPUS_MAX]; /* of CPUs that are enabled, in the firmware's order */
 	unsigned int left_out;     /* more CPUs than CPUS_MAX, or with an APIC id above 254 */
 };
-
-/* Implemented by the user: size bytes of physical memory at this hpa; NULL if there is none. */
-const void *acpi_map(uint64_t pa, uint64_t size);
 
 /* The RSDP in an area of the firmware's that may hold one, on a boundary of 16; NULL without. */
 const void *acpi_scan(const void *area, uint64_t size);

@@ -22,7 +22,6 @@
 #include "inc/error.h"
 #include "kern/page.h"
 #include "lib/assert.h"
-#include "tests/unit/noinput.h"
 
 #define MIB (1ull << 20)
 

@@ -6,7 +6,6 @@
 #include "inc/x86.h"
 #include "kern/page.h"
 #include "lib/assert.h"
-#include "tests/unit/noinput.h"
 #include "tests/unit/pages.h"
 #include "tests/unit/unit.h"
 #include "vmm/arena.h"

@@ -34,7 +34,6 @@ extern bool large_frames, cow;
 extern uint64_t moved;
 
 /* Counts how often console input might come in. */
-extern unsigned int input_steps;
 
 /* Counts the flushes of the hardware's TLB. */
 extern unsigned int flushes;

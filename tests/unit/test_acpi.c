@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kern/dev/acpi.h"
+#include "kern/pmap.h"
 #include "tests/unit/unit.h"
 
 /* Tables as firmware leaves them, in a small physical memory; then every kind of damage to them. */
@@ -25,7 +26,7 @@ enum {
 static uint8_t *memory; /* its end is where a sanitizer's red zone begins */
 
 const void *
-acpi_map(uint64_t pa, uint64_t size)
+firmware_map(uint64_t pa, uint64_t size)
 {
 	return pa <= MEMORY && size <= MEMORY - pa ? memory + pa : NULL;
 }

@@ -1,4 +1,4 @@
-// SOURCES:
+// SOURCES: kern/step.c
 #include "tests/unit/ram.h"
 
 #include <string.h>
@@ -452,7 +452,7 @@ operate(struct space *s)
 }
 
 static void
-step(void)
+random_step(void)
 {
 	struct space *s = &spaces[random_below(&seed, SPACES)];
 	uint64_t left = random_below(&seed, 4), taken = 0;
@@ -495,7 +495,7 @@ random_use(void **state)
 	page_counts(&before);
 	seed = *(unsigned int *)*state;
 	for (int i = 0; i < STEPS; i++) {
-		step();
+		random_step();
 		check_promises();
 		if (i % 20 == 0)
 			check_watchers_and_tlbs();

@@ -1,4 +1,4 @@
-// SOURCES:
+// SOURCES: kern/step.c
 #include "tests/unit/ram.h"
 
 #include <string.h>

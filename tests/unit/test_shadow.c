@@ -1,12 +1,13 @@
 // SOURCES: vmm/shadow/tables.c vmm/shadow/pool.c vmm/shadow/watch.c vmm/shadow/fault.c vmm/gmem.c
 // SOURCES: tests/unit/shadowvm.c tests/unit/shadowaccess.c tests/unit/guesttables.c
-// SOURCES: tests/unit/pages.c tests/unit/cpu.c
+// SOURCES: kern/step.c tests/unit/pages.c tests/unit/cpu.c
 #include "tests/unit/unit.h"
 
 #include <string.h>
 
 #include "inc/x86.h"
 #include "kern/page.h"
+#include "kern/step.h"
 #include "tests/unit/cpu.h"
 #include "tests/unit/pages.h"
 #include "tests/unit/shadowaccess.h"
@@ -317,15 +318,15 @@ test_input_is_let_in(void **state)
 		map_long(gva, (0x80000 + gva) | PTE_P | PTE_W, 1);
 		assert_int_equal(guest_access(gva, VM_ACCESS_WRITE, false), 0x80000 + gva);
 	}
-	input_steps = 0;
+	step_work = 0;
 	shadow_protect(&vm);
-	assert_true(input_steps >= WORDS);
-	input_steps = 0;
+	assert_true(step_work >= WORDS);
+	step_work = 0;
 	shadow_narrow(&vm, 0x80000, PAGE_SIZE);
-	assert_true(input_steps >= WORDS);
-	input_steps = 0;
+	assert_true(step_work >= WORDS);
+	step_work = 0;
 	shadow_set_cr(&vcpu, 3, TABLES);
-	assert_true(input_steps >= WORDS);
+	assert_true(step_work >= WORDS);
 }
 
 UNIT_MAIN_ON_A_CPU(SHADOW_TEST(test_accessed_and_dirty), SHADOW_TEST(test_flushes),

@@ -1,6 +1,6 @@
 // SOURCES: vmm/shadow/tables.c vmm/shadow/pool.c vmm/shadow/watch.c vmm/shadow/fault.c vmm/gmem.c
 // SOURCES: tests/unit/shadowvm.c tests/unit/shadowaccess.c tests/unit/guesttables.c
-// SOURCES: tests/unit/pages.c tests/unit/cpu.c
+// SOURCES: kern/step.c tests/unit/pages.c tests/unit/cpu.c
 #include "tests/unit/unit.h"
 
 #include "inc/x86.h"

@@ -180,7 +180,7 @@ reach(const struct shadow *s, struct shadow_table *t)
 	if (t->checked == s->epoch)
 		return;
 	t->checked = s->epoch;
-	console_step();
+	step(STEP_SMALL);
 	for (unsigned int i = 0; (t->role & SHADOW_LEVEL) > 1 && shadow_next(t, &i); i++)
 		if ((child = shadow_child(s, t, i)))
 			reach(s, child);
@@ -231,7 +231,7 @@ let_input_in(const struct shadow_table *t)
 {
 	for (unsigned int word = 0; word < PT_ENTRIES / 64; word++)
 		if (t->used[word])
-			console_step();
+			step(STEP_SMALL);
 }
 
 void

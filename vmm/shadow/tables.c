@@ -98,7 +98,7 @@ compare(struct shadow_table *t)
 
 	for (unsigned int base = 0; base < PT_ENTRIES; base += 64) {
 		if (t->used[base / 64])
-			console_step();
+			step(STEP_SMALL);
 		for (uint64_t left = t->used[base / 64]; left; left &= left - 1) {
 			unsigned int i = base + (unsigned int)__builtin_ctzll(left);
 			uint64_t now = legacy ? guest_entry(t, i) : guest[i];
