@@ -12,45 +12,28 @@
  * on in both from where they stood; the clone's accounts begin with it.
  */
 
-/* An access to device memory that the guest does not have yet, and the instruction it is of. */
+/* The access to device memory that waits, if there is one, is by an instruction in fetch.insns. */
 static void
 copy_mmio(struct vcpu *to, const struct vcpu *from)
 {
-	to->mmio = from->mmio;
-	memcpy(to->insns, from->insns, sizeof(to->insns));
-	if (from->mmio.insn)
-		to->mmio.insn = &to->insns[from->mmio.insn - from->insns];
+	const struct hv_insn *insn = from->pending.mmio.insn;
+
+	memcpy(to->fetch.insns, from->fetch.insns, sizeof(to->fetch.insns));
+	if (insn)
+		to->pending.mmio.insn = &to->fetch.insns[insn - from->fetch.insns];
 	to->acct.exit->rip = from->acct.exit->rip;
 	to->acct.exit->len = from->acct.exit->len;
 }
 
-/* What neither vcpu_new() makes anew nor the control block holds. */
+/* Copies what neither vcpu_new() makes anew nor the control block holds. */
 static void
 copy_state(struct vcpu *to, const struct vcpu *from)
 {
-	memcpy(to->gpr, from->gpr, sizeof(to->gpr));
-	to->kick = from->kick;
-	to->halted = from->halted;
-	to->dead_halt = from->dead_halt;
-	to->stopped = from->stopped;
-	to->event = from->event;
-	to->held_irq = from->held_irq;
-	to->irq_wanted = from->irq_wanted;
-	to->window_open = from->window_open;
-	to->in = from->in;
+	to->guest = from->guest;
+	to->pending = from->pending;
 	copy_mmio(to, from);
-	to->cr2 = from->cr2;
-	to->cr8 = from->cr8;
-	to->xcr0 = from->xcr0;
-	memcpy(to->dr, from->dr, sizeof(to->dr));
-	to->dr6 = from->dr6;
-	to->star = from->star;
-	to->lstar = from->lstar;
-	to->cstar = from->cstar;
-	to->fmask = from->fmask;
-	to->kernel_gs_base = from->kernel_gs_base;
-	to->misc_enable = from->misc_enable;
-	to->tsc_offset = from->tsc_offset;
+	to->kick = from->kick;
+	to->irq_wanted = from->irq_wanted;
 	state_copy(to, from);
 	memcpy(to->run, from->run, PAGE_SIZE);
 	memcpy(to->data, from->data, PAGE_SIZE);
@@ -64,7 +47,7 @@ static int
 clone_vcpu(struct vm *vm, struct env *e, struct vcpu *from)
 {
 	/* Those are of exits. */
-	const uint64_t vmreads = from->vmreads, vmwrites = from->vmwrites;
+	const uint64_t vmreads = from->acct.vmreads, vmwrites = from->acct.vmwrites;
 	struct vcpu *to;
 	int err;
 
@@ -77,9 +60,9 @@ clone_vcpu(struct vm *vm, struct env *e, struct vcpu *from)
 	hv->vcpu_copy(to, from);
 	hv_switch_out(); /* both are in memory now */
 	copy_state(to, from);
-	to->vmreads = to->vmwrites = 0;
-	from->vmreads = vmreads;
-	from->vmwrites = vmwrites;
+	to->acct.vmreads = to->acct.vmwrites = 0;
+	from->acct.vmreads = vmreads;
+	from->acct.vmwrites = vmwrites;
 	return 0;
 }
 

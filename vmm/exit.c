@@ -20,10 +20,10 @@ const exit_handler_t exit_handlers[HV_EXIT_KINDS] = {
 static enum hv_action
 cpuid_answer(struct vcpu *v, const struct cpuid_regs *r)
 {
-	v->gpr[REG_RAX] = r->eax;
-	v->gpr[REG_RBX] = r->ebx;
-	v->gpr[REG_RCX] = r->ecx;
-	v->gpr[REG_RDX] = r->edx;
+	v->guest.gpr[REG_RAX] = r->eax;
+	v->guest.gpr[REG_RBX] = r->ebx;
+	v->guest.gpr[REG_RCX] = r->ecx;
+	v->guest.gpr[REG_RDX] = r->edx;
 	return HV_SKIP;
 }
 
@@ -31,7 +31,7 @@ cpuid_answer(struct vcpu *v, const struct cpuid_regs *r)
 static SLOW_PATH enum hv_action
 cpuid_compute(struct vcpu *v, uint32_t leaf)
 {
-	struct cpuid_regs r = cpuid_guest(v, leaf, (uint32_t)v->gpr[REG_RCX]);
+	struct cpuid_regs r = cpuid_guest(v, leaf, (uint32_t)v->guest.gpr[REG_RCX]);
 
 	acct_key(&v->acct, HV_EXIT_CPUID, leaf);
 	return cpuid_answer(v, &r);
@@ -40,7 +40,7 @@ cpuid_compute(struct vcpu *v, uint32_t leaf)
 enum hv_action
 exit_cpuid(struct vcpu *v, struct hv_exit *x)
 {
-	uint32_t leaf = (uint32_t)v->gpr[REG_RAX];
+	uint32_t leaf = (uint32_t)v->guest.gpr[REG_RAX];
 	const struct cpuid_regs *fixed = leaf < CPUID_FIXED_LEAVES ? cpuid_fixed[leaf] : NULL;
 
 	x->number = leaf;
@@ -55,7 +55,7 @@ is_dead(const struct vcpu *v)
 {
 	if (v->kick && v->vm->vcpu_count > 1)
 		return false;
-	return v->env->guest ? v->dead_halt : v->env->wait == WAIT_HALT;
+	return v->env->guest ? v->pending.dead_halt : v->env->wait == WAIT_HALT;
 }
 
 /* Is there no vCPU left that could send INIT to the others? */
@@ -75,7 +75,7 @@ halt_dead(struct vcpu *v)
 	bool dead;
 
 	spin_lock(&kernel_lock);
-	v->dead_halt = true;
+	v->pending.dead_halt = true;
 	dead = all_dead(v->vm);
 	spin_unlock(&kernel_lock);
 	if (!dead)
@@ -88,10 +88,10 @@ enum hv_action
 exit_hlt(struct vcpu *v, struct hv_exit *x)
 {
 	(void)x;
-	v->dead_halt = false; /* after an earlier one: a trap ends that, too */
+	v->pending.dead_halt = false; /* after an earlier one: a trap ends that, too */
 	if (!(hv->get_rflags(v) & RFLAGS_IF) && halt_dead(v) == HV_STOP)
 		return HV_STOP;
-	v->halted = true;
+	v->pending.halted = true;
 	v->attention = true;
 	return HV_SKIP;
 }
@@ -124,7 +124,7 @@ exit_inject_gp(struct vcpu *v, struct hv_exit *x)
 static uint64_t
 operand(struct vcpu *v, unsigned int reg)
 {
-	uint64_t value = v->gpr[reg];
+	uint64_t value = v->guest.gpr[reg];
 
 	return !(value >> 32) || vcpu_in_64bit(v) ? value : (uint32_t)value;
 }
@@ -142,7 +142,7 @@ cr_write(struct vcpu *v, unsigned int cr, uint64_t value)
 	case 8:
 		if (value > 15)
 			return -E_INVAL;
-		v->cr8 = value;
+		v->guest.cr8 = value;
 		return 0;
 	}
 	return -E_INVAL;
@@ -161,7 +161,7 @@ smsw(struct vcpu *v, const struct hv_exit *x)
 		return HV_SKIP;
 	}
 	if (x->cr.width == sizeof(uint16_t))
-		cr0 = (v->gpr[x->cr.reg] & ~0xffffull) | (cr0 & 0xffff);
+		cr0 = (v->guest.gpr[x->cr.reg] & ~0xffffull) | (cr0 & 0xffff);
 	vcpu_set_gpr(v, x->cr.reg, cr0);
 	return HV_SKIP;
 }
@@ -183,7 +183,7 @@ exit_cr_access(struct vcpu *v, struct hv_exit *x)
 
 	switch (x->cr.op) {
 	case CR_READ:
-		vcpu_set_gpr(v, x->cr.reg, x->cr.cr == 8 ? v->cr8 : hv->get_cr(v, x->cr.cr));
+		vcpu_set_gpr(v, x->cr.reg, x->cr.cr == 8 ? v->guest.cr8 : hv->get_cr(v, x->cr.cr));
 		break;
 	case CR_WRITE:
 		err = cr_write(v, x->cr.cr, operand(v, x->cr.reg));
@@ -230,7 +230,7 @@ exit_mov_dr(struct vcpu *v, struct hv_exit *x)
 	if (vcpu_cpl(v) != 0)
 		return exit_inject_gp(v, x);
 	if (hv->get_dr7(v) & DR7_GD) {
-		v->dr6 |= DR6_BD;
+		v->guest.dr6 |= DR6_BD;
 		hv->set_dr7(v, hv->get_dr7(v) & ~(uint64_t)DR7_GD);
 		inject_exception(v, X86_DB);
 		return HV_RESUME;
@@ -238,7 +238,7 @@ exit_mov_dr(struct vcpu *v, struct hv_exit *x)
 	if (dr == 4 || dr == 5)
 		dr += 2;
 	if (x->dr.read) {
-		value = dr < 4 ? v->dr[dr] : dr == 6 ? v->dr6 : hv->get_dr7(v);
+		value = dr < 4 ? v->guest.dr[dr] : dr == 6 ? v->guest.dr6 : hv->get_dr7(v);
 		vcpu_set_gpr(v, x->dr.reg, value);
 		return HV_SKIP;
 	}
@@ -246,11 +246,11 @@ exit_mov_dr(struct vcpu *v, struct hv_exit *x)
 	if (dr >= 6 && value >> 32)
 		return exit_inject_gp(v, x);
 	if (dr == 6) {
-		v->dr6 = (value & DR6_WRITABLE) | DR6_FIXED;
+		v->guest.dr6 = (value & DR6_WRITABLE) | DR6_FIXED;
 	} else if (dr == 7) {
 		hv->set_dr7(v, (value & DR7_WRITABLE) | DR7_FIXED);
 	} else {
-		v->dr[dr] = value;
+		v->guest.dr[dr] = value;
 		state_load_dr(v);
 	}
 	return HV_SKIP;
@@ -282,12 +282,12 @@ exit_invlpg(struct vcpu *v, struct hv_exit *x)
 enum hv_action
 exit_xsetbv(struct vcpu *v, struct hv_exit *x)
 {
-	uint64_t value = v->gpr[REG_RDX] << 32 | (uint32_t)v->gpr[REG_RAX];
+	uint64_t value = v->guest.gpr[REG_RDX] << 32 | (uint32_t)v->guest.gpr[REG_RAX];
 
 	/* SVM checks the intercept before the privilege, and so does Bochs on VMX. */
-	if (vcpu_cpl(v) != 0 || (uint32_t)v->gpr[REG_RCX] != 0 || !xcr0_valid(value))
+	if (vcpu_cpl(v) != 0 || (uint32_t)v->guest.gpr[REG_RCX] != 0 || !xcr0_valid(value))
 		return exit_inject_gp(v, x);
-	v->xcr0 = value;
+	v->guest.xcr0 = value;
 	xsetbv(0, value);
 	return HV_SKIP;
 }
@@ -311,7 +311,8 @@ exit_exception(struct vcpu *v, struct hv_exit *x)
 	}
 	switch (x->intr.vector) {
 	case X86_DB:
-		v->dr6 = (v->dr6 & ~(uint64_t)DR6_TRAPS) | (x->qual & DR6_CAUSE) | DR6_FIXED;
+		v->guest.dr6 =
+		        (v->guest.dr6 & ~(uint64_t)DR6_TRAPS) | (x->qual & DR6_CAUSE) | DR6_FIXED;
 		if (x->qual & DR6_BD)
 			hv->set_dr7(v, hv->get_dr7(v) & ~(uint64_t)DR7_GD);
 		inject_event(v, x->intr.event);
@@ -339,7 +340,7 @@ exit_interrupt_window(struct vcpu *v, struct hv_exit *x)
 {
 	(void)x;
 	hv->irq_window(v, false);
-	v->window_open = false;
+	v->pending.window_open = false;
 	v->attention = true;
 	return HV_RESUME;
 }

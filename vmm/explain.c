@@ -73,7 +73,7 @@ findings_close(struct findings *f)
 static void
 fault_plant(struct vcpu *v)
 {
-	const struct hv_fault *fault = &hv->faults[v->debug.fault];
+	const struct hv_fault *fault = &hv->faults[v->breaking.fault];
 	const struct hv_change *changes[] = {&fault->enable, &fault->change};
 
 	for (unsigned int i = 0; i < 2; i++) {
@@ -81,23 +81,23 @@ fault_plant(struct vcpu *v)
 
 		if (!c->field)
 			continue;
-		v->debug.old[i] = hv->field_read(v, c);
-		hv->field_write(v, c, (v->debug.old[i] & ~c->clear) | c->set);
+		v->breaking.old[i] = hv->field_read(v, c);
+		hv->field_write(v, c, (v->breaking.old[i] & ~c->clear) | c->set);
 	}
-	v->debug.state = BREAK_PLANTED;
+	v->breaking.state = BREAK_PLANTED;
 }
 
 static void
 fault_remove(struct vcpu *v)
 {
-	const struct hv_fault *fault = &hv->faults[v->debug.fault];
+	const struct hv_fault *fault = &hv->faults[v->breaking.fault];
 
-	if (v->debug.state != BREAK_PLANTED)
+	if (v->breaking.state != BREAK_PLANTED)
 		return;
-	hv->field_write(v, &fault->change, v->debug.old[1]);
+	hv->field_write(v, &fault->change, v->breaking.old[1]);
 	if (fault->enable.field)
-		hv->field_write(v, &fault->enable, v->debug.old[0]);
-	v->debug.state = BREAK_NONE;
+		hv->field_write(v, &fault->enable, v->breaking.old[0]);
+	v->breaking.state = BREAK_NONE;
 }
 
 static enum hv_action
@@ -117,7 +117,7 @@ enum hv_action
 debug_prepare(struct vcpu *v)
 {
 	v->attention = true; /* come here before the next entry, too */
-	switch (v->debug.state) {
+	switch (v->breaking.state) {
 	case BREAK_CHECK:
 		return stop_at_false_alarm(v);
 	case BREAK_ARMED:
@@ -131,7 +131,7 @@ debug_prepare(struct vcpu *v)
 		        v, VM_STOP_INTERNAL,
 		        "the guest was entered with the fault %s: either it breaks no rule in "
 		        "this state of the guest, or this processor does not check",
-		        hv->faults[v->debug.fault].name);
+		        hv->faults[v->breaking.fault].name);
 	case BREAK_NONE:
 		break;
 	}
@@ -185,13 +185,13 @@ vcpu_break(struct env *e, uint64_t id, uint64_t index, uint64_t fault)
 
 	if (!v)
 		return -E_BAD_VM;
-	if (v->debug.state == BREAK_PLANTED)
+	if (v->breaking.state == BREAK_PLANTED)
 		return -E_AGAIN;
 	if (fault == VM_FAULT_CHECK) {
-		v->debug.state = BREAK_CHECK;
+		v->breaking.state = BREAK_CHECK;
 	} else if (fault < *hv->fault_count) {
-		v->debug.state = BREAK_ARMED;
-		v->debug.fault = (uint32_t)fault;
+		v->breaking.state = BREAK_ARMED;
+		v->breaking.fault = (uint32_t)fault;
 	} else {
 		return -E_INVAL;
 	}

@@ -19,7 +19,7 @@ fetch_init(struct vcpu *v)
 {
 	gmem_forget_code(v);
 	for (unsigned int i = 0; i < HV_INSNS; i++)
-		v->insns[i].mode = NO_MODE;
+		v->fetch.insns[i].mode = NO_MODE;
 }
 
 /* All VM_INSN_MAX bytes, of which the next page has the rest.  False: it cannot be executed. */
@@ -43,7 +43,7 @@ read_on(struct vcpu *v, struct hv_insn *i, uint64_t gva)
 static SLOW_PATH const struct hv_insn *
 fetch_anew(struct vcpu *v, uint64_t gva, struct hv_code code)
 {
-	struct hv_insn *i = &v->insns[gva % HV_INSNS];
+	struct hv_insn *i = &v->fetch.insns[gva % HV_INSNS];
 	const uint8_t *bytes = gmem_code(v, gva, code.cr3);
 	uint64_t in_page = PAGE_SIZE - gva % PAGE_SIZE;
 	bool whole = in_page >= sizeof(i->bytes);

@@ -15,12 +15,12 @@ const struct hv_insn *fetch_at(struct vcpu *v, uint64_t gva, struct hv_code code
 static inline const struct hv_insn *
 fetch_known(const struct vcpu *v, uint64_t gva, struct hv_code code)
 {
-	const struct hv_insn *i = &v->insns[gva % HV_INSNS];
+	const struct hv_insn *i = &v->fetch.insns[gva % HV_INSNS];
 	const code_word_t *words;
 
 	if (!gmem_code_kept(v, gva, code.cr3, sizeof(i->bytes)))
 		return NULL;
-	words = (const code_word_t *)(v->code.bytes + (gva - v->code.gva));
+	words = (const code_word_t *)(v->fetch.page.bytes + (gva - v->fetch.page.gva));
 	return words[0] == i->words[0] && words[1] == i->words[1] && i->mode == code.mode ? i
 	                                                                                  : NULL;
 }

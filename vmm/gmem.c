@@ -425,7 +425,7 @@ note_entries(struct vcpu *v, const struct walk *w, struct hv_code_page *c)
 static SLOW_PATH const uint8_t *
 find_code(struct vcpu *v, uint64_t gva, uint64_t cr3)
 {
-	struct hv_code_page *c = &v->code;
+	struct hv_code_page *c = &v->fetch.page;
 	struct gmem_fault f;
 	struct walk w;
 	uint64_t tlb_gen, gpa;
@@ -451,6 +451,6 @@ find_code(struct vcpu *v, uint64_t gva, uint64_t cr3)
 const uint8_t *
 gmem_code(struct vcpu *v, uint64_t gva, uint64_t cr3)
 {
-	return gmem_code_kept(v, gva, cr3, 1) ? v->code.bytes + (gva - v->code.gva)
+	return gmem_code_kept(v, gva, cr3, 1) ? v->fetch.page.bytes + (gva - v->fetch.page.gva)
 	                                      : find_code(v, gva, cr3);
 }

@@ -50,13 +50,13 @@ const uint8_t *gmem_code(struct vcpu *v, uint64_t gva, uint64_t cr3);
 static inline void
 gmem_forget_code(struct vcpu *v)
 {
-	v->code.tlb_gen = HV_NO_CODE;
+	v->fetch.page.tlb_gen = HV_NO_CODE;
 }
 /* Is it in the page of the last gmem_code(), with `size` bytes or more to go? */
 static inline bool
 gmem_code_kept(const struct vcpu *v, uint64_t gva, uint64_t cr3, uint64_t size)
 {
-	const struct hv_code_page *c = &v->code;
+	const struct hv_code_page *c = &v->fetch.page;
 	const struct hv_code_entry *e = c->entry;
 
 	_Static_assert(PT_LEVELS == 4, "each entry is looked at");

@@ -9,7 +9,7 @@
 static enum hv_action
 answer(struct vcpu *v, uint64_t result)
 {
-	v->gpr[REG_RAX] = result;
+	v->guest.gpr[REG_RAX] = result;
 	return HV_SKIP;
 }
 
@@ -24,12 +24,12 @@ version(struct vcpu *v, struct hv_exit *x)
 static enum hv_action
 console_write(struct vcpu *v, struct hv_exit *x)
 {
-	uint64_t count = v->gpr[REG_RCX];
+	uint64_t count = v->guest.gpr[REG_RCX];
 	struct gmem_fault f;
 
 	if (count > VM_IO_BYTES)
 		return answer(v, (uint64_t)-E_INVAL);
-	if (gmem_read(v, v->gpr[REG_RBX], v->data, count, &f) < 0)
+	if (gmem_read(v, v->guest.gpr[REG_RBX], v->data, count, &f) < 0)
 		return answer(v, (uint64_t)-E_FAULT);
 	v->run->exit = VM_EXIT_CONSOLE;
 	v->run->console.count = (uint32_t)count;
@@ -42,8 +42,8 @@ static enum hv_action
 counters(struct vcpu *v, struct hv_exit *x)
 {
 	(void)x;
-	v->gpr[REG_RBX] = v->vmreads;
-	v->gpr[REG_RCX] = v->vmwrites;
+	v->guest.gpr[REG_RBX] = v->acct.vmreads;
+	v->guest.gpr[REG_RCX] = v->acct.vmwrites;
 	return answer(v, v->acct.total);
 }
 
@@ -65,7 +65,7 @@ static const exit_handler_t calls[] = {
 enum hv_action
 exit_hypercall(struct vcpu *v, struct hv_exit *x)
 {
-	uint64_t number = v->gpr[REG_RAX];
+	uint64_t number = v->guest.gpr[REG_RAX];
 
 	if (number < ARRAY_SIZE(calls) && calls[number])
 		return calls[number](v, x);

@@ -10,9 +10,10 @@ inject_event(struct vcpu *v, struct hv_event ev)
 {
 	/* An interrupt that was being delivered has been taken from the PIC: it must not get lost.
 	 */
-	if ((v->event.info & HV_EVENT_VALID) && (v->event.info & HV_EVENT_TYPE) == HV_EVENT_INTR)
-		v->held_irq = HV_EVENT_VALID | (v->event.info & 0xff);
-	v->event = ev;
+	if ((v->pending.event.info & HV_EVENT_VALID) &&
+	    (v->pending.event.info & HV_EVENT_TYPE) == HV_EVENT_INTR)
+		v->pending.held_irq = HV_EVENT_VALID | (v->pending.event.info & 0xff);
+	v->pending.event = ev;
 	v->attention = true;
 }
 
@@ -45,12 +46,13 @@ inject_pending(struct vcpu *v)
 {
 	bool window = false;
 
-	if (v->held_irq && !v->event.info && hv->irq_ready(v)) {
-		v->event = (struct hv_event){.info = HV_EVENT_INTR | v->held_irq};
-		v->held_irq = 0;
+	if (v->pending.held_irq && !v->pending.event.info && hv->irq_ready(v)) {
+		v->pending.event = (struct hv_event){.info = HV_EVENT_INTR | v->pending.held_irq};
+		v->pending.held_irq = 0;
 	}
-	if (v->irq_wanted || v->held_irq) {
-		if (v->irq_wanted && !v->held_irq && !v->event.info && hv->irq_ready(v))
+	if (v->irq_wanted || v->pending.held_irq) {
+		if (v->irq_wanted && !v->pending.held_irq && !v->pending.event.info &&
+		    hv->irq_ready(v))
 			return true;
 		window = true;
 	}
@@ -59,15 +61,15 @@ inject_pending(struct vcpu *v)
 		v->attention = true;
 		timer_soon();
 	}
-	if (window != v->window_open) {
+	if (window != v->pending.window_open) {
 		hv->irq_window(v, window);
-		v->window_open = window;
+		v->pending.window_open = window;
 	}
-	if (v->event.info) {
-		v->halted = false;
-		v->dead_halt = false;
+	if (v->pending.event.info) {
+		v->pending.halted = false;
+		v->pending.dead_halt = false;
 		hv->inject(v);
-		v->event.info = 0;
+		v->pending.event.info = 0;
 	}
 	return false;
 }

@@ -46,10 +46,10 @@ io_to_monitor(struct vcpu *v, const struct hv_exit *x, uint32_t count)
 static inline void
 expect_in(struct vcpu *v, const struct hv_exit *x, uint32_t count)
 {
-	v->in.pending = PENDING_IN;
-	v->in.string = x->io.string;
-	v->in.size = x->io.size;
-	v->in.count = count;
+	v->pending.answer = PENDING_IN;
+	v->pending.in.string = x->io.string;
+	v->pending.in.size = x->io.size;
+	v->pending.in.count = count;
 }
 
 enum hv_action
@@ -116,8 +116,8 @@ string_start(struct vcpu *v, const struct hv_exit *x, struct string_op *op)
 	uint64_t rflags = hv->get_rflags(v);
 	struct vm_segment seg;
 
-	op->left = x->io.rep ? low(v->gpr[REG_RCX], x->io.addr_size) : 1;
-	op->offset = low(v->gpr[index], x->io.addr_size);
+	op->left = x->io.rep ? low(v->guest.gpr[REG_RCX], x->io.addr_size) : 1;
+	op->offset = low(v->guest.gpr[index], x->io.addr_size);
 	op->down = rflags & RFLAGS_DF;
 	op->steps = rflags & RFLAGS_TF;
 	hv->get_segment(v, seg_reg, &seg);
@@ -181,7 +181,7 @@ string_probe(struct vcpu *v, const struct hv_exit *x, const struct string_op *op
 			*f = (struct gmem_fault){.kind = GMEM_NO_RAM, .gva = gvas[i], .gpa = gpa};
 			return -E_FAULT;
 		}
-		*(i ? &v->in.last_gpa : &v->in.gpa) = gpa;
+		*(i ? &v->pending.in.last_gpa : &v->pending.in.gpa) = gpa;
 	}
 	return 0;
 }
@@ -192,9 +192,10 @@ string_advance(struct vcpu *v, const struct hv_exit *x, const struct string_op *
 	enum vm_reg index = x->io.in ? REG_RDI : REG_RSI;
 	uint64_t next = item_gva(op->offset, op->down, x->io.size, op->count);
 
-	v->gpr[index] = merge(v->gpr[index], next, x->io.addr_size);
+	v->guest.gpr[index] = merge(v->guest.gpr[index], next, x->io.addr_size);
 	if (x->io.rep)
-		v->gpr[REG_RCX] = merge(v->gpr[REG_RCX], op->left - op->count, x->io.addr_size);
+		v->guest.gpr[REG_RCX] =
+		        merge(v->guest.gpr[REG_RCX], op->left - op->count, x->io.addr_size);
 }
 
 /* Apart, so that the short way needs no stack. */
@@ -205,7 +206,7 @@ io_string(struct vcpu *v, struct hv_exit *x)
 	struct string_op op;
 	int err;
 
-	if (x->io.rep && low(v->gpr[REG_RCX], x->io.addr_size) == 0)
+	if (x->io.rep && low(v->guest.gpr[REG_RCX], x->io.addr_size) == 0)
 		return HV_SKIP;
 	if (!string_start(v, x, &op)) {
 		inject_exception_error(v, !x->io.in && x->io.seg == SEG_SS ? X86_SS : X86_GP, 0);
@@ -217,7 +218,7 @@ io_string(struct vcpu *v, struct hv_exit *x)
 	string_advance(v, x, &op);
 	if (x->io.in)
 		expect_in(v, x, op.count);
-	v->in.down = op.down;
+	v->pending.in.down = op.down;
 	/* Between chunks RIP stays, but a trap and the interrupt shadow are as after the last. */
 	if (op.left != op.count)
 		x->len = 0;
@@ -234,7 +235,7 @@ exit_io(struct vcpu *v, struct hv_exit *x)
 	if (x->io.in)
 		expect_in(v, x, 1);
 	else
-		memcpy(v->data, &v->gpr[REG_RAX], 4);
+		memcpy(v->data, &v->guest.gpr[REG_RAX], 4);
 	hv->skip(v, x);
 	return io_to_monitor(v, x, 1);
 }
@@ -243,14 +244,16 @@ exit_io(struct vcpu *v, struct hv_exit *x)
 static SLOW_PATH void
 complete_string(struct vcpu *v)
 {
-	uint64_t size = v->in.size, bytes = v->in.count * size;
+	uint64_t size = v->pending.in.size, bytes = v->pending.in.count * size;
 
-	if (!v->in.down || v->in.count == 1) {
-		gphys_write_across(v->vm, v->in.gpa, v->in.last_gpa, v->data, bytes);
+	if (!v->pending.in.down || v->pending.in.count == 1) {
+		gphys_write_across(v->vm, v->pending.in.gpa, v->pending.in.last_gpa, v->data,
+		                   bytes);
 		return;
 	}
-	for (uint32_t i = 0; i < v->in.count; i++)
-		gphys_write(v->vm, v->in.gpa + bytes - (i + 1) * size, v->data + i * size, size);
+	for (uint32_t i = 0; i < v->pending.in.count; i++)
+		gphys_write(v->vm, v->pending.in.gpa + bytes - (i + 1) * size, v->data + i * size,
+		            size);
 }
 
 /* Apart, so that the way to mmio_complete() needs no stack. */
@@ -259,20 +262,20 @@ complete_in(struct vcpu *v)
 {
 	uint64_t value = 0;
 
-	if (v->in.string) {
+	if (v->pending.in.string) {
 		complete_string(v);
 		return;
 	}
-	memcpy(&value, v->data, v->in.size);
-	v->gpr[REG_RAX] = merge(v->gpr[REG_RAX], value, v->in.size);
+	memcpy(&value, v->data, v->pending.in.size);
+	v->guest.gpr[REG_RAX] = merge(v->guest.gpr[REG_RAX], value, v->pending.in.size);
 }
 
 void
 io_complete(struct vcpu *v)
 {
-	uint8_t pending = v->in.pending;
+	uint8_t pending = v->pending.answer;
 
-	v->in.pending = PENDING_NONE;
+	v->pending.answer = PENDING_NONE;
 	if (pending == PENDING_MMIO)
 		mmio_complete(v);
 	else

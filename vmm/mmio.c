@@ -34,9 +34,9 @@ ask(struct vcpu *v, const struct hv_insn *i, uint64_t gpa, bool write, uint64_t 
 	run->mmio.value = value;
 	run->mmio.size = i->mem.width;
 	run->mmio.write = write;
-	v->in.pending = PENDING_MMIO;
-	v->mmio.insn = i;
-	v->mmio.writing = write;
+	v->pending.answer = PENDING_MMIO;
+	v->pending.mmio.insn = i;
+	v->pending.mmio.writing = write;
 }
 
 static void
@@ -113,21 +113,22 @@ movs(struct vcpu *v, const struct hv_exit *x, const struct hv_insn *i, const str
 		return HV_RESUME;
 	if (gmem_translate(v, from, VM_ACCESS_READ, &from_gpa, &f) < 0)
 		return io_fault(v, &f, VM_ACCESS_READ);
-	if (gmem_translate(v, to, VM_ACCESS_WRITE, &v->mmio.to_gpa, &f) < 0 ||
-	    gmem_translate(v, to + width - 1, VM_ACCESS_WRITE, &v->mmio.last_gpa, &f) < 0)
+	if (gmem_translate(v, to, VM_ACCESS_WRITE, &v->pending.mmio.to_gpa, &f) < 0 ||
+	    gmem_translate(v, to + width - 1, VM_ACCESS_WRITE, &v->pending.mmio.last_gpa, &f) < 0)
 		return io_fault(v, &f, VM_ACCESS_WRITE);
 	if (!is_ram(v, from_gpa)) {
-		if (crosses(from, width) || (crosses(to, width) && !(is_ram(v, v->mmio.to_gpa) &&
-		                                                     is_ram(v, v->mmio.last_gpa))))
+		if (crosses(from, width) ||
+		    (crosses(to, width) &&
+		     !(is_ram(v, v->pending.mmio.to_gpa) && is_ram(v, v->pending.mmio.last_gpa))))
 			return refuse(v, x, VM_MEM_CROSSES);
 		ask(v, i, from_gpa, false, 0);
 		return HV_USER;
 	}
-	if (is_ram(v, v->mmio.to_gpa) || crosses(to, width))
+	if (is_ram(v, v->pending.mmio.to_gpa) || crosses(to, width))
 		return refuse(v, x, VM_MEM_CROSSES);
 	if (gmem_read(v, from, &value, width, &f) < 0)
 		return io_fault(v, &f, VM_ACCESS_READ);
-	ask(v, i, v->mmio.to_gpa, true, value);
+	ask(v, i, v->pending.mmio.to_gpa, true, value);
 	return HV_USER;
 }
 
@@ -142,10 +143,10 @@ one_operand(struct vcpu *v, const struct hv_exit *x, const struct hv_insn *i,
 	if ((gva ^ x->mem.gpa) % PAGE_SIZE || crosses(gva, i->mem.width))
 		return refuse(v, x, VM_MEM_CROSSES);
 	if (read) {
-		v->mmio.to_gpa = x->mem.gpa;
+		v->pending.mmio.to_gpa = x->mem.gpa;
 		ask(v, i, x->mem.gpa, false, 0);
 	} else {
-		ask(v, i, x->mem.gpa, true, insn_source(&i->mem, v->gpr));
+		ask(v, i, x->mem.gpa, true, insn_source(&i->mem, v->guest.gpr));
 	}
 	return HV_USER;
 }
@@ -175,7 +176,7 @@ mmio_access(struct vcpu *v, struct hv_exit *x)
 static SLOW_PATH void
 step(struct vcpu *v, const struct hv_insn *i, struct hv_exit *x)
 {
-	if (!insn_step(&i->insn, &i->mem, v->gpr, hv->get_rflags(v)))
+	if (!insn_step(&i->insn, &i->mem, v->guest.gpr, hv->get_rflags(v)))
 		x->len = 0;
 }
 
@@ -199,20 +200,21 @@ finish_read(struct vcpu *v, const struct hv_insn *i)
 
 	if (i->mem.width < 8)
 		value &= BIT(8 * i->mem.width) - 1;
-	value = insn_execute(&i->mem, value, v->gpr, &rflags);
+	value = insn_execute(&i->mem, value, v->guest.gpr, &rflags);
 	if (rflags != before)
 		hv->set_rflags(v, rflags);
 	if (i->mem.to_reg && i->mem.reg == REG_RSP)
-		hv->set_rsp(v, v->gpr[REG_RSP]);
+		hv->set_rsp(v, v->guest.gpr[REG_RSP]);
 	if (!(i->mem.access & VM_ACCESS_WRITE)) {
 		retire(v, i);
-	} else if (is_ram(v, v->mmio.to_gpa)) {
+	} else if (is_ram(v, v->pending.mmio.to_gpa)) {
 		/* Where movs() found it, whatever other vCPUs have done to the page tables. */
-		gphys_write_across(v->vm, v->mmio.to_gpa, v->mmio.last_gpa, &value, i->mem.width);
+		gphys_write_across(v->vm, v->pending.mmio.to_gpa, v->pending.mmio.last_gpa, &value,
+		                   i->mem.width);
 		retire(v, i);
 	} else {
-		ask(v, i, v->mmio.to_gpa, true, value);
-		v->mmio.again = true;
+		ask(v, i, v->pending.mmio.to_gpa, true, value);
+		v->pending.mmio.again = true;
 		v->attention = true;
 	}
 }
@@ -220,9 +222,9 @@ finish_read(struct vcpu *v, const struct hv_insn *i)
 void
 mmio_complete(struct vcpu *v)
 {
-	const struct hv_insn *i = v->mmio.insn;
+	const struct hv_insn *i = v->pending.mmio.insn;
 
-	if (!v->mmio.writing)
+	if (!v->pending.mmio.writing)
 		finish_read(v, i);
 	else
 		retire(v, i);

@@ -82,7 +82,7 @@ static int
 read_tsc(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
 	(void)msr;
-	*value = rdtsc() + (uint64_t)v->tsc_offset;
+	*value = rdtsc() + (uint64_t)v->guest.tsc_offset;
 	return 0;
 }
 
@@ -90,8 +90,8 @@ static int
 write_tsc(struct vcpu *v, uint32_t msr, uint64_t value)
 {
 	(void)msr;
-	v->tsc_offset = (int64_t)(value - rdtsc());
-	hv->set_tsc_offset(v, v->tsc_offset);
+	v->guest.tsc_offset = (int64_t)(value - rdtsc());
+	hv->set_tsc_offset(v, v->guest.tsc_offset);
 	return 0;
 }
 
@@ -114,7 +114,7 @@ static int
 read_apic_base(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
 	(void)msr;
-	*value = v->apic_base;
+	*value = v->guest.apic_base;
 	return 0;
 }
 
@@ -122,14 +122,14 @@ static int
 write_apic_base(struct vcpu *v, uint32_t msr, uint64_t value)
 {
 	(void)msr;
-	return value == v->apic_base ? 0 : -E_INVAL;
+	return value == v->guest.apic_base ? 0 : -E_INVAL;
 }
 
 static int
 read_misc_enable(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
 	(void)msr;
-	*value = v->misc_enable;
+	*value = v->guest.misc_enable;
 	return 0;
 }
 
@@ -137,7 +137,7 @@ static int
 write_misc_enable(struct vcpu *v, uint32_t msr, uint64_t value)
 {
 	(void)msr;
-	v->misc_enable = value;
+	v->guest.misc_enable = value;
 	return 0;
 }
 
@@ -188,21 +188,21 @@ exit_rdmsr(struct vcpu *v, struct hv_exit *x)
 {
 	uint64_t value;
 
-	x->number = (uint32_t)v->gpr[REG_RCX];
+	x->number = (uint32_t)v->guest.gpr[REG_RCX];
 	acct_key(&v->acct, HV_EXIT_RDMSR, x->number);
 	if (msr_read(v, x->number, &value) < 0)
 		return exit_inject_gp(v, x);
-	v->gpr[REG_RAX] = (uint32_t)value;
-	v->gpr[REG_RDX] = value >> 32;
+	v->guest.gpr[REG_RAX] = (uint32_t)value;
+	v->guest.gpr[REG_RDX] = value >> 32;
 	return HV_SKIP;
 }
 
 enum hv_action
 exit_wrmsr(struct vcpu *v, struct hv_exit *x)
 {
-	uint64_t value = v->gpr[REG_RDX] << 32 | (uint32_t)v->gpr[REG_RAX];
+	uint64_t value = v->guest.gpr[REG_RDX] << 32 | (uint32_t)v->guest.gpr[REG_RAX];
 
-	x->number = (uint32_t)v->gpr[REG_RCX];
+	x->number = (uint32_t)v->guest.gpr[REG_RCX];
 	acct_key(&v->acct, HV_EXIT_WRMSR, x->number);
 	if (msr_write(v, x->number, value) < 0)
 		return exit_inject_gp(v, x);

@@ -64,7 +64,7 @@ struct hv_ops {
 	void (*skip)(struct vcpu *v, const struct hv_exit *x);
 	void (*get_regs)(struct vcpu *v, struct vm_regs *r);
 	int (*set_regs)(struct vcpu *v, const struct vm_regs *r);
-	/* Mode and page tables of the code at RIP; and RSP goes to v->gpr[]. */
+	/* Mode and page tables of the code at RIP; and RSP goes to v->guest.gpr[]. */
 	struct hv_code (*get_code)(struct vcpu *v);
 	/* Is the access of this HV_EXIT_EPT_VIOLATION the instruction's at RIP?  If not, why. */
 	bool (*mem_by_insn)(struct vcpu *v, const struct hv_exit *x, enum vm_mem_why *why);
@@ -93,9 +93,9 @@ struct hv_ops {
 	void (*shield)(struct vcpu *v); /* puts the instruction at RIP into STI's shadow */
 	/* Is the guest in an interrupt shadow that an entry may drop?  NULL: entries keep it. */
 	bool (*shadow_at_risk)(struct vcpu *v);
-	void (*inject)(struct vcpu *v); /* v->event, at the next entry */
+	void (*inject)(struct vcpu *v); /* v->pending.event, at the next entry */
 	/* All translations of this VM, on this CPU, at the next entry at the latest: clears
-	 * v->stale where the hardware is told. */
+	 * v->tlb.stale where the hardware is told. */
 	void (*flush)(struct vcpu *v);
 	/* Reserved bits that the processor itself may set in PAE's top entries, with nested paging.
 	 */

@@ -27,7 +27,7 @@ vcpu_in_64bit(struct vcpu *v)
 void
 vcpu_set_gpr(struct vcpu *v, unsigned int reg, uint64_t value)
 {
-	v->gpr[reg] = value;
+	v->guest.gpr[reg] = value;
 	if (reg == REG_RSP)
 		hv->set_rsp(v, value);
 }

@@ -20,11 +20,12 @@ vcpu_rip_after(struct vcpu *v, uint64_t rip, uint32_t len)
 uint64_t vcpu_cs_base(struct vcpu *v);
 /* Segments' bases that insn's addresses may need, by enum vm_seg. */
 void vcpu_bases(struct vcpu *v, const struct insn *insn, uint64_t *base);
-/* Registers for the addresses of the last exit's instruction.  v->gpr[REG_RSP] must be right. */
+/* Registers for the addresses of the last exit's instruction.  v->guest.gpr[REG_RSP] must be right.
+ */
 static inline void
 vcpu_insn_regs(struct vcpu *v, const struct insn *insn, struct insn_regs *regs)
 {
-	regs->gpr = v->gpr;
+	regs->gpr = v->guest.gpr;
 	regs->rip = v->acct.exit->rip;
 	if (insn->mode != INSN_64 || insn->segment != SEG_COUNT)
 		vcpu_bases(v, insn, regs->base);

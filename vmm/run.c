@@ -30,7 +30,6 @@ switch_in(struct vcpu *v)
 	vtlb_load(v);
 	vtlb_check(v);
 	state_load(v);
-	v->state_loaded = true;
 	cpu->vcpu = v;
 	if (switchlog_left)
 		v->attention = true; /* for the last step */
@@ -48,7 +47,7 @@ vcpu_current(struct vcpu *v)
 static inline void
 vcpu_leave(struct vcpu *v, enum vm_time next)
 {
-	v->cr2 = read_cr2();
+	v->guest.cr2 = read_cr2();
 	if (hv->exit_widens_gdt)
 		lgdt(&this_cpu()->gdtr);
 	acct_leave(&v->acct, next, rdtsc());
@@ -63,11 +62,10 @@ hv_switch_out(void)
 	if (!v)
 		return;
 	state_save(v);
-	v->state_loaded = false;
 	switchlog_step(SWITCH_SAVED);
 	hv->put(v);
 	switchlog_step(SWITCH_PUT);
-	v->flushed = TLB_UNKNOWN;
+	v->tlb.flushed = TLB_UNKNOWN;
 	cpu->vcpu = NULL;
 	/* Last: another CPU may load it from now on. */
 	__atomic_store_n(&v->loaded_cpu, -1, __ATOMIC_RELEASE);
@@ -85,7 +83,7 @@ vcpu_unload(struct vcpu *v)
 	assert(__atomic_load_n(&v->loaded_cpu, __ATOMIC_ACQUIRE) < 0);
 	/* Where it goes, host interrupts may wait for a window: those of guests that go from CPU to
 	 * CPU in step could all be elsewhere. */
-	v->window_at = 0;
+	v->let_in_at = 0;
 }
 
 /* Was this CPU called back?  It waits until whoever did that is done.  Shall the Env leave it? */
@@ -108,8 +106,8 @@ vcpu_prepare(struct vcpu *v)
 		v->attention = true;
 		return HV_YIELD;
 	}
-	if (v->mmio.again) {
-		v->mmio.again = false;
+	if (v->pending.mmio.again) {
+		v->pending.mmio.again = false;
 		v->attention = true; /* nothing else has been looked at */
 		return HV_USER;
 	}
@@ -125,19 +123,19 @@ vcpu_prepare(struct vcpu *v)
 		v->run->irq_ready = 1;
 		return HV_USER;
 	}
-	if (v->halted) {
+	if (v->pending.halted) {
 		v->attention = true;
-		return v->dead_halt ? halt_dead(v) : HV_YIELD;
+		return v->pending.dead_halt ? halt_dead(v) : HV_YIELD;
 	}
 	/* Takes the lock, and while it waits for that the nested page table may change. */
 	switchlog_step(SWITCH_ENTRY);
-	if (v->flushed != v->vm->tlb_gen)
+	if (v->tlb.flushed != v->vm->tlb_gen)
 		vtlb_flush(v);
 	vtlb_check(v);
 	/* An exit may come before the window does, and may open it: STI; CPUID. */
-	if (v->window_open)
+	if (v->pending.window_open)
 		v->attention = true;
-	return v->debug.state ? debug_prepare(v) : HV_RESUME;
+	return v->breaking.state ? debug_prepare(v) : HV_RESUME;
 }
 
 /*
@@ -151,7 +149,7 @@ let_interrupts_in(struct vcpu *v)
 	enum { WINDOWS_PER_SECOND = 100 };
 
 	trap_window();
-	v->window_at = rdtsc() + tsc_hz / WINDOWS_PER_SECOND;
+	v->let_in_at = rdtsc() + tsc_hz / WINDOWS_PER_SECOND;
 	return this_cpu()->resched ? HV_YIELD : HV_RESUME;
 }
 
@@ -170,7 +168,7 @@ vcpu_enter(struct vcpu *v, const struct hv_ops *ops)
 	enum hv_action action;
 	struct hv_exit *x;
 
-	if (v->loaded_cpu != (int)this_cpu()->index || v->flushed != v->vm->tlb_gen)
+	if (v->loaded_cpu != (int)this_cpu()->index || v->tlb.flushed != v->vm->tlb_gen)
 		vtlb_stale(v);
 	acct_enter(&v->acct, rdtsc());
 	if (ops->enter(v) < 0)
@@ -185,7 +183,7 @@ vcpu_enter(struct vcpu *v, const struct hv_ops *ops)
 		ops->skip(v, x);
 	else if (action != HV_RESUME)
 		return action == HV_WINDOW ? let_interrupts_in(v) : action;
-	return x->tsc < v->window_at ? HV_RESUME : let_interrupts_in(v);
+	return x->tsc < v->let_in_at ? HV_RESUME : let_interrupts_in(v);
 }
 
 /* The CPU goes to somebody else; the vCPU stays runnable, or sleeps in HLT. */
@@ -196,7 +194,7 @@ vcpu_yield(struct env *e)
 
 	vcpu_leave(v, VM_TIME_WAITING);
 	spin_lock(&kernel_lock);
-	if (v->halted && !v->kick) {
+	if (v->pending.halted && !v->kick) {
 		acct_switch(&v->acct, VM_TIME_HALTED, rdtsc());
 		sched_block(e, WAIT_HALT, 0);
 	}
@@ -211,7 +209,7 @@ vcpu_return(struct env *e, enum hv_action action)
 
 	vcpu_leave(v, VM_TIME_MONITOR);
 	if (action == HV_STOP) {
-		v->stopped = true;
+		v->pending.stopped = true;
 		v->run->exit = VM_EXIT_STOP;
 	}
 	e->guest = false;
@@ -226,8 +224,8 @@ vcpu_loop(struct env *e)
 	enum hv_action action;
 
 	vcpu_current(v);
-	write_cr2(v->cr2);
-	if (v->in.pending)
+	write_cr2(v->guest.cr2);
+	if (v->pending.answer)
 		io_complete(v);
 	do {
 		action = v->attention ? vcpu_prepare(v) : HV_RESUME;

@@ -19,21 +19,21 @@ enum { FXSAVE_FCW = 0, FXSAVE_MXCSR = 24, FCW_RESET = 0x37f, MXCSR_RESET = 0x1f8
 
 struct state_msr {
 	uint32_t msr;
-	uint32_t offset; /* in struct vcpu */
+	uint32_t offset; /* in struct vcpu_guest */
 };
 
 static const struct state_msr state_msrs[] = {
-        {MSR_STAR, __builtin_offsetof(struct vcpu, star)},
-        {MSR_LSTAR, __builtin_offsetof(struct vcpu, lstar)},
-        {MSR_CSTAR, __builtin_offsetof(struct vcpu, cstar)},
-        {MSR_FMASK, __builtin_offsetof(struct vcpu, fmask)},
-        {MSR_KERNEL_GS_BASE, __builtin_offsetof(struct vcpu, kernel_gs_base)},
+        {MSR_STAR, __builtin_offsetof(struct vcpu_guest, star)},
+        {MSR_LSTAR, __builtin_offsetof(struct vcpu_guest, lstar)},
+        {MSR_CSTAR, __builtin_offsetof(struct vcpu_guest, cstar)},
+        {MSR_FMASK, __builtin_offsetof(struct vcpu_guest, fmask)},
+        {MSR_KERNEL_GS_BASE, __builtin_offsetof(struct vcpu_guest, kernel_gs_base)},
 };
 
 static uint64_t *
 state_msr(struct vcpu *v, unsigned int i)
 {
-	return (uint64_t *)((char *)v + state_msrs[i].offset);
+	return (uint64_t *)((char *)&v->guest + state_msrs[i].offset);
 }
 
 /* Bytes that XSAVE or FXSAVE writes (SDM vol. 1, "Extended Region of an XSAVE Area"). */
@@ -71,12 +71,8 @@ state_reset(struct vcpu *v)
 	memset(area, 0, area_size());
 	*(uint16_t *)(area + FXSAVE_FCW) = FCW_RESET;
 	*(uint32_t *)(area + FXSAVE_MXCSR) = MXCSR_RESET;
-	v->xcr0 = XCR0_X87;
-	for (unsigned int i = 0; i < ARRAY_SIZE(state_msrs); i++)
-		*state_msr(v, i) = 0;
 }
 
-/* Of what is in memory: both are off their CPUs. */
 void
 state_copy(struct vcpu *to, const struct vcpu *from)
 {
@@ -100,10 +96,10 @@ fpu_close(void)
 void
 state_load_dr(const struct vcpu *v)
 {
-	write_dr0(v->dr[0]);
-	write_dr1(v->dr[1]);
-	write_dr2(v->dr[2]);
-	write_dr3(v->dr[3]);
+	write_dr0(v->guest.dr[0]);
+	write_dr1(v->guest.dr[1]);
+	write_dr2(v->guest.dr[2]);
+	write_dr3(v->guest.dr[3]);
 }
 
 void
@@ -117,7 +113,7 @@ state_load(struct vcpu *v)
 		__asm__ volatile("xrstor64 %0"
 		                 :
 		                 : "m"(*(char(*)[PAGE_SIZE])v->fpu), "a"(~0u), "d"(~0u));
-		xsetbv(0, v->xcr0);
+		xsetbv(0, v->guest.xcr0);
 	} else {
 		__asm__ volatile("fxrstor64 %0" : : "m"(*(char(*)[PAGE_SIZE])v->fpu));
 	}

@@ -10,9 +10,10 @@
 #include "lib/assert.h"
 #include "lib/string.h"
 #include "vmm/fetch.h"
+#include "vmm/gmem.h"
 #include "vmm/shadow/shadow.h"
 
-/* Virtual CPUs: made, kicked and scheduled, and freed. */
+/* Virtual CPUs: made, reset, kicked and scheduled, and freed. */
 
 _Static_assert(sizeof(struct vcpu) <= PAGE_SIZE, "a vCPU has one page");
 
@@ -57,14 +58,97 @@ run_free(struct vcpu *v)
 }
 
 /*
+ * A processor's RESET (SDM vol. 3, "Processor State After Reset").  A vCPU's life begins with it,
+ * too.  For INIT the monitor only sets registers: the FPU, XCR0, the TSC and MSRs stay.
+ */
+
+enum { MISC_ENABLE_FAST_STRINGS = 1 << 0 };
+
+static const struct vm_regs reset_regs = {
+        .gpr[REG_RDX] = 0x600,
+        .rip = 0xfff0,
+        .rflags = RFLAGS_FIXED,
+        .cr0 = CR0_ET | CR0_NW | CR0_CD,
+        .dr6 = DR6_FIXED,
+        .dr7 = DR7_FIXED,
+        .gdtr_limit = 0xffff,
+        .idtr_limit = 0xffff,
+        .seg =
+                {
+                        [SEG_ES] = {.limit = 0xffff, .ar = 0x93},
+                        [SEG_CS] = {.sel = 0xf000, .base = 0xffff0000, .limit = 0xffff, .ar = 0x9b},
+                        [SEG_SS] = {.limit = 0xffff, .ar = 0x93},
+                        [SEG_DS] = {.limit = 0xffff, .ar = 0x93},
+                        [SEG_FS] = {.limit = 0xffff, .ar = 0x93},
+                        [SEG_GS] = {.limit = 0xffff, .ar = 0x93},
+                        [SEG_LDTR] = {.limit = 0xffff, .ar = 0x82},
+                        [SEG_TR] = {.limit = 0xffff, .ar = 0x8b},
+                },
+};
+
+/*
  * A VM with one vCPU has its APIC disabled, and CPUID does not show it.  One with several has them
  * enabled, for good, where the monitor's device model is: lib/vdev/lapic.h.
  */
+static uint64_t
+reset_apic_base(const struct vcpu *v)
+{
+	uint64_t base = v->index ? 0 : APIC_BASE_BSP;
+
+	return v->vm->vcpu_count > 1 ? base | APIC_BASE_ENABLE | APIC_BASE_GPA : base;
+}
+
+void
+vcpu_take_regs(struct vcpu *v, const struct vm_regs *regs)
+{
+	memcpy(v->guest.gpr, regs->gpr, sizeof(v->guest.gpr));
+	v->guest.cr2 = regs->cr2;
+	v->guest.cr8 = regs->cr8;
+	v->guest.dr6 = (regs->dr6 & DR6_WRITABLE) | DR6_FIXED;
+	memcpy(v->guest.dr, regs->dr, sizeof(v->guest.dr));
+	state_load_dr(v);
+	/* The window is the control block's, which goes on. */
+	v->pending = (struct vcpu_pending){.window_open = v->pending.window_open};
+	gmem_forget_code(v);
+	/* The monitor may have made page tables anew as well, which no fault has told of. */
+	if (v->shadow)
+		shadow_unwatch(v->shadow, 0, UINT64_MAX);
+}
+
+int
+vcpu_reset(struct vcpu *v)
+{
+	/* These count what exits cost, and a reset is none. */
+	const uint64_t vmreads = v->acct.vmreads, vmwrites = v->acct.vmwrites;
+	int err;
+
+	vcpu_unload(v);
+	state_reset(v);
+	v->guest = (struct vcpu_guest){
+	        .xcr0 = XCR0_X87,
+	        .apic_base = reset_apic_base(v),
+	        .misc_enable = MISC_ENABLE_FAST_STRINGS,
+	};
+	vcpu_current(v);
+	hv->reset(v);
+	if (v->shadow)
+		shadow_reset(v);
+	v->guest.tsc_offset = v->index ? v->vm->vcpus[0]->guest.tsc_offset : -(int64_t)rdtsc();
+	hv->set_tsc_offset(v, v->guest.tsc_offset);
+	vcpu_take_regs(v, &reset_regs);
+	err = hv->set_regs(v, &reset_regs);
+	v->pending.stopped = !hv_caps.nested; /* as long as it is in real mode */
+	v->acct.vmreads = vmreads;
+	v->acct.vmwrites = vmwrites;
+	return err;
+}
+
+/* A second vCPU makes the APICs of all vCPUs visible. */
 static void
 show_apics(struct vm *vm)
 {
-	for (unsigned int i = 0; i < VM_VCPUS_MAX && vm->vcpus[i]; i++)
-		vm->vcpus[i]->apic_base |= APIC_BASE_ENABLE | APIC_BASE_GPA;
+	for (unsigned int i = 0; i < vm->vcpu_count; i++)
+		vm->vcpus[i]->guest.apic_base = reset_apic_base(vm->vcpus[i]);
 }
 
 static int
@@ -109,11 +193,10 @@ vcpu_new(struct vm *vm, struct env *e, uint64_t run_va)
 	v->env = e;
 	v->index = vm->vcpu_count;
 	v->loaded_cpu = -1;
-	v->flushed = TLB_UNKNOWN;
-	v->serial = ++last_serial;
+	v->tlb.flushed = TLB_UNKNOWN;
+	v->tlb.serial = ++last_serial;
 	fetch_init(v);
 	v->attention = true;
-	v->apic_base = v->index ? 0 : APIC_BASE_BSP;
 	if ((err = run_init(v, e->as, run_va)) < 0) {
 		vcpu_release(v);
 		return err;
@@ -127,13 +210,13 @@ vcpu_new(struct vm *vm, struct env *e, uint64_t run_va)
 		vcpu_release(v);
 		return err;
 	}
-	v->vmreads = v->vmwrites = 0; /* from here on they are of exits */
+	v->acct.vmreads = v->acct.vmwrites = 0; /* from here on they are of exits */
 	e->vcpu = v;
 	vm->vcpus[v->index] = v;
+	/* Exits of the other vCPUs look at all of them. */
+	__atomic_store_n(&vm->vcpu_count, v->index + 1, __ATOMIC_RELEASE);
 	if (v->index)
 		show_apics(vm);
-	/* The others' exits look at all of them. */
-	__atomic_store_n(&vm->vcpu_count, v->index + 1, __ATOMIC_RELEASE);
 	return (int)v->index;
 }
 

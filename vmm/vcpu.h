@@ -46,79 +46,99 @@ struct __attribute__((aligned(128))) hv_insn { /* for a shift to find it by its 
 };
 enum { HV_INSNS = 8 };
 
-/* What a vCPU waits for from the monitor. */
-enum { PENDING_NONE, PENDING_IN, PENDING_MMIO };
+/*
+ * Guest state that neither VMX nor SVM switches at an entry.  Clone and reset assign all of it at
+ * once, so that no member can be forgotten.
+ */
+struct vcpu_guest {
+	/* First, for assembly: GPRs in hardware order.  The control block holds RSP. */
+	uint64_t gpr[REG_COUNT];
+	uint64_t cr2, cr8, xcr0;
+	uint64_t dr[4], dr6;
+	uint64_t star, lstar, cstar, fmask, kernel_gs_base;
+	uint64_t apic_base, misc_enable;
+	int64_t tsc_offset; /* guest TSC = host TSC + tsc_offset */
+};
+
+/* What the guest waits for, and what waits for the guest.  A clone takes all of it along. */
+struct vcpu_pending {
+	struct hv_event event; /* the next entry delivers it; info 0: none */
+	uint32_t held_irq;     /* HV_EVENT_VALID | vector: taken from the PIC, not yet delivered */
+	bool window_open;      /* the back end's interrupt window is on */
+	bool halted;
+	bool dead_halt; /* halted with interrupts off: only another vCPU's INIT ends it */
+	bool stopped;   /* the vCPU must not be entered any more */
+	/* Which answer of the monitor must go to the guest before the next entry. */
+	enum { PENDING_NONE, PENDING_IN, PENDING_MMIO } answer;
+	/* PENDING_IN: the IN or INS that waits (io.c). */
+	struct {
+		uint32_t count; /* items */
+		uint8_t size;   /* bytes of an item */
+		bool string;
+		bool down;              /* RFLAGS.DF */
+		uint64_t gpa, last_gpa; /* of the lowest byte and the highest, maybe in two pages */
+	} in;
+	/* PENDING_MMIO: the access to device memory that waits (mmio.c). */
+	struct {
+		const struct hv_insn *insn; /* in the same vCPU's fetch.insns */
+		uint64_t to_gpa, last_gpa;  /* what the instruction writes: first and last byte */
+		bool writing;               /* the monitor writes; before, it may have read */
+		bool again;                 /* the monitor must write at once */
+	} mmio;
+};
+
+/* What the TLB of a CPU may hold of this vCPU's guest (vtlb.c). */
+struct vcpu_tlb {
+	uint64_t flushed; /* vm->tlb_gen at the last flush on loaded_cpu, or TLB_UNKNOWN */
+	uint64_t serial;  /* a number that no other vCPU ever has */
+	uint64_t moves;   /* how often the vCPU came to another CPU than the one before */
+	uint32_t cpu;     /* the CPU that the vCPU was loaded on last */
+	uint8_t stale;    /* TLB_NESTED, TLB_LINEAR: to be flushed before the next entry */
+};
+
+/* Instructions that were read (fetch.c). */
+struct vcpu_fetch {
+	struct hv_code_page page;
+	struct hv_insn insns[HV_INSNS];
+};
+
+/* A rule of the VM entry that is broken on purpose (explain.c). */
+struct vcpu_breaking {
+	enum { BREAK_NONE, BREAK_CHECK, BREAK_ARMED, BREAK_PLANTED } state;
+	uint32_t fault;  /* which one: index in the back end's table */
+	uint64_t old[2]; /* values of the fields that were changed */
+};
 
 struct vcpu {
-	/* First, for assembly: GPRs in hardware order.  RSP is the back end's. */
-	uint64_t gpr[REG_COUNT];
-	uint64_t host_rsp; /* as the back end last recorded it */
-	void *backend;     /* struct vmx_vcpu or struct svm_vcpu */
+	struct vcpu_guest guest; /* first: entry.S addresses gpr[] from the vCPU */
+	uint64_t host_rsp;       /* as the back end last recorded it */
+	void *backend;           /* struct vmx_vcpu or struct svm_vcpu */
 	struct vm *vm;
-	struct env *env;    /* who drives it */
-	uint64_t run_va;    /* of the run page in the monitor */
-	struct vm_run *run; /* kernel's address of it; its data[] is elsewhere: */
+	struct env *env;    /* drives this vCPU */
+	struct vm_run *run; /* kernel's address of the run page, without data[] */
 	uint8_t *data;      /* kernel's address of run->data[], a frame of its own */
-	uint32_t index;
+	uint64_t run_va;    /* hva of the run page, in the monitor */
+	uint32_t index;     /* in vm->vcpus[] */
 	/* Set by whoever changes what vcpu_prepare() looks at: kick, halted, event, held_irq,
 	 * irq_wanted, the VM's tlb_gen.  Clear in the common case, where an entry needs nothing
 	 * else. */
 	volatile bool attention;
 	volatile bool recalled;
 	volatile bool kick; /* come back to the monitor with VM_EXIT_EVENT */
-	bool halted;
-	bool dead_halt;        /* halted with interrupts off: only other vCPUs go on */
-	bool stopped;          /* never enter again */
-	bool state_loaded;     /* FPU, debug and SYSCALL registers are on loaded_cpu */
-	int loaded_cpu;        /* the CPU whose hardware holds this vCPU's control block; -1 none */
-	uint32_t tlb_cpu;      /* the CPU that it was loaded on last */
-	uint8_t stale;         /* TLB_NESTED, TLB_LINEAR: to be flushed before the next entry */
-	uint64_t tlb_moves;    /* how often that was another than before */
-	uint64_t window_at;    /* TSC at which an exit lets host interrupts in */
-	uint64_t serial;       /* never used twice */
-	uint64_t flushed;      /* vm->tlb_gen as of the last flush on loaded_cpu, or TLB_UNKNOWN */
-	struct hv_event event; /* to deliver at the next entry */
-	uint32_t held_irq;     /* HV_EVENT_VALID | vector: taken from the PIC, waits for a window */
-	bool irq_wanted;       /* the monitor has an interrupt: tell it when it can be taken */
-	bool window_open;      /* the back end's interrupt window is on */
-	/* See vcpu_break(). */
-	struct {
-		enum { BREAK_NONE, BREAK_CHECK, BREAK_ARMED, BREAK_PLANTED } state;
-		uint32_t fault;
-		uint64_t old[2]; /* values of the fields that were changed */
-	} debug;
-	/* An IN or an access to device memory that waits for the monitor. */
-	struct {
-		uint8_t pending; /* PENDING_ */
-		bool string;
-		uint8_t size;
-		bool down; /* RFLAGS.DF */
-		uint32_t count;
-		uint64_t gpa;      /* of the lowest byte, */
-		uint64_t last_gpa; /* and of the highest, which may be in another page */
-	} in;
-	/* See mmio.c. */
-	struct {
-		const struct hv_insn *insn; /* of the access that waits */
-		uint64_t to_gpa, last_gpa;  /* of what it writes, and in RAM its last byte */
-		bool writing;               /* the monitor writes; it reads before, if it does */
-		bool again;                 /* go to the monitor at once, to write */
-	} mmio;
-	struct hv_code_page code;
-	struct hv_insn insns[HV_INSNS];
-	/* Guest state that the hardware does not switch. */
-	uint64_t cr2, cr8, xcr0;
-	uint64_t dr[4], dr6;
-	uint64_t star, lstar, cstar, fmask, kernel_gs_base;
-	uint64_t apic_base, misc_enable;
-	int64_t tsc_offset;    /* guest TSC = host TSC + this */
+	bool irq_wanted;    /* the monitor has an interrupt: tell it when it can be taken */
+	int loaded_cpu;     /* the CPU whose hardware holds the control block; -1: none */
+	uint64_t let_in_at; /* TSC at which an exit lets host interrupts in */
+	struct vcpu_pending pending;
+	struct vcpu_tlb tlb;
+	struct vcpu_fetch fetch;
+	struct vcpu_breaking breaking;
 	void *fpu;             /* XSAVE area */
 	struct arena arena;    /* this, the back end's part and the XSAVE area */
-	struct shadow *shadow; /* see shadow.h; NULL: nested paging */
+	struct shadow *shadow; /* shadow/shadow.h; NULL: nested paging */
 	struct acct acct;
-	uint64_t vmreads, vmwrites;
 };
-_Static_assert(__builtin_offsetof(struct vcpu, gpr) == 0, "entry.S addresses gpr[] from the vcpu");
+_Static_assert(__builtin_offsetof(struct vcpu, guest.gpr) == 0,
+               "entry.S addresses gpr[] from the vcpu");
 
 struct vm_slot {
 	uint64_t gpa, size, hva;

@@ -58,7 +58,7 @@ tell_dead(const struct vm *vm)
 	for (unsigned int i = 0; i < vm->vcpu_count; i++) {
 		const struct vcpu *v = vm->vcpus[i];
 
-		if (v->dead_halt && v->env->guest && v->env->wait == WAIT_HALT) {
+		if (v->pending.dead_halt && v->env->guest && v->env->wait == WAIT_HALT) {
 			sched_wake(v->env);
 			return;
 		}
@@ -95,9 +95,9 @@ static int
 take_interrupt_line(struct vcpu *v, const struct request *r)
 {
 	if (r->inject & VM_INJECT_VALID) {
-		if (v->held_irq)
+		if (v->pending.held_irq)
 			return -E_AGAIN;
-		v->held_irq = HV_EVENT_VALID | (r->inject & 0xff);
+		v->pending.held_irq = HV_EVENT_VALID | (r->inject & 0xff);
 		v->run->inject = 0;
 	}
 	v->irq_wanted = r->irq_pending;
@@ -130,7 +130,7 @@ vcpu_run(struct env *e, uint64_t id, uint64_t index)
 
 	if (!v)
 		return -E_BAD_VM;
-	if (v->stopped)
+	if (v->pending.stopped)
 		return -E_INVAL;
 	run = v->run;
 	r = (struct request){run->deadline, run->inject, run->irq_pending};
@@ -178,11 +178,11 @@ vcpu_get_regs(struct env *e, uint64_t id, uint64_t index, uint64_t regs_va)
 
 	if (err < 0)
 		return err;
-	memcpy(regs.gpr, v->gpr, sizeof(regs.gpr));
-	regs.cr2 = v->cr2;
-	regs.cr8 = v->cr8;
-	regs.dr6 = v->dr6;
-	memcpy(regs.dr, v->dr, sizeof(regs.dr));
+	memcpy(regs.gpr, v->guest.gpr, sizeof(regs.gpr));
+	regs.cr2 = v->guest.cr2;
+	regs.cr8 = v->guest.cr8;
+	regs.dr6 = v->guest.dr6;
+	memcpy(regs.dr, v->guest.dr, sizeof(regs.dr));
 	hv->get_regs(v, &regs);
 	vcpu_put_back(e, v);
 	return copy_out(e->as, regs_va, &regs, sizeof(regs));
@@ -209,8 +209,8 @@ vcpu_set_back(struct env *e, uint64_t id, uint64_t index, uint64_t ticks)
 
 	if (err < 0)
 		return err;
-	v->tsc_offset -= (int64_t)ticks;
-	hv->set_tsc_offset(v, v->tsc_offset);
+	v->guest.tsc_offset -= (int64_t)ticks;
+	hv->set_tsc_offset(v, v->guest.tsc_offset);
 	vcpu_put_back(e, v);
 	return 0;
 }

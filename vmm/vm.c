@@ -255,7 +255,8 @@ all_halted(const struct vm *vm)
 {
 	unsigned int i = 0;
 
-	while (i < vm->vcpu_count && (vm->vcpus[i]->halted || vm->vcpus[i]->env->wait == WAIT_HALT))
+	while (i < vm->vcpu_count &&
+	       (vm->vcpus[i]->pending.halted || vm->vcpus[i]->env->wait == WAIT_HALT))
 		i++;
 	return i == vm->vcpu_count;
 }
@@ -268,7 +269,7 @@ vm_state_of(const struct vm *vm)
 
 	if (!v)
 		return VM_READY;
-	if (v->stopped)
+	if (v->pending.stopped)
 		return VM_STOPPED;
 	if (v->env->wait == WAIT_REQUEST)
 		return VM_PAUSED;

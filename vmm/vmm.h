@@ -27,8 +27,8 @@ void vcpu_current(struct vcpu *v);
 enum { TLB_NESTED = 1, TLB_LINEAR = 2 }; /* of guest-physical addresses; and of linear ones */
 #define TLB_UNKNOWN  UINT64_MAX
 #define TLB_CHANGING (1ull << 63) /* in a VM's tlb_gen: no vCPU enters, see npt.c */
-void
-vtlb_load(struct vcpu *v); /* v has come to this CPU: sets v->flushed, after a flush if need be */
+void vtlb_load(
+        struct vcpu *v); /* v has come to this CPU: sets v->tlb.flushed, after a flush if need be */
 void vtlb_flush(struct vcpu *v); /* this CPU's translations of v go */
 /* Panics if the back end has forgotten a flush that is its own, or v came here without one. */
 void vtlb_check(const struct vcpu *v);
@@ -61,7 +61,6 @@ void vcpu_delete(struct vcpu *v);
 /* Calls fn for each page that the kernel keeps for the vCPU; NULL stands for none. */
 void vcpu_pages(const struct vcpu *v, void (*fn)(const void *page));
 
-/* reset.c */
 /* As after a RESET, with the TSC at 0: vCPU 0's, which the others' follow.  -E_ as set_regs. */
 int vcpu_reset(struct vcpu *v);
 /* What of them is not the back end's.  v, which is current, forgets what it was about to do. */
@@ -100,7 +99,8 @@ void findings_head(struct findings *f, const char *fmt, ...) __attribute__((form
 void findings_add(struct findings *f, const char *field, uint64_t value, const char *must,
                   const char *manual, const char *section);
 enum hv_action entry_failed(struct vcpu *v, const struct hv_exit *x); /* x: NULL, no exit came */
-enum hv_action debug_prepare(struct vcpu *v); /* before an entry, when v->debug.state asks for it */
+enum hv_action
+debug_prepare(struct vcpu *v); /* before an entry, when v->breaking.state asks for it */
 
 /* acct/overhead.c: pages of the host's memory that the VM takes beyond its RAM, in all. */
 uint64_t vm_overhead(const struct vm *vm);
@@ -140,11 +140,11 @@ bool vm_slot_large(const struct vm_slot *slot, uint64_t gpa);
 
 /* mmio.c: an access outside RAM goes to the monitor; with shadow paging, one by an instruction; */
 enum hv_action mmio_access(struct vcpu *v, struct hv_exit *x);
-/* it has been made, and the instruction goes on, which may take another: v->mmio.again. */
+/* it has been made, and the instruction goes on, which may take another: v->pending.mmio.again. */
 void mmio_complete(struct vcpu *v);
 
 /* io.c */
-/* v->in.pending: what the monitor did for an IN or for MMIO goes to the guest. */
+/* v->pending.answer: what the monitor did for an IN or for MMIO goes to the guest. */
 void io_complete(struct vcpu *v);
 /* A guest access that failed: the guest's own fault, or memory that is not there. */
 enum hv_action io_fault(struct vcpu *v, const struct gmem_fault *f, uint32_t access);

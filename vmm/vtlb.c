@@ -9,8 +9,8 @@
  * to run there under this tag, and ran nowhere else since: on another CPU its guest may have
  * changed page tables without a word to this one.
  *
- * Emulators flush at every entry and hide what is missing here.  Hence the records: v->flushed
- * is compared at each entry, and v->stale says what is due until the hardware has been told.
+ * Emulators flush at every entry and hide what is missing here.  Hence the records: v->tlb.flushed
+ * is compared at each entry, and v->tlb.stale says what is due until the hardware has been told.
  */
 
 static struct record {
@@ -28,10 +28,10 @@ record_of(const struct vcpu *v)
 void
 vtlb_flush(struct vcpu *v)
 {
-	v->stale = TLB_NESTED | TLB_LINEAR;
+	v->tlb.stale = TLB_NESTED | TLB_LINEAR;
 	hv->flush(v);
-	v->flushed = v->vm->tlb_gen;
-	*record_of(v) = (struct record){v->serial, v->tlb_moves, v->flushed};
+	v->tlb.flushed = v->vm->tlb_gen;
+	*record_of(v) = (struct record){v->tlb.serial, v->tlb.moves, v->tlb.flushed};
 }
 
 /* Since this CPU flushed for v, has nobody else run here under its tag, and v nowhere else? */
@@ -40,18 +40,18 @@ is_own(const struct vcpu *v)
 {
 	const struct record *r = record_of(v);
 
-	return r->serial == v->serial && r->moves == v->tlb_moves;
+	return r->serial == v->tlb.serial && r->moves == v->tlb.moves;
 }
 
 void
 vtlb_load(struct vcpu *v)
 {
-	if (v->tlb_cpu != this_cpu()->index) {
-		v->tlb_cpu = this_cpu()->index;
-		v->tlb_moves++;
+	if (v->tlb.cpu != this_cpu()->index) {
+		v->tlb.cpu = this_cpu()->index;
+		v->tlb.moves++;
 	}
 	if (hv->keeps_tlb && is_own(v))
-		v->flushed = record_of(v)->gen;
+		v->tlb.flushed = record_of(v)->gen;
 	else
 		vtlb_flush(v);
 }
@@ -72,10 +72,10 @@ vtlb_check(const struct vcpu *v)
 	if (!is_own(v))
 		panic("vCPU %u of VM %u came to CPU %u, where the TLB has translations from before",
 		      v->index, v->vm->id, this_cpu()->index);
-	if (v->stale)
+	if (v->tlb.stale)
 		panic("vCPU %u of VM %u enters on CPU %u, but the TLB still has %s translations",
 		      v->index, v->vm->id, this_cpu()->index,
-		      v->stale & TLB_NESTED ? "guest-physical" : "linear");
+		      v->tlb.stale & TLB_NESTED ? "guest-physical" : "linear");
 }
 
 _Noreturn void
@@ -87,10 +87,11 @@ vtlb_stale(const struct vcpu *v)
 		panic("vCPU %u of VM %u enters on CPU %u, but is loaded on CPU %d", v->index,
 		      v->vm->id, cpu, v->loaded_cpu);
 	check_settled(v);
-	if (v->flushed == TLB_UNKNOWN)
+	if (v->tlb.flushed == TLB_UNKNOWN)
 		panic("vCPU %u of VM %u enters on CPU %u without a TLB flush, the VM is at %lu",
 		      v->index, v->vm->id, cpu, (unsigned long)v->vm->tlb_gen);
 	panic("vCPU %u of VM %u enters on CPU %u with translations of generation %lu, the VM is at "
 	      "%lu",
-	      v->index, v->vm->id, cpu, (unsigned long)v->flushed, (unsigned long)v->vm->tlb_gen);
+	      v->index, v->vm->id, cpu, (unsigned long)v->tlb.flushed,
+	      (unsigned long)v->vm->tlb_gen);
 }

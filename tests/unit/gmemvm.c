@@ -104,7 +104,7 @@ gmem_vm_setup(void **state)
 	vm.paging = VM_PAGING_NESTED;
 	regs.mode = INSN_64;
 	gmem_forget_code(&vcpu);
-	memset(vcpu.insns, 0, sizeof(vcpu.insns));
+	memset(vcpu.fetch.insns, 0, sizeof(vcpu.fetch.insns));
 	fetch_init(&vcpu);
 	regs.cr3 = TABLES;
 	regs.cpl = 0;

@@ -107,8 +107,8 @@ get_rflags(struct vcpu *v)
 static void
 flush(struct vcpu *v)
 {
-	assert_int_equal(v->stale, TLB_LINEAR);
-	v->stale = 0;
+	assert_int_equal(v->tlb.stale, TLB_LINEAR);
+	v->tlb.stale = 0;
 	flushes++;
 }
 

@@ -219,14 +219,14 @@ test_double_faults(void **state)
 
 	(void)state;
 	mode_long();
-	vcpu.event.info = exception | X86_GP;
+	vcpu.pending.event.info = exception | X86_GP;
 	assert_int_equal(shadow_fault(&vcpu, &x), HV_RESUME);
 	assert_true(got.pf && !got.exception);
-	vcpu.event.info = exception | HV_EVENT_HAS_ERROR | X86_PF;
+	vcpu.pending.event.info = exception | HV_EVENT_HAS_ERROR | X86_PF;
 	x = (struct hv_exit){.qual = 0x5000};
 	assert_int_equal(shadow_fault(&vcpu, &x), HV_RESUME);
 	assert_int_equal(got.exception, X86_DF);
-	vcpu.event.info = exception | HV_EVENT_HAS_ERROR | X86_DF;
+	vcpu.pending.event.info = exception | HV_EVENT_HAS_ERROR | X86_DF;
 	x = (struct hv_exit){.qual = 0x5000};
 	assert_int_equal(shadow_fault(&vcpu, &x), HV_STOP);
 }

@@ -65,9 +65,10 @@ struct acct {
 	/* In pages[]: the recorder's present one, then the first and present one of spans, up to
 	 * the end. */
 	unsigned int trace_page, span_first, span_page;
-	struct acct_span *span; /* the next one */
-	uint64_t spans;         /* recorded so far */
-	struct vm_key no_key;   /* of kinds without sub-keys */
+	struct acct_span *span;     /* the next one */
+	uint64_t spans;             /* recorded so far */
+	struct vm_key no_key;       /* of kinds without sub-keys */
+	uint64_t vmreads, vmwrites; /* of exits; VMX only */
 };
 
 /* -E_NO_MEM.  The recorder has room for `trace` exits or more. */

@@ -74,8 +74,8 @@ stats_keep(struct vm *vm)
 
 		k->acct[i] = v->acct;
 		memset(&v->acct, 0, sizeof(v->acct));
-		k->vmreads[i] = v->vmreads;
-		k->vmwrites[i] = v->vmwrites;
+		k->vmreads[i] = v->acct.vmreads;
+		k->vmwrites[i] = v->acct.vmwrites;
 	}
 	k->table_pages = vm_table_pages(vm);
 	if (vm->marked)
@@ -91,8 +91,8 @@ accounts_of_vm(struct vm *vm, struct accounts *out)
 	out->vcpus = vm->vcpu_count;
 	for (unsigned int i = 0; i < vm->vcpu_count; i++) {
 		out->acct[i] = &vm->vcpus[i]->acct;
-		out->vmreads[i] = vm->vcpus[i]->vmreads;
-		out->vmwrites[i] = vm->vcpus[i]->vmwrites;
+		out->vmreads[i] = vm->vcpus[i]->acct.vmreads;
+		out->vmwrites[i] = vm->vcpus[i]->acct.vmwrites;
 	}
 	out->table_pages = vm_table_pages(vm);
 }

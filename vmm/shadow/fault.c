@@ -132,7 +132,7 @@ shadow_copy(struct vcpu *to, const struct vcpu *from)
 static void
 flush(struct vcpu *v)
 {
-	v->stale |= TLB_LINEAR;
+	v->tlb.stale |= TLB_LINEAR;
 	hv->flush(v);
 }
 
@@ -223,7 +223,7 @@ keep_shield(struct vcpu *v)
 	enum { STI = 0xfb };
 	const struct hv_insn *before;
 
-	if (!(v->irq_wanted || v->held_irq) || !hv->irq_ready(v))
+	if (!(v->irq_wanted || v->pending.held_irq) || !hv->irq_ready(v))
 		return;
 	before = fetch_insn(v, hv->get_rip(v) - 1);
 	if (before && before->insn.map == INSN_MAP_1BYTE && before->insn.opcode == STI)
@@ -251,7 +251,7 @@ fill(struct vcpu *v, const struct vm_slot *slot, uint64_t gva, const struct gmem
 static enum hv_action
 guest_fault(struct vcpu *v, struct hv_exit *x, const struct gmem_fault *f, uint32_t access)
 {
-	uint32_t first = v->event.info & (HV_EVENT_VALID | HV_EVENT_TYPE | 0xff);
+	uint32_t first = v->pending.event.info & (HV_EVENT_VALID | HV_EVENT_TYPE | 0xff);
 
 	if (f->kind != GMEM_PF)
 		return vcpu_no_memory(v, f->gpa, access, VM_MEM_TABLES);
@@ -267,7 +267,7 @@ guest_fault(struct vcpu *v, struct hv_exit *x, const struct gmem_fault *f, uint3
 static enum hv_action
 device_access(struct vcpu *v, struct hv_exit *x)
 {
-	if (v->event.info & HV_EVENT_VALID)
+	if (v->pending.event.info & HV_EVENT_VALID)
 		return vcpu_no_memory(v, x->mem.gpa, x->mem.access, VM_MEM_EVENT);
 	if (x->mem.access & VM_ACCESS_EXEC)
 		return vcpu_no_memory(v, x->mem.gpa, x->mem.access, VM_MEM_CODE);

@@ -107,9 +107,9 @@ svm_explain(struct vcpu *v, const struct hv_exit *x, struct findings *out)
 
 	(void)x;
 	findings_head(out, "VMRUN found the VMCB invalid (VMEXIT_INVALID)");
-	if (v->debug.state == BREAK_PLANTED) { /* svm_keep() was called right before the entry */
+	if (v->breaking.state == BREAK_PLANTED) { /* svm_keep() was called right before the entry */
 		memcpy(s->vmcb, s->copy, sizeof(s->copy));
-		v->gpr[REG_RAX] = s->vmcb->rax;
+		v->guest.gpr[REG_RAX] = s->vmcb->rax;
 	}
 	check_vmcb(s->vmcb, out);
 }

@@ -101,7 +101,7 @@ debug_causes(struct vcpu *v, const struct vmcb *b)
 		bool enabled = BITS(b->dr7, 2 * i + 1, 2 * i);
 		bool data = BITS(b->dr7, 4 * i + 17, 4 * i + 16);
 
-		if (enabled && (data || v->dr[i] == b->rip))
+		if (enabled && (data || v->guest.dr[i] == b->rip))
 			causes |= BIT(i);
 	}
 	return causes;
@@ -156,7 +156,7 @@ decode_nmi(struct vcpu *v, struct hv_exit *x)
 	x->intr.nmi = true;
 }
 
-/* v->gpr[REG_RSP] must be right. */
+/* v->guest.gpr[REG_RSP] must be right. */
 static int
 operand_address(struct vcpu *v, const struct hv_insn *i, uint64_t *gva)
 {
@@ -174,7 +174,7 @@ msw_operand(struct vcpu *v, const struct hv_insn *i, struct hv_exit *x)
 	x->cr.memory = i->sys.memory;
 	if (i->sys.memory)
 		return operand_address(v, i, &x->cr.gva);
-	x->cr.lmsw = (uint16_t)v->gpr[i->sys.reg];
+	x->cr.lmsw = (uint16_t)v->guest.gpr[i->sys.reg];
 	return 0;
 }
 
@@ -189,7 +189,7 @@ fetch_access(struct vcpu *v, struct hv_exit *x)
 		return NULL;
 	x->len = i->insn.len;
 	x->qual = b->exit_info1;
-	v->gpr[REG_RSP] = b->rsp;
+	v->guest.gpr[REG_RSP] = b->rsp;
 	return i;
 }
 
@@ -243,7 +243,7 @@ decode_invlpg(struct vcpu *v, struct hv_exit *x)
 {
 	const struct hv_insn *i = svm_fetch(v);
 
-	v->gpr[REG_RSP] = svm_vmcb(v)->rsp;
+	v->guest.gpr[REG_RSP] = svm_vmcb(v)->rsp;
 	if (i && operand_address(v, i, &x->qual) == 0)
 		x->len = i->insn.len;
 	else
@@ -411,7 +411,7 @@ svm_is_bad_cr3_write(struct vcpu *v)
 		return false;
 	i = svm_fetch(v);
 	return i && i->is_sys && i->sys.op == INSN_MOV_TO_CR && i->sys.number == 3 &&
-	       !cr3_valid(v->gpr[i->sys.reg]);
+	       !cr3_valid(v->guest.gpr[i->sys.reg]);
 }
 
 void

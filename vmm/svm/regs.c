@@ -12,7 +12,7 @@ svm_get_code(struct vcpu *v)
 {
 	const struct vmcb *b = svm_vmcb(v);
 
-	v->gpr[REG_RSP] = b->rsp;
+	v->guest.gpr[REG_RSP] = b->rsp;
 	return (struct hv_code){.cr3 = b->cr3, .mode = svm_guest_mode(b)};
 }
 
@@ -44,7 +44,7 @@ svm_set_cr(struct vcpu *v, unsigned int cr, uint64_t value)
 		svm_shadow_load(v);
 		return;
 	}
-	v->stale |= TLB_LINEAR;
+	v->tlb.stale |= TLB_LINEAR;
 	switch (cr) {
 	case 0:
 		b->cr0 = value;

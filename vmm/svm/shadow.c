@@ -30,6 +30,6 @@ svm_shadow_load(struct vcpu *v)
 	b->cr3 = hw.cr3;
 	b->cr4 = hw.cr4 | (read_cr4() & CR4_MCE);
 	b->efer = hw.efer | EFER_SVME;
-	v->stale |= TLB_LINEAR;
+	v->tlb.stale |= TLB_LINEAR;
 	svm_flush(v);
 }

@@ -234,11 +234,11 @@ svm_enter(struct vcpu *v)
 	struct vmcb *b = x->vmcb;
 
 	x->injected = b->event_inject;
-	b->rax = v->gpr[REG_RAX];
+	b->rax = v->guest.gpr[REG_RAX];
 	b->cr2 = read_cr2();
 	svm_enter_guest(v, x->vmcb_pa, svm_cpus[this_cpu()->index].vmcb_pa);
 	write_cr2(b->cr2);
-	v->gpr[REG_RAX] = b->rax;
+	v->guest.gpr[REG_RAX] = b->rax;
 	if ((uint32_t)b->exit_code == EXIT_INVALID) {
 		if (!svm_is_bad_cr3_write(v))
 			return -E_ENTRY;
@@ -260,7 +260,7 @@ skip_with_effects(struct vcpu *v, const struct hv_exit *x)
 	if (x->len)
 		b->rflags &= ~(uint64_t)RFLAGS_RF;
 	if (b->rflags & RFLAGS_TF) {
-		v->dr6 |= DR6_BS;
+		v->guest.dr6 |= DR6_BS;
 		inject_exception(v, X86_DB);
 	}
 }
@@ -386,7 +386,7 @@ _Static_assert(HV_EVENT_VALID == 1u << 31 && HV_EVENT_HAS_ERROR == 1 << 11,
 static void
 svm_inject(struct vcpu *v)
 {
-	svm_vmcb(v)->event_inject = (uint64_t)v->event.error << 32 | v->event.info;
+	svm_vmcb(v)->event_inject = (uint64_t)v->pending.event.error << 32 | v->pending.event.info;
 }
 
 /* VMRUN flushes. */
@@ -397,7 +397,7 @@ svm_flush(struct vcpu *v)
 
 	b->tlb_control = svm_features & SVM_FEATURE_FLUSH_BY_ASID ? TLB_FLUSH_ASID : TLB_FLUSH_ALL;
 	if (b->tlb_control)
-		v->stale = 0;
+		v->tlb.stale = 0;
 }
 
 static uint64_t

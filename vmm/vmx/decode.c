@@ -129,7 +129,7 @@ decode_cr(struct vcpu *v, struct hv_exit *x)
 	x->cr.lmsw = BITS(q, 31, 16);
 	x->cr.memory = false;
 	if (x->cr.reg == REG_RSP)
-		v->gpr[REG_RSP] = vmcs_read(v, VMCS_GUEST_RSP);
+		v->guest.gpr[REG_RSP] = vmcs_read(v, VMCS_GUEST_RSP);
 }
 
 static void
@@ -143,7 +143,7 @@ decode_dr(struct vcpu *v, struct hv_exit *x)
 	x->dr.read = BITS(q, 4, 4);
 	x->dr.reg = BITS(q, 11, 8);
 	if (x->dr.reg == REG_RSP)
-		v->gpr[REG_RSP] = vmcs_read(v, VMCS_GUEST_RSP);
+		v->guest.gpr[REG_RSP] = vmcs_read(v, VMCS_GUEST_RSP);
 }
 
 static void
@@ -191,7 +191,7 @@ vmx_mem_by_insn(struct vcpu *v, const struct hv_exit *x, enum vm_mem_why *why)
 {
 	const uint64_t translated = BIT(7) | BIT(8);
 
-	if (v->event.info & HV_EVENT_VALID) /* decode_ept_violation() has put it there */
+	if (v->pending.event.info & HV_EVENT_VALID) /* decode_ept_violation() has put it there */
 		*why = VM_MEM_EVENT;
 	else if ((x->qual & translated) != translated)
 		*why = VM_MEM_TABLES;

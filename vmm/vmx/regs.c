@@ -83,7 +83,7 @@ set_cr_nested(struct vcpu *v, unsigned int cr, uint64_t value)
 	uint64_t cr4 = cr == 4 ? value : get_cr_nested(v, 4);
 	bool loads = cr != 0 || ((value ^ x->cr0_shadow) & CR0_LOADS_PDPTES);
 
-	v->stale |= TLB_LINEAR;
+	v->tlb.stale |= TLB_LINEAR;
 	switch (cr) {
 	case 0:
 		x->cr0_shadow = value;
@@ -237,6 +237,6 @@ code_mode(struct vcpu *v)
 struct hv_code
 vmx_get_code(struct vcpu *v)
 {
-	v->gpr[REG_RSP] = vmcs_read(v, VMCS_GUEST_RSP);
+	v->guest.gpr[REG_RSP] = vmcs_read(v, VMCS_GUEST_RSP);
 	return (struct hv_code){.cr3 = vmcs_read(v, VMCS_GUEST_CR3), .mode = code_mode(v)};
 }

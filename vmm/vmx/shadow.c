@@ -42,6 +42,6 @@ vmx_shadow_load(struct vcpu *v)
 	vmcs_write(v, VMCS_CR4_SHADOW, g->cr4);
 	vmcs_write(v, VMCS_GUEST_CR4, vmx_cr4_hardware(hw.cr4));
 	vmx_load_efer(v, hw.efer);
-	v->stale |= TLB_LINEAR;
+	v->tlb.stale |= TLB_LINEAR;
 	vmx_flush_vpid(v);
 }

@@ -185,8 +185,8 @@ end_by_flags(struct vcpu *v, const struct hv_exit *x, uint64_t rflags)
 	if (x->len)
 		vmcs_write(v, VMCS_GUEST_RFLAGS, rflags & ~(uint64_t)RFLAGS_RF);
 	if (rflags & RFLAGS_TF) {
-		v->halted = false; /* the trap ends HLT, too */
-		v->dead_halt = false;
+		v->pending.halted = false; /* the trap ends HLT, too */
+		v->pending.dead_halt = false;
 		vmcs_write(v, VMCS_GUEST_PENDING_DEBUG,
 		           vmcs_read(v, VMCS_GUEST_PENDING_DEBUG) | PENDING_SINGLE_STEP);
 	}
@@ -301,11 +301,11 @@ vmx_shield(struct vcpu *v)
 static void
 vmx_inject(struct vcpu *v)
 {
-	vmcs_write(v, VMCS_ENTRY_INTR_INFO, v->event.info);
-	if (v->event.info & HV_EVENT_HAS_ERROR)
-		vmcs_write(v, VMCS_ENTRY_EXCEPTION_ERROR, v->event.error);
-	if (v->event.len)
-		vmcs_write(v, VMCS_ENTRY_INSTRUCTION_LENGTH, v->event.len);
+	vmcs_write(v, VMCS_ENTRY_INTR_INFO, v->pending.event.info);
+	if (v->pending.event.info & HV_EVENT_HAS_ERROR)
+		vmcs_write(v, VMCS_ENTRY_EXCEPTION_ERROR, v->pending.event.error);
+	if (v->pending.event.len)
+		vmcs_write(v, VMCS_ENTRY_INSTRUCTION_LENGTH, v->pending.event.len);
 }
 
 /* INVEPT and INVVPID descriptors (SDM vol. 3, "VMX Instruction Reference"). */
@@ -328,7 +328,7 @@ vmx_flush_vpid(struct vcpu *v)
 		                 : "cc", "memory");
 	if (failed)
 		panic("INVVPID of type %lu failed, VPID %u", type, v->vm->asid);
-	v->stale &= (uint8_t)~TLB_LINEAR;
+	v->tlb.stale &= (uint8_t)~TLB_LINEAR;
 }
 
 static void
@@ -348,7 +348,7 @@ flush_ept(struct vcpu *v)
 		                 : "cc", "memory");
 	if (failed)
 		panic("INVEPT of type %lu failed, EPT pointer 0x%lx", type, descriptor.eptp);
-	v->stale &= (uint8_t)~TLB_NESTED;
+	v->tlb.stale &= (uint8_t)~TLB_NESTED;
 }
 
 static void

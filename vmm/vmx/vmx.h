@@ -2,8 +2,8 @@
 #define NESTLING_VMM_VMX_VMX_H
 
 /* The VMX back end's own header; entry.S includes it for these offsets and fields. */
-#define VCPU_HOST_RSP       128 /* of host_rsp in struct vcpu */
-#define VCPU_BACKEND        136 /* of backend in struct vcpu */
+#define VCPU_HOST_RSP       256 /* of host_rsp in struct vcpu */
+#define VCPU_BACKEND        264 /* of backend in struct vcpu */
 #define VMX_LAUNCHED        8   /* of launched in struct vmx_vcpu */
 #define VMCS_HOST_RSP_FIELD 0x6c14
 
@@ -141,7 +141,7 @@ vmcs_read(struct vcpu *v, enum vmcs_field field)
 {
 	uint64_t value;
 
-	v->vmreads++;
+	v->acct.vmreads++;
 	__asm__ volatile("vmread %1, %0" : "=rm"(value) : "r"((uint64_t)field) : "cc");
 	return value;
 }
@@ -149,7 +149,7 @@ vmcs_read(struct vcpu *v, enum vmcs_field field)
 static inline void
 vmcs_write(struct vcpu *v, enum vmcs_field field, uint64_t value)
 {
-	v->vmwrites++;
+	v->acct.vmwrites++;
 	__asm__ volatile("vmwrite %0, %1" : : "rm"(value), "r"((uint64_t)field) : "cc");
 }
 
