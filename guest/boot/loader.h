@@ -24,11 +24,9 @@ _Noreturn void fail_kernel(const char *fault); /* "kernel FAULT" */
 _Noreturn void fail_size(const char *message, uint32_t needs, const char *unit, uint32_t has);
 _Noreturn void power_off(uint8_t status);
 
-/*
- * The boot disk (ide.c): LBA28, programmed I/O.  Errors end in fail().
- *
- * Returns how many sectors the disk has.
- */
+/* The boot disk (ide.c): LBA28, programmed I/O.  Errors end in fail(). */
+
+/* Returns how many sectors the disk has. */
 uint32_t disk_sectors(void);
 /* Reads sectors to a physical address; the caller has checked both ranges. */
 void disk_read(uint32_t lba, uint32_t count, void *to);

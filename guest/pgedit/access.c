@@ -3,7 +3,10 @@
 #include "inc/x86.h"
 #include "lib/printf.h"
 
-/* Accesses: what they may come to, what they came to, and the marks that they left. */
+/*
+ * Makes accesses and compares each with the model: its value or fault, and the accessed and dirty
+ * bits that it leaves ("marks" here).
+ */
 
 enum { VECTOR_DONE = 0x30, VA_TRIES = 8 };
 
@@ -23,7 +26,10 @@ writes(const struct pg_access *a)
 	return a->kind == PG_WRITE || a->kind == PG_SWAP;
 }
 
-/* The word with the marks of an outcome.  *may: marks that may be there or not. */
+/*
+ * Returns a word of the image with the marks of an outcome.  *may gets marks that may be there or
+ * not.
+ */
 static uint32_t
 marked(const struct pg *t, const struct pg_outcome *o, uint64_t pa, uint32_t *may)
 {
@@ -53,7 +59,10 @@ word_fits(const struct pg *t, const struct pg_access *a, const struct pg_outcome
 	return (pg_real_word(t, pa) | may) == (word | may);
 }
 
-/* All words that any outcome would change: is each as this one leaves it?  Else *pa is not. */
+/*
+ * Returns true if every word that any outcome would change is as outcome *o leaves it.  Else *pa is
+ * a word that is not.
+ */
 static bool
 memory_fits(const struct pg *t, const struct pg_access *a, const struct pg_outcome *out,
             unsigned int n, const struct pg_outcome *o, uint64_t *pa)
@@ -115,7 +124,7 @@ say_result(const struct pg_access *a, const struct pg_result *r, char *text, siz
 		snprintf(text, size, "value %#x", r->value);
 }
 
-/* One line: the access, what the tables say, what came. */
+/* Notes the failure as one line: the access, what the tables say, what came.  Returns false. */
 static bool
 fail(struct pg *t, const struct pg_access *a, const struct pg_outcome *out, unsigned int n,
      const struct pg_result *r)
@@ -140,9 +149,9 @@ fail(struct pg *t, const struct pg_access *a, const struct pg_outcome *out, unsi
 }
 
 /*
- * Makes image and memory one again.  Where several outcomes were possible, or a fault that may
- * leave accessed bits or not, all marks are set, and all words written: what follows must not
- * depend on which it was.
+ * Makes image and memory equal again.  After a single outcome without a fault, the image takes over
+ * what the processor has done.  Otherwise all marks of all outcomes are set and all their words are
+ * written, in both: what follows must not depend on which outcome it was.
  */
 static void
 settle(struct pg *t, const struct pg_access *a, const struct pg_outcome *out, unsigned int n)
@@ -184,7 +193,10 @@ count(struct pg *t, const struct pg_access *a, const struct pg_outcome *out, uns
 		t->count.not_present++;
 }
 
-/* Makes the access and compares.  *faulted: with a fault that the tables do not give. */
+/*
+ * Makes the access and compares it with all outcomes.  *faulted: it faulted, though the tables
+ * allow it.
+ */
 static bool
 perform(struct pg *t, const struct pg_access *a, const struct pg_outcome *out, unsigned int n,
         bool *faulted)
@@ -203,6 +215,7 @@ perform(struct pg *t, const struct pg_access *a, const struct pg_outcome *out, u
 	return fail(t, a, out, n, &r);
 }
 
+/* Returns true if an outcome leaves the pool, or if there were too many outcomes to list. */
 static bool
 has_wild(const struct pg_outcome *out, unsigned int n)
 {
@@ -212,7 +225,7 @@ has_wild(const struct pg_outcome *out, unsigned int n)
 	return n == 0;
 }
 
-/* Only data is executed, and written at random. */
+/* Returns true if no outcome reaches a table: only data is executed, and written at random. */
 static bool
 only_data(const struct pg *t, const struct pg_outcome *out, unsigned int n)
 {
@@ -243,7 +256,7 @@ pg_access(struct pg *t, struct pg_access *a)
 		return false;
 	if (!faulted)
 		return true;
-	/* The fault has invalidated what caused it: it cannot come again. */
+	/* The fault has invalidated the entry that caused it, so it must not come again. */
 	n = pg_outcomes(t, a, out);
 	if (n == 0 || !perform(t, a, out, n, &faulted) || !faulted)
 		return t->failure[0] == 0;
@@ -307,7 +320,7 @@ pg_random_va(struct pg *t, uint64_t path[PG_LEVELS + 1])
 	return va;
 }
 
-/* An address that the processor knows, or knew, otherwise than the tables have it. */
+/* Returns an address that the processor holds, or held, a stale translation of. */
 static uint64_t
 recent_va(struct pg *t)
 {

@@ -13,7 +13,10 @@ is_pae_root(const struct pg *t, uint64_t at)
 	return t->format == &pg_pae && t->level[pg_frame_at(t, at)] == t->format->levels;
 }
 
-/* The kernel's own entries in a root, which a walk may meet where roots are tables, too. */
+/*
+ * Returns true for the kernel's own entries in a root.  A walk may meet them where a root serves as
+ * a lower table, too.
+ */
 static bool
 is_kernels(const struct pg *t, uint64_t at)
 {
@@ -59,7 +62,10 @@ write_word(struct pg *t, uint64_t va, uint64_t pa, uint64_t value, bool *done)
 	return !*done || pg_write_through(t, va, pa, (uint32_t)value, done);
 }
 
-/* The entry by writes to an address that maps it, as far as one does. */
+/*
+ * Changes an entry by writes through an address that maps it.  *done: such writes were possible to
+ * the end.
+ */
 static bool
 change_through(struct pg *t, uint64_t at, uint64_t value, bool *done)
 {
@@ -77,7 +83,7 @@ change_through(struct pg *t, uint64_t at, uint64_t value, bool *done)
 	return true;
 }
 
-/* Gives the entry a value: through a mapping of the test's own or the kernel's. */
+/* Gives an entry a value, through a mapping of the test's own or through the kernel's. */
 static bool
 change(struct pg *t, const char *what, uint64_t at, uint64_t value)
 {
@@ -104,7 +110,7 @@ some(struct pg *t, uint64_t flag, uint32_t in, uint32_t of)
 	return pg_chance(t, in, of) ? flag : 0;
 }
 
-/* Bits that the processor must not look at. */
+/* Returns random values for the bits that the processor ignores. */
 static uint64_t
 ignored_bits(struct pg *t)
 {
@@ -145,7 +151,10 @@ table_entry(struct pg *t, unsigned int level, unsigned int frame)
 	       some(t, PTE_D, 1, 4) | some(t, PTE_G, 1, 4) | no_execute(t, 1, 12) | ignored_bits(t);
 }
 
-/* A table that is not a root, at random; with `level`, made for that level.  -1: none found. */
+/*
+ * Returns the frame of a random table that is not a root, made for `level` unless that is 0.  -1:
+ * none.
+ */
 static int
 random_table(struct pg *t, unsigned int level)
 {
@@ -160,7 +169,7 @@ random_table(struct pg *t, unsigned int level)
 	return -1;
 }
 
-/* Takes all entries away that lead to a table. */
+/* Clears all entries that lead to a table. */
 static bool
 disconnect(struct pg *t, unsigned int frame)
 {
@@ -182,7 +191,7 @@ disconnect(struct pg *t, unsigned int frame)
 	return true;
 }
 
-/* A table becomes data again.  Whoever does not flush then lets the processor walk data. */
+/* Turns a table into data again.  Without a flush the processor may go on walking the data. */
 static bool
 free_table(struct pg *t)
 {
@@ -199,7 +208,7 @@ free_table(struct pg *t)
 	return true;
 }
 
-/* A data frame becomes a table. */
+/* Turns a random data frame into an empty table.  Returns the frame. */
 static unsigned int
 new_table(struct pg *t, unsigned int level)
 {
@@ -258,7 +267,10 @@ pg_random_map(struct pg *t)
 	return true;
 }
 
-/* An entry on the way to an address that may be mapped: of this level, 0: of any. */
+/*
+ * Returns the address of an entry on the way to a random address: at this level, or 0 if the walk
+ * ends above it; with level 0, at any level that the walk reaches.
+ */
 static uint64_t
 random_entry(struct pg *t, unsigned int level, unsigned int *found)
 {
@@ -280,7 +292,7 @@ unmap(struct pg *t)
 	return change(t, "unmap", at, pg_chance(t, 1, 2) ? 0 : pg_entry(t, at) & ~(uint64_t)PTE_P);
 }
 
-/* Another frame for a page. */
+/* Gives a page another frame. */
 static bool
 remap(struct pg *t)
 {
@@ -293,7 +305,7 @@ remap(struct pg *t)
 	return change(t, "remap", at, (entry & ~address) | (leaf_entry(t, level) & address));
 }
 
-/* One right more or less; with the others, which frame it is stays. */
+/* Toggles one right of an entry, and leaves the rest of the entry. */
 static bool
 rights(struct pg *t)
 {
@@ -321,7 +333,7 @@ accessed_dirty(struct pg *t)
 	return change(t, "clear A/D", at, pg_entry(t, at) & ~flags[pg_below(t, ARRAY_SIZE(flags))]);
 }
 
-/* A reserved bit, which the next edit takes away: all below it is out of reach. */
+/* Sets a reserved bit, so that all below it is out of reach.  The next edit clears the bit. */
 static bool
 reserve(struct pg *t)
 {
@@ -350,7 +362,7 @@ unreserve(struct pg *t)
 	return change(t, "no reserved bit", at, pg_entry(t, at) & ~t->reserved_bit);
 }
 
-/* A large page in pieces that map the same. */
+/* Splits a large page into a table of pieces that map the same. */
 static bool
 split(struct pg *t, uint64_t at, unsigned int level, uint64_t large)
 {
@@ -384,8 +396,7 @@ split_or_join(struct pg *t)
 	return split(t, at, level, entry);
 }
 
-/* A table used from one more place, of any level: a root, too, where roots are like other tables.
- */
+/* Uses a table in one more place, at any level; also a root, where roots are like other tables. */
 static bool
 share(struct pg *t)
 {
@@ -421,8 +432,10 @@ pg_random_edit(struct pg *t)
 	return edits[pg_below(t, ARRAY_SIZE(edits))](t);
 }
 
-/* CR0.WP, CR4 and EFER.NXE.  What is cached holds for the first; the others want a flush, and are
- * on most of the time. */
+/*
+ * Toggles CR0.WP, a bit of CR4, or EFER.NXE.  Cached translations stay valid for WP, SMEP and SMAP.
+ * The others need a flush, and are on most of the time.
+ */
 void
 pg_random_mode(struct pg *t)
 {
@@ -439,8 +452,10 @@ pg_random_mode(struct pg *t)
 	if (!features[i].can || (features[i].flush && *features[i].on && pg_chance(t, 2, 3)))
 		return;
 	*features[i].on = !*features[i].on;
-	/* Shadow paging does not guard a page by SMAP that a supervisor has written without right:
-	 * docs/shadow-paging.md.  So one of the two makes way for the other. */
+	/*
+	 * Shadow paging does not apply SMAP to a page that a supervisor wrote without the right to,
+	 * which it can while WP is clear (docs/shadow-paging.md).  So SMAP is on only with WP.
+	 */
 	if (features[i].on == &t->is.smap)
 		t->is.wp |= t->is.smap;
 	else

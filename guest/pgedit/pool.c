@@ -4,14 +4,17 @@
 #include "lib/string.h"
 
 /*
- * The frames.  They lie where a large page over the pool shows them at addresses that tables use,
- * too: in each of the pool's regions, which are as large as a large page, one frame at each index
- * in use.
+ * The frames.  The pool consists of regions as large as a large page.  Each region has a frame at
+ * each index in use, so that a large page over it shows its frames at addresses that small pages
+ * use, too.
  */
 
 enum { WORDS = PAGE_SIZE / 4, STUB_WORD = PG_STUB / 4 };
 
-/* Data never looks like an entry that is present, wherever a table may once have been. */
+/*
+ * Returns a word of a data frame.  No such word looks like a present entry, since the processor may
+ * still walk a frame that was a table.
+ */
 static uint32_t
 pattern(unsigned int frame, unsigned int word)
 {
@@ -48,7 +51,10 @@ pg_frame_at(const struct pg *t, uint64_t pa)
 	return -1;
 }
 
-/* PAE's roots are not like other tables: what a walk would mark in them is reserved there. */
+/*
+ * PAE's roots cannot serve as lower tables: the accessed bit, which a walk would set, is reserved
+ * there.
+ */
 bool
 pg_walks(const struct pg *t, unsigned int level, uint64_t pa)
 {
@@ -115,9 +121,9 @@ pg_put_entry(struct pg *t, uint64_t at, uint64_t value)
 	*(volatile uint64_t *)real_word(t, at) = value;
 }
 
-/* All that is cached of a table is remembered before its entries go. */
+/* Notes what the processor may hold of a table's entries, before they go. */
 static void
-empty(struct pg *t, unsigned int frame)
+note_entries(struct pg *t, unsigned int frame)
 {
 	const uint64_t pa = pg_frame_pa(t, frame);
 
@@ -130,7 +136,7 @@ pg_make_data(struct pg *t, unsigned int frame)
 {
 	const uint64_t pa = pg_frame_pa(t, frame);
 
-	empty(t, frame);
+	note_entries(t, frame);
 	if (t->level[frame])
 		t->tables--;
 	t->level[frame] = 0;
@@ -143,7 +149,7 @@ pg_make_table(struct pg *t, unsigned int frame, unsigned int level)
 {
 	const uint64_t pa = pg_frame_pa(t, frame);
 
-	empty(t, frame);
+	note_entries(t, frame);
 	if (!t->level[frame])
 		t->tables++;
 	t->level[frame] = level;
@@ -151,8 +157,10 @@ pg_make_table(struct pg *t, unsigned int frame, unsigned int level)
 	memset(t->image[frame], 0, PAGE_SIZE);
 }
 
-/* The first word of a frame that differs, or WORDS.  As one instruction: it is most of the test's
- * work. */
+/*
+ * Returns the index of the first word of a frame that differs, or WORDS.  One instruction does it,
+ * since it is most of the test's work.
+ */
 static unsigned int
 first_difference(const struct pg *t, unsigned int frame)
 {

@@ -3,17 +3,17 @@
 #include "inc/x86.h"
 
 /*
- * What emulators have otherwise than the manual, found out before the test begins.  Each is a probe
- * of one entry of level 2, which may map a large page.
+ * Finds what an emulator does otherwise than the manual says, before the test begins.  Each probe
+ * makes accesses through one entry of level 2, which may map a large page.
  */
 
 struct probe {
 	struct pg *t;
-	uint64_t va; /* the first that the entry maps */
-	uint64_t at; /* of the entry */
+	uint64_t va; /* first address that the entry maps */
+	uint64_t at; /* physical address of the entry */
 };
 
-/* Tables from the root down to level 2, each with one entry. */
+/* Builds tables from the root down to level 2, each with one entry. */
 static struct probe
 build(struct pg *t)
 {
@@ -57,7 +57,7 @@ attempt(const struct probe *p, enum pg_kind kind, uint64_t offset)
 	return r;
 }
 
-/* The error code of the first access by an entry. */
+/* Returns the error code of the first access through an entry of this value. */
 static uint64_t
 error_by(const struct probe *p, uint64_t entry, enum pg_kind kind)
 {
@@ -66,8 +66,10 @@ error_by(const struct probe *p, uint64_t entry, enum pg_kind kind)
 	return attempt(p, kind, 0).error;
 }
 
-/* Does INVLPG leave code of another part of a large page?  Where it leaves that of its own, too, it
- * is no use, and the test shall find out. */
+/*
+ * Returns true if INVLPG in a large page leaves code of another part cached, but not at its own
+ * address.  An INVLPG that leaves both is no use, and the test must find it out.
+ */
 static bool
 code_stays(const struct probe *p)
 {

@@ -1,7 +1,7 @@
 #include "guest/pgedit/pgedit.h"
 #include "lib/printf.h"
 
-/* What a run has to say, a line at a time. */
+/* The report of a run, a line at a time. */
 
 void
 pg_summary(const struct pg *t, char *line, size_t size)

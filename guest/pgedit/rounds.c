@@ -4,11 +4,14 @@
 #include "lib/printf.h"
 #include "lib/string.h"
 
-/* A run of the test: edits, what is due after them or is not done, accesses, and the comparison. */
+/*
+ * A run of the test.  A round edits the tables, flushes the TLB or does not, makes accesses, and
+ * compares memory with the image.
+ */
 
 enum {
 	FIRST_MAPS = 40,
-	EDITS_MAX = 3, /* of a round */
+	EDITS_MAX = 3, /* in a round */
 	ACCESSES_MAX = 4,
 	FOCUS_TRIES = 8,
 	INVLPG_MAX = 6,
@@ -36,6 +39,7 @@ pg_note(struct pg *t, const char *what, uint64_t at, uint64_t before, uint64_t a
 	t->history[t->steps++ % PG_HISTORY] = (struct pg_step){what, at, before, after};
 }
 
+/* Replaces the stand-ins in a list of indexes: see struct pg_format. */
 static void
 resolve(const struct pg *t, const uint16_t *list, uint16_t *index)
 {
@@ -89,7 +93,10 @@ start(struct pg *t, uint32_t seed)
 	return true;
 }
 
-/* INVLPG for addresses that the processor may hold, which are those of the last edits, too. */
+/*
+ * Flushes some addresses.  They are mapped, or edited last, or the processor may hold stale
+ * translations of them.
+ */
 static void
 flush_pages(struct pg *t)
 {
@@ -125,7 +132,7 @@ random_flush(struct pg *t)
 		if (pg_chance(t, 1, 2))
 			pg_flush_all(t);
 		break;
-	default: /* nothing: the processor may go on with what it has */
+	default: /* no flush: the processor may go on with what it holds */
 		break;
 	}
 }
@@ -152,7 +159,7 @@ accesses(struct pg *t)
 	return true;
 }
 
-/* An address that is mapped, if one is found soon. */
+/* Returns an address that is mapped, if one is found soon. */
 static uint64_t
 mapped_va(struct pg *t)
 {

@@ -5,18 +5,18 @@
 /*
  * What the processor may hold beside the tables (SDM vol. 3, "Caching Translation Information").
  *
- * Before an entry changes, every translation through it that may be cached is noted: of a page or
- * of a table, with all entries on its way present and accessed, used or not.  A cached table gives
- * further translations by what its entries say now.  An operation that invalidates takes notes
- * away.
+ * Before an entry changes, the model notes every translation through it that may be cached: of a
+ * page or of a table, with all entries on its way present and accessed, whether it was used or not.
+ * A cached table gives further translations, by what its entries say now.  An operation that
+ * invalidates drops notes.
  */
 
 /* Which translations to note. */
 struct search {
 	struct pg *t;
-	uint64_t at;      /* those through this entry, */
-	bool all;         /* or all, */
-	bool only_global; /* of pages that are global */
+	uint64_t at;      /* physical address of an entry: note the translations through it */
+	bool all;         /* note all translations */
+	bool only_global; /* note those of global pages only */
 };
 
 static bool
@@ -61,7 +61,7 @@ note_page(const struct search *s, struct pg_stale stale, uint64_t entry)
 		add(t, t->page, &t->pages, PG_PAGES, &stale);
 }
 
-/* May the processor cache this entry?  Only one that it has set the accessed bit in. */
+/* Returns true if the processor may cache an entry: its accessed bit must be set. */
 static bool
 cacheable(const struct pg *t, unsigned int level, uint64_t entry)
 {
@@ -69,7 +69,10 @@ cacheable(const struct pg *t, unsigned int level, uint64_t entry)
 	       ((entry & PTE_A) || !pg_has_rights(t, level));
 }
 
-/* Visits what a table maps.  through: the way to it leads through the entry in question. */
+/*
+ * Visits all that a table maps and notes what is searched for.  through: the way to the table leads
+ * through the entry in question.
+ */
 static void
 visit(const struct search *s, unsigned int level, uint64_t table, uint64_t va,
       struct pg_rights rights, bool through)
@@ -134,7 +137,7 @@ pg_tlb_before(struct pg *t, uint64_t at)
 	visit_root(&s);
 }
 
-/* Drops the pages that a test names. */
+/* Drops the noted pages for which gone() returns true. */
 static void
 drop_pages(struct pg *t, bool (*gone)(const struct pg *t, const struct pg_stale *s, uint64_t va),
            uint64_t va)
@@ -166,7 +169,8 @@ pg_flush_page(struct pg *t, uint64_t va)
 {
 	struct search all = {.t = t, .all = true};
 
-	visit_cached_tables(&all); /* the tables are forgotten, what came from them is not */
+	/* INVLPG drops cached tables, but not the pages that came from them. */
+	visit_cached_tables(&all);
 	t->part_tables = 0;
 	drop_pages(t, at_address, va);
 	invlpg(pg_canonical(t, va));
@@ -210,7 +214,7 @@ pg_flush_all(struct pg *t)
 	pg_note(t, "flush of all", 0, 0, 0);
 }
 
-/* Does the list hold an outcome that nothing distinguishes from this one? */
+/* Returns true if the list holds an outcome that is the same in every respect. */
 static bool
 listed(const struct pg_outcome *out, unsigned int n, const struct pg_outcome *o)
 {
@@ -227,7 +231,10 @@ listed(const struct pg_outcome *out, unsigned int n, const struct pg_outcome *o)
 	return false;
 }
 
-/* A cached page: no entry is read, and none marked.  False where the processor must walk. */
+/*
+ * Finds the outcome of an access through a cached page, which reads and marks no entry.  Returns
+ * false if the processor must walk, to set the dirty bit.
+ */
 static bool
 through_page(const struct pg *t, const struct pg_stale *s, const struct pg_access *a,
              struct pg_outcome *o)
@@ -244,7 +251,10 @@ through_page(const struct pg *t, const struct pg_stale *s, const struct pg_acces
 	return !write || s->dirty;
 }
 
-/* The same outcome with fewer marks, where the marks are there already, is the same outcome. */
+/*
+ * Drops the marks of an outcome that are set already: outcomes that differ in these only are the
+ * same.
+ */
 static void
 without_old_marks(const struct pg *t, struct pg_outcome *o)
 {
@@ -266,7 +276,7 @@ pg_outcomes(struct pg *t, const struct pg_access *a, struct pg_outcome *out)
 	unsigned int n = 0;
 
 	if (t->full)
-		pg_flush_all(t); /* there are too many for the model */
+		pg_flush_all(t); /* there are too many notes for the model */
 	pg_walk(t, t->format->levels, pg_frame_pa(t, t->root), pg_all_rights, a, &out[n++]);
 	without_old_marks(t, &out[0]);
 	for (unsigned int i = 0; i < t->part_tables + t->pages; i++) {

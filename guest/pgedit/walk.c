@@ -33,7 +33,7 @@ const struct pg_format pg_pae = {
         .regions = 8,
         .tables_max = 22,
 };
-/* The last index but one is in both lists: a root that leads to itself shows all its tables. */
+/* 0xffff, 130 and 402 are in both lists: a root that leads to itself shows all its tables. */
 const struct pg_format pg_long = {
         .name = "4-level",
         .levels = 4,
@@ -91,8 +91,8 @@ pg_is_leaf(const struct pg *t, unsigned int level, uint64_t entry)
 }
 
 /*
- * Bits that must be 0 in a present entry (SDM vol. 3, "Reserved Bits").  Of the address only bit 51
- * is counted, which no processor here has, whatever CPUID lets the guest see.
+ * Returns the bits that must be 0 in a present entry (SDM vol. 3, "Reserved Bits").  Bit 51 stands
+ * for all address bits above the processor's width: no processor here has it, whatever CPUID shows.
  */
 uint64_t
 pg_reserved(const struct pg *t, unsigned int level, uint64_t entry)
@@ -150,7 +150,7 @@ pg_canonical(const struct pg *t, uint64_t va)
 	return va;
 }
 
-/* The error code's bits that tell the access (SDM vol. 3, "Page-Fault Exceptions"). */
+/* Returns the bits of the error code that tell the access (SDM vol. 3, "Page-Fault Exceptions"). */
 static uint32_t
 error_of(const struct pg *t, const struct pg_access *a)
 {

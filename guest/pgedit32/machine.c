@@ -147,7 +147,8 @@ machine_paging(bool on, bool pae)
 	write_cr0(with(read_cr0() | CR0_WP, CR0_PG, false));
 	if (!on)
 		return;
-	build_tables(); /* anew: TCG sets accessed bits in PAE's top entries, which are reserved */
+	/* Anew each time: TCG sets accessed bits in PAE's top entries, where they are reserved. */
+	build_tables();
 	write_cr4(with(read_cr4() | CR4_PSE, CR4_PAE, pae));
 	write_cr3(pae ? (uint32_t)tables->top : (uint32_t)tables->directory);
 	write_cr0(read_cr0() | CR0_PG);

@@ -43,7 +43,10 @@ report(bool ok)
 	say("%s %s\r\n", ok ? "PASS" : "FAIL", line);
 }
 
-/* From paging off to paging off, so that both formats begin as at boot. */
+/*
+ * Runs the test on one format.  Paging is off before and after, so that both formats begin as at
+ * boot.
+ */
 static void
 run(bool pae, uint32_t rounds, uint32_t seed)
 {
@@ -58,18 +61,19 @@ run(bool pae, uint32_t rounds, uint32_t seed)
 	report(ok);
 }
 
-/* A decimal number, or what stands for it where there is none. */
+/* Reads a decimal number and moves *text behind it.  Returns `fallback` if there is none. */
 static uint32_t
 number(const char **text, uint32_t fallback)
 {
-	uint32_t n = 0;
+	char *end;
+	unsigned long n;
 
 	while (**text == ' ')
 		++*text;
-	if (**text < '0' || **text > '9')
+	n = strtoul(*text, &end, 10);
+	if (end == *text)
 		return fallback;
-	for (; **text >= '0' && **text <= '9'; ++*text)
-		n = n * 10 + (uint32_t)(**text - '0');
+	*text = end;
 	return n;
 }
 
@@ -91,7 +95,7 @@ command(const char *text)
 	}
 }
 
-/* A command from COM1, echoed. */
+/* Reads a command from COM1 and echoes it. */
 static void
 read_command(char *text)
 {

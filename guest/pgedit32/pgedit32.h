@@ -2,8 +2,8 @@
 #define NESTLING_GUEST_PGEDIT32_PGEDIT32_H
 
 /*
- * t/pgedit32: random edits of 32-bit and PAE page tables.  It is a small kernel in 32-bit mode, all
- * of it read by the boot sector, and asks on COM1 what to do.
+ * t/pgedit32: random edits of 32-bit and PAE page tables.  It is a small kernel in 32-bit mode,
+ * which the boot sector reads whole, and it takes commands from COM1.
  *
  * Physical memory, mapped where it is below MAPPED_END:
  *   08000   program, then its bss, up to PROGRAM_END
@@ -19,7 +19,7 @@
 #define TABLES_AT   0x280000
 #define POOL_AT     0x400000
 #define MAPPED_END  0x1400000
-/* One page of code, for the user and for the supervisor. */
+/* Virtual addresses of one page of code, for the user and for the supervisor. */
 #define CODE_USER     0x2000000
 #define CODE_KERNEL   0x2001000
 
@@ -45,18 +45,20 @@
 
 struct pg;
 
-/* From start.S. */
+/* start.S calls this. */
 _Noreturn void guest_main(void);
-/* A trap that no access has caused: says so, and powers off. */
+/* Prints a trap that no access has caused, and powers off.  start.S calls it. */
 _Noreturn void unexpected_trap(void);
 
 /* COM1 (main.c): prints a line. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* machine.c: segments and traps, once; then what the processor has, for one format. */
+/*
+ * machine.c.  Sets up segments and traps, once; then fills in *t for one format and this processor.
+ */
 void machine_init(void);
 void machine_prepare(struct pg *t, bool pae);
-/* Paging on, with tables of the kernel's own, and off. */
+/* Switches paging on, with tables of the kernel's own, or off. */
 void machine_paging(bool on, bool pae);
 #endif
 

@@ -3,7 +3,7 @@
 
 	.section .text.start, "ax"
 	.globl	start
-/* From the boot sector: 32-bit mode, flat segments, no paging. */
+/* The boot sector jumps here in 32-bit mode, with flat segments and no paging. */
 start:
 	movl	$stack_top, %esp
 	movl	$__bss_start, %edi
@@ -42,7 +42,7 @@ access_run:
 	pushl	%eax
 	iret
 
-/* A trap: the stack holds vector and error code. */
+/* Every trap comes here; the stack holds its vector and error code. */
 trap_common:
 	movl	%eax, answer + ANSWER_EAX
 	popl	answer + ANSWER_VECTOR
