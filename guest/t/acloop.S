@@ -1,4 +1,7 @@
-/* #AC for ever: a ring 3 handler of #AC on a misaligned stack.  The host and other VMs must go on. */
+/*
+ * #AC for ever: the handler of #AC runs in ring 3 on a misaligned stack.  The host and other VMs
+ * must go on.
+ */
 #include "guest/t/t.inc"
 #define SEL_UDATA32	0x0b
 #define SEL_UCODE32	0x13

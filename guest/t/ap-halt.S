@@ -1,4 +1,7 @@
-/* Both CPUs halt with interrupts off.  Only when the second has done so nothing can wake them. */
+/*
+ * Both CPUs halt with interrupts off.  Once the second one has halted, nothing can wake them, and
+ * the VM must be stopped with a message.
+ */
 #include "guest/t/t.inc"
 #include "guest/t/other.inc"
 	FLAT_TEST

@@ -1,4 +1,7 @@
-/* CPU 1 runs until INIT, which nothing follows, and CPU 0 halts with interrupts off. */
+/*
+ * CPU 0 sends INIT to CPU 1, but no start-up IPI, and halts with interrupts off.  Nothing can wake
+ * either, and the VM must be stopped with a message.
+ */
 #include "guest/t/t.inc"
 #include "guest/t/other.inc"
 #define RUNS 0x6000

@@ -1,4 +1,7 @@
-/* A start-up IPI to where there is no code.  The VM must be stopped with a message. */
+/*
+ * Sends a start-up IPI with an address where there is no code.  The VM must be stopped with a
+ * message.
+ */
 #include "guest/t/t.inc"
 #include "guest/t/other.inc"
 	FLAT_TEST

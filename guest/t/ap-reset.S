@@ -1,10 +1,11 @@
 /*
- * What INIT and what a RESET leave of CPU 1: it tells what it finds in LSTAR, the TSC's upper part
- * and DR0, which are 0 at its first start, and changes them.
+ * Checks what INIT and what a RESET leave of CPU 1.  CPU 1 stores what it finds in LSTAR, the TSC's
+ * upper half and DR0, and changes them.  After INIT it must find the changed LSTAR and TSC, but 0
+ * in DR0; at its first start and after a RESET, 0 in all.
  */
 #include "guest/t/t.inc"
 #include "guest/t/other.inc"
-#define MARK		0x500		/* RAM stays: 1 at the second start */
+#define MARK		0x500		/* in RAM, which stays: 1 after the RESET */
 #define FOUND		0x504
 #define READY		0x510
 #define CHANGED		0x10000
@@ -24,10 +25,10 @@ again:	call	check
 	FINISH	STATUS_OK, "ap-reset: PASS"
 fail:	FINISH	STATUS_FAIL, "ap-reset: FAIL"
 
-/* CPU 1 starts, and must find EBX in LSTAR and the TSC, and nothing in DR0. */
+/* Starts CPU 1, which must find EBX in LSTAR and in the TSC, and 0 in DR0. */
 check:	movl	$0, READY
 	START_OTHER
-1:	inb	$0x64, %al		/* an exit: CPU 1 may be waiting for ours */
+1:	inb	$0x64, %al		/* an exit: CPU 1 may be waiting for the host's CPU */
 	cmpl	$1, READY
 	jne	1b
 	movl	$FOUND, %esi

@@ -1,4 +1,7 @@
-/* A triple fault of the second CPU: INT3 with an empty IDT.  The VM must be stopped with a message. */
+/*
+ * The second CPU has a triple fault: INT3 with an empty IDT.  The VM must be stopped with a
+ * message.
+ */
 #include "guest/t/t.inc"
 #include "guest/t/other.inc"
 	FLAT_TEST

@@ -1,4 +1,4 @@
-/* Beats for ever: CPUID, then the CPU is for whoever else wants it.  Hundreds can do so at once. */
+/* Executes CPUID and yields the CPU, for ever.  Hundreds of such VMs can run at once. */
 #include "guest/t/t.inc"
 
 #define HC_YIELD	4

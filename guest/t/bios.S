@@ -1,4 +1,4 @@
-/* Calls BIOS INT 13h.  There is no BIOS in a VM: it must be stopped with a message that says so. */
+/* Calls BIOS INT 13h.  A VM has no BIOS: it must be stopped with a message that says so. */
 #include "guest/t/t.inc"
 	REAL_TEST
 	PRINT	"bios: INT 13h, function 0"

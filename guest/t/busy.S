@@ -1,4 +1,4 @@
-/* Computes for ever, with interrupts on.  Shares the host's CPU with others. */
+/* Computes for ever, with interrupts on.  It must share the host's CPU with others. */
 #include "guest/t/t.inc"
 	REAL_TEST
 	PRINT	"busy: for ever"

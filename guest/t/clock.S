@@ -1,11 +1,14 @@
-/* Watches TSC and RTC.  It says so when one of them jumps: while the VM is paused, they must stand still. */
+/*
+ * Watches TSC and RTC, and says so when one of them jumps.  While the VM is paused, they must stand
+ * still.
+ */
 #include "guest/t/t.inc"
 
 #define RTC_INDEX	0x70
 #define RTC_SECONDS	0
 #define TSC_JUMP	0x8000000 /* ticks; far more than a slice of the CPU */
 
-/* The RTC's seconds, in BCD, in AL. */
+/* Reads the RTC's seconds, in BCD, to AL. */
 .macro READ_SECONDS
 	movb	$RTC_SECONDS, %al
 	outb	%al, $RTC_INDEX

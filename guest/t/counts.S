@@ -1,11 +1,11 @@
-/* A fixed number of exits of each common kind, and no others but the console's. */
+/* Makes a fixed number of exits of each common kind, and no others but the console's. */
 #include "guest/t/t.inc"
 
 #define CPUIDS	   100
 #define PORTS	   70
 #define MSRS	   50
 #define HYPERCALLS 30
-#define PAGES	   64 /* of 4 KiB, from TOUCHED up; nothing else lies there */
+#define PAGES	   64 /* pages of 4 KiB, from TOUCHED up; nothing else lies there */
 #define TOUCHED	   0x10000
 
 	REAL_TEST
@@ -29,7 +29,7 @@
 	decw	%bp
 	jnz	3b
 
-	/* Intel's CPUs and AMD's have an instruction each; the other one's is #UD. */
+	/* Intel's CPUs have VMCALL and AMD's have VMMCALL; the other one gets #UD. */
 	SET_VECTOR X86_UD, amd
 	movw	$HYPERCALLS, %bp
 4:	movl	$0xffff, %eax

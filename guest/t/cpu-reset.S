@@ -1,16 +1,17 @@
 /*
- * What a RESET leaves of a processor: nothing.  Changes all that it can, lets the keyboard controller
- * reset the machine, and must find everything as it was at its first start.  Needs XSAVE.
+ * A RESET must leave nothing of a processor's state.  The guest changes all that it can, lets the
+ * keyboard controller reset the machine, and must find everything as it was at its first start.
+ * Needs XSAVE.
  */
 #include "guest/t/t.inc"
-#define MARK		0x500		/* RAM stays: 1 at the second start, */
-#define FIRST		0x1000		/* the state at the first, */
-#define NOW		0x2000		/* and as it is. */
+#define MARK		0x500		/* in RAM, which stays: 1 after the RESET */
+#define FIRST		0x1000		/* the state at the first start */
+#define NOW		0x2000		/* the state now */
 #define FXSAVE_AT	0x100
 #define WORDS		((FXSAVE_AT + 512) / 4)
-#define CHANGED		0x04040404	/* is a value for every register here */
+#define CHANGED		0x04040404	/* a valid value for every register here */
 #define MXCSR_CHANGED	0x9f80
-#define CHANGES		30		/* words of the state, at least */
+#define CHANGES		30		/* words of the state that `change` must change, at least */
 
 	REAL_TEST
 	movw	$FIRST, %di
@@ -39,7 +40,7 @@ again:	rdtsc
 	FINISH	STATUS_OK, "cpu-reset: PASS"
 fail:	FINISH	STATUS_FAIL, "cpu-reset: FAIL"
 
-/* The state, to where DI points. */
+/* Stores the state at DI. */
 look:	leaw	FXSAVE_AT(%di), %bx
 	movl	%cr0, %eax
 	stosl
@@ -111,7 +112,7 @@ change:	movl	$CHANGED, %eax
 	movl	%eax, %cr0
 	ret
 
-/* How many words are other than at first: BX. */
+/* Counts in BX the words that differ from the first start. */
 compare:
 	movw	$FIRST, %si
 	movw	$NOW, %di

@@ -1,7 +1,7 @@
-/* Two address spaces with different code at one address, which accesses device memory. */
+/* Two address spaces have different code at one address.  The code accesses device memory. */
 #include "guest/t/t.inc"
 #define OTHER_TABLES	(TABLES_AT + 0x1000)
-#define CODE		0x400000	/* a linear address, by a page table of each space */
+#define CODE		0x400000	/* gva: each space has a page table of its own for it */
 #define CODE_TABLE	(TABLES_AT + 0x2000)
 #define OTHER_TABLE	(TABLES_AT + 0x3000)
 #define CODE_AT		(TABLES_AT + 0x4000)

@@ -1,4 +1,7 @@
-/* #DB for ever: a breakpoint on the first instruction of the handler of #DB.  The host and other VMs must go on. */
+/*
+ * #DB for ever: a breakpoint on the first instruction of the handler of #DB.  The host and other
+ * VMs must go on.
+ */
 #include "guest/t/t.inc"
 	REAL_TEST
 	PRINT	"dbloop: a breakpoint on the handler of #DB"

@@ -1,4 +1,7 @@
-/* #DB for ever, in its own delivery: a breakpoint on the stack that #DB pushes to.  The host and other VMs must go on. */
+/*
+ * #DB for ever, in its own delivery: a breakpoint on the stack that #DB pushes to.  The host and
+ * other VMs must go on.
+ */
 #include "guest/t/t.inc"
 #define DB_STACK	0x6000
 #define TSS_AT		0x7000
@@ -27,7 +30,7 @@
 	movl	$DR7_WRITE_4, %eax
 	movq	%rax, %dr7
 	movl	%eax, DB_STACK - 8
-	movb	$STATUS_WENT_ON, %al	/* only reached where pushes do not meet breakpoints */
+	movb	$STATUS_WENT_ON, %al	/* reached only if pushes do not meet breakpoints */
 on_db:	movb	$STATUS_SKIP, %al
 	outb	%al, $POWER_PORT
 2:	hlt

@@ -1,4 +1,7 @@
-/* With interrupts off, exits for ever.  The host and other VMs must go on; the VM can be stopped from outside. */
+/*
+ * Exits for ever, with interrupts off.  The host and other VMs must go on, and the VM can be
+ * stopped from outside.
+ */
 #include "guest/t/t.inc"
 	REAL_TEST
 	PRINT	"exitloop: CPUID for ever"

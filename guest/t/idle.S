@@ -1,4 +1,4 @@
-/* One CPUID, then asleep for ever: HLT with interrupts on, and nothing that interrupts. */
+/* Executes one CPUID, then halts for ever with interrupts on, but nothing interrupts. */
 #include "guest/t/t.inc"
 	REAL_TEST
 	movb	$0x30, %al	/* channel 0 of the timer: mode 0, which waits for a count */

@@ -1,4 +1,7 @@
-/* Loops for ever without an exit.  The host and other VMs must go on; the VM can be stopped from outside. */
+/*
+ * Loops for ever without an exit.  The host and other VMs must go on, and the VM can be stopped
+ * from outside.
+ */
 #include "guest/t/t.inc"
 	REAL_TEST
 	PRINT	"loop: for ever"

@@ -11,7 +11,7 @@
 	movl	$TABLES_AT + 0x2000 + PTE_P + PTE_W, TABLE
 	movl	$HPET + PTE_P + PTE_W, TABLE + 4
 	PAGING
-	movl	%eax, 0x100 << 22		/* the RAM is there */
+	movl	%eax, 0x100 << 22		/* now the RAM is mapped */
 	movl	%eax, (0x100 << 22) + 0xffe
 	FINISH	STATUS_WENT_ON, "mmio-cross: FAIL: went on"
 	FLAT_END

@@ -1,12 +1,12 @@
 /*
- * MOVS out of device memory into a segment that is too short, read-only or null gets #GP, and finds
- * memory and registers as they were.
+ * MOVS out of device memory into a segment that is too short, read-only or null must get #GP, and
+ * leave memory and registers as they were.
  */
 #include "guest/t/t.inc"
 #define SEL_SHORT	0x18
 #define SEL_CONST	0x20
 #define LIMIT		0xfff
-#define LAST		0xffc		/* of a doubleword */
+#define LAST		0xffc		/* last offset of a doubleword in SEL_SHORT */
 #define BEYOND		0xffd
 #define UNTOUCHED	0x13579bdf
 #define VALUE		0x84838281
@@ -43,7 +43,7 @@ on_gp:	cmpl	%ebp, %edi
 	movl	$behind, (%esp)
 	iretl
 
-/* Segment, offset, and what is there afterwards. */
+/* A MOVS: segment and offset of its destination, and what is there afterwards. */
 .macro COPY selector, at, found
 	.word	\selector, \at
 	.long	\found

@@ -1,9 +1,12 @@
-/* PAE's four top entries, which are registers: what loads them gets #GP for a wrong one, and nothing else looks at them. */
+/*
+ * PAE's four top entries are registers.  An instruction that loads them must get #GP if one is
+ * wrong; nothing else may look at them.
+ */
 #include "guest/t/t.inc"
 #define PDPTES		(TABLES_AT + 0x1000)
 #define DIRECTORY	(TABLES_AT + 0x2000)
 
-/* The MOV behind it must get #GP. */
+/* Executes a MOV that must get #GP. */
 .macro MUST_FAULT instruction:vararg
 	movl	$8f, %ebx
 	\instruction
@@ -20,7 +23,7 @@
 	PAGING
 	movl	%cr4, %edx
 	orl	$CR4_PAE, %edx
-	MUST_FAULT movl %edx, %cr4	/* it takes the page directory for the four */
+	MUST_FAULT movl %edx, %cr4	/* loads the four from the page directory */
 	movl	%cr0, %eax
 	andl	$~CR0_PG, %eax
 	movl	%eax, %cr0

@@ -1,4 +1,4 @@
-/* The timer interrupts as fast as it can: each must leave the guest time to go on. */
+/* The timer interrupts as fast as it can.  Each interrupt must leave the guest time to go on. */
 #include "guest/t/t.inc"
 
 #define LOOPS		100000

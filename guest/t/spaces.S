@@ -1,19 +1,19 @@
 /*
- * More address spaces than any shadow of them keeps: each has tables of its own, which serve 32-bit,
- * PAE and 4-level paging alike, and is visited in all of them, with SMEP where there is one, and
- * with CR0.WP and without.  Each must reach its own memory, and no other's.
+ * More address spaces than shadow paging keeps tables for.  Each space has tables of its own, which
+ * serve 32-bit, PAE and 4-level paging alike.  Each is visited in all three formats, with CR0.WP
+ * clear and set, and with SMEP if there is one; it must reach its own memory and no other's.
  *
- * A space is four pages: the level-4 table, the level-3 table, the level-2 table with the space's
- * stamp and count behind it, which is what address 0 leads to, and the level-1 table.  32-bit paging
- * finds in the low halves of the first two what it takes for a directory and a table.
+ * A space is four pages: tables of level 4, 3, 2 and 1.  Address 0 leads to the level-2 table,
+ * which has the space's stamp and count behind its entries.  32-bit paging uses the first two
+ * pages, with the low halves of their entries, as a directory and a table.
  */
 #include "guest/t/t.inc"
 #define SPACES		128
 #define SPACE_SIZE	0x4000
 #define SPACES_AT	0x100000
 #define SPACES_END	(SPACES_AT + SPACES * SPACE_SIZE)
-#define CODE_ENTRY	7		/* of the page that this is in */
-#define PDPTES		0x20		/* PAE's, in the level-3 table; they have no rights */
+#define CODE_ENTRY	7		/* index of the page that this code is in */
+#define PDPTES		0x20		/* PAE's top entries, in the level-3 table: no rights */
 #define STAMP		0x800
 #define COUNT		0x804
 #define MODES		3
@@ -95,7 +95,7 @@ visit:	leal	(%edi, %ebp), %eax
 	ja	1b
 	FINISH	STATUS_OK, "spaces: PASS"
 bad:	FINISH	STATUS_FAIL, "spaces: FAIL"
-	/* EFER, CR4, and where CR3 points to in a space */
+	/* EFER, CR4, and the offset in a space that CR3 points to */
 modes:	.word	0, 0, 0
 	.word	0, CR4_PAE, 0x1000 + PDPTES
 	.word	EFER_LME, CR4_PAE, 0

@@ -1,4 +1,4 @@
-/* Ports and MSRs for ever, those that exist and those that do not, as fast as exits go. */
+/* Accesses ports and MSRs for ever, those that exist and those that do not, as fast as exits go. */
 #include "guest/t/t.inc"
 
 #define UART_SCRATCH	0x3ff
@@ -19,7 +19,7 @@ storm:	movw	$PORT_NONE, %dx
 	rdmsr
 	wrmsr
 	jmp	storm
-	/* Goes on behind RDMSR or WRMSR, of two bytes each. */
+	/* #GP: goes on behind RDMSR or WRMSR, of two bytes each. */
 refused:
 	movw	%sp, %bp
 	addw	$2, (%bp)

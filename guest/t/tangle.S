@@ -1,14 +1,14 @@
 /*
- * Page tables in a knot: one page is the table of every level, and so is the last page of RAM, which
- * leads to it.  Other entries lead to devices, beyond RAM and nowhere.  CR3 changes between the two,
- * INVLPG names addresses that there are and that cannot be, tables are written to through themselves,
- * and what is read is what the walk says.  At last a walk finds a table in a device's memory, and the
- * VM must be stopped with a message.
+ * Page tables in a knot.  One page is the table of every level; so is the last page of RAM, which
+ * leads to the first.  Other entries lead to devices, beyond RAM and nowhere.  CR3 changes between
+ * the two, INVLPG gets addresses that exist and that cannot exist, tables are written through
+ * themselves, and each read must give what the walk leads to.  At last a walk finds a table in a
+ * device's memory, and the VM must be stopped with a message.
  */
 #include "guest/t/t.inc"
 #define TABLE		TABLES_AT
 #define ROUNDS		400
-#define INDEX_LAST	6		/* of the entry that leads to the last page of RAM */
+#define INDEX_LAST	6		/* index of the entry that leads to the last page of RAM */
 #define INDEX_DEVICE	2
 #define RUBBISH		0x800		/* where no walk looks */
 
@@ -31,7 +31,7 @@
 	movl	%eax, 8 * 511(%esi)
 	movl	$HPET + PTE_P + PTE_W, 8 * INDEX_DEVICE(%esi)
 	movl	$WILD + PTE_P + PTE_W, 8 * 3(%esi)
-	decl	8 * 4 + 4(%esi)		/* all that is reserved */
+	decl	8 * 4 + 4(%esi)		/* all bits set, reserved ones too */
 	decl	8 * 4(%esi)
 	leal	PTE_P + PTE_W(%ebp), %eax
 	movl	%eax, 8 * INDEX_LAST(%esi)

@@ -1,4 +1,4 @@
-/* Long mode with a 16-bit TSS in TR, which it does not have: switching it on must get #GP. */
+/* Long mode has no 16-bit TSS: switching it on with such a TSS in TR must get #GP. */
 #include "guest/t/t.inc"
 #define SEL_TSS16	0x20
 #define TSS_AT		0x6000

@@ -1,4 +1,4 @@
-/* VMXON must get #UD, in protected mode, where a processor with VMX could execute it. */
+/* VMXON must get #UD in protected mode, where a processor with VMX could execute it. */
 #include "guest/t/t.inc"
 	FLAT_TEST
 	SET_GATE X86_UD, on_ud

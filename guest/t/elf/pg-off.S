@@ -1,4 +1,6 @@
-/* Switches paging off and says so: not on a CPU that runs no guest without. */
+/*
+ * Switches paging off and says so.  A CPU that runs no guest without paging must stop it instead.
+ */
 #include "guest/boot/real.inc"
 #include "inc/mmu.h"
 

@@ -1,12 +1,12 @@
 /*
- * Loads CR3 again and again with an edited entry in its loader's tables, and resets the machine:
- * the tables that the loader makes then are the ones that count.
+ * Edits an entry in the loader's tables, loads CR3 many times, and resets the machine.  Then the
+ * tables that the loader makes anew must count.
  */
 #include "guest/boot/real.inc"
 #include "guest/boot/boot.h"
 #include "inc/mmu.h"
 
-#define ENTRY	(BOOT_TABLES + 3 * 4096 + 8)	/* for 2 MiB on */
+#define ENTRY	(BOOT_TABLES + 3 * 4096 + 8)	/* the entry that maps 2 MiB on */
 #define PAGE	0x200000
 #define OTHER	0x400000
 #define MARK	0x9000			/* nobody clears it */

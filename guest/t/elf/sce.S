@@ -1,6 +1,6 @@
 /*
- * Switches SYSCALL on, takes it once, and computes for ever: outside guest mode the host is to
- * know neither of EFER.SCE nor of where SYSCALL leads.
+ * Switches SYSCALL on, executes it once, and computes for ever.  Outside of guest mode the host's
+ * processor must have neither this EFER.SCE nor this LSTAR.
  */
 #include "guest/boot/real.inc"
 #include "inc/mmu.h"
