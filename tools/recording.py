@@ -13,6 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 STATES = ["guest", "handler", "monitor", "halted", "paused", "waiting"]
 AWAY = "away"  # one of the last four, but nobody knows which: see user/trace.c
 VCPU_COLUMNS = ["vm", "vcpus", "vcpu", "name", "hz", "exits", "wall", *STATES]
+FIRST_COLUMNS = {"reason", "time", "from", "exit", "number", "vm", "memory"}  # of tables
 EXIT_COLUMNS = ["number", "tsc", "exit", "raw", "rip", "qualification", "key", "action", "cycles",
                 "away", "spent"]
 
@@ -152,7 +153,7 @@ def tables(output):
     found, columns = [], None
     for line in output.split("\n"):
         cells = line.split("\t")
-        if cells[0] in ("reason", "time", "memory", "from") and len(cells) > 1:
+        if cells[0] in FIRST_COLUMNS and len(cells) > 1:
             columns = cells
             found.append([])
         elif columns and len(cells) == len(columns):

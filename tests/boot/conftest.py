@@ -30,6 +30,9 @@ sys.path.insert(0, str(ROOT / "tools"))
 import beds  # noqa: E402, found in tools
 import emulators  # noqa: E402
 
+# Helper modules whose failed assertions show their values, as those of tests do.
+pytest.register_assert_rewrite("console", "hostile", "tables")
+
 # Bochs: instructions to a second of device time.  Its serial line is as slow as a real one, so that a
 # byte takes as many instructions as pass meanwhile: with few a run is short, and interrupted more often.
 IPS_SHORT = 25_000_000
@@ -38,7 +41,6 @@ IPS_MEASURED = emulators.Machine.ips  # where ticks or exits are compared, as in
 PATIENCE, PATIENCE_LONG = 120, 400
 TAIL_LINES = 25  # of the console, shown when a test fails
 LAUNCHER_SECONDS = 10  # what the launcher may need beyond its own time limit
-
 
 
 def options_of(bed, exact=False):
@@ -182,3 +184,6 @@ def bed_fixture(choices):
         start.name = request.param
         return start
     return bed
+
+
+bed = bed_fixture(BEDS)

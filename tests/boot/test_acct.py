@@ -4,57 +4,8 @@ import re
 
 import pytest
 
-from test_vm import bed  # noqa: F401, the fixture: starts machines of one bed after another
-
-TIMES = ["guest", "handler", "monitor", "halted", "paused", "waiting"]
-# Reasons for which the SDM has no exit, up to the last that the leaves know.
-NO_REASON = [35, 38, 42, 65, 69]
-CTRL_PROMPT = "\x1d"
-FIRST_COLUMNS = {"reason", "time", "from", "exit", "number", "vm", "memory"}  # of the tables for programs
-
-
-def value(text):
-    """A cell: a number where it is one."""
-    return int(text, 0) if re.fullmatch(r"\d+|0x[0-9a-f]+", text) else text
-
-
-def tables(output):
-    """Each table that `--tsv` printed: a list of rows, dicts by the names in its first line."""
-    found = []
-    for line in output.split("\n"):
-        cells = line.split("\t")
-        if cells[0] in FIRST_COLUMNS and len(cells) > 1:
-            columns = cells
-            found.append([])
-        elif found and len(cells) == len(columns):
-            found[-1].append(dict(zip(columns, map(value, cells))))
-    return found
-
-
-def split_total(rows, column="name"):
-    """The rows without the last one, and that one, which must be the total."""
-    *rows, total = rows
-    assert total[column] == "total"
-    return rows, total
-
-
-def check_sums(exits, times, memory):
-    """The two invariants, and some tables.  Returns the rows by name."""
-    rows, total = split_total(exits)
-    assert [row["reason"] for row in rows] == [*range(70), "-"]
-    assert [row["reason"] for row in rows if row["name"] == "-"] == NO_REASON
-    for row in rows:
-        assert (row["cycles"] > 0) == (row["count"] > 0)
-    assert sum(row["count"] for row in rows) == total["count"]
-    assert sum(row["cycles"] for row in rows) == total["cycles"]
-    assert sum(row["monitor"] for row in rows) == total["monitor"]
-    ticks = {row["time"]: row["ticks"] for row in times}
-    assert list(ticks) == [*TIMES, "wall"]
-    assert sum(ticks[name] for name in TIMES) == ticks["wall"]
-    assert ticks["handler"] == total["cycles"]
-    assert ticks["monitor"] >= total["monitor"]
-    assert [row["memory"] for row in memory] == ["tables"] and memory[0]["pages"] >= 3
-    return {row["name"]: row for row in rows}, ticks
+from console import open_prompt
+from tables import check_sums, split_total, tables
 
 
 def run(bed, commands):
@@ -105,8 +56,7 @@ def test_keys(bed):
 
 def prompt_tables(m, command):
     """Opens the prompt, runs a command that prints tables, and goes back to the guest."""
-    m.send(CTRL_PROMPT)
-    m.expect("vm> ")
+    open_prompt(m)
     start = len(m.output)
     m.sendline(command)
     m.expect("vm> ")
@@ -144,8 +94,7 @@ def test_since_last(bed):
 def test_live(machine):
     m = machine("bochs", run="vm guest")
     m.expect("guest> ")
-    m.send(CTRL_PROMPT)
-    m.expect("vm> ")
+    open_prompt(m)
     m.sendline("exits --live")
     m.expect("exits so far")
     m.expect("exits of the last second")

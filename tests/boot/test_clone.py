@@ -4,36 +4,11 @@ import re
 
 import pytest
 
-from conftest import BEDS, EXACT_BEDS, bed_fixture
-from test_vms import ESCAPE, command, shell, vms, vms_when
+from console import ask, available, command, shell, vms, vms_when
+from conftest import BEDS, EXACT_BEDS
 
 # docs/clones.md, in ticks
 CONSTANT, PER_LEAF = 150_000, 30
-
-bed = bed_fixture(BEDS)
-
-
-def ask(m, vm, line, answer):
-    """Attaches, types a line to the guest, expects the answer, and detaches."""
-    m.sendline(f"vm attach {vm}")
-    m.expect("attached")
-    m.sendline("")
-    m.expect("guest> ")
-    m.sendline(line)
-    m.expect(answer)
-    m.expect("guest> ")
-    m.send(ESCAPE)
-    m.expect("vm> ")
-    m.sendline("detach")
-    m.expect(r"in the background.*\n\$ ")
-
-
-def available(m):
-    """Frames that are free and promised to nobody."""
-    text = command(m, "free")
-    free, promised = (int(re.search(rf"^ +{name} +(\d+)", text, re.M)[1])
-                      for name in ("free", "of these promised"))
-    return free - promised
 
 
 def test_clone_goes_on_by_itself(bed):

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from beds import ON_BOCHS
 from conftest import BEDS, IPS_MEASURED, PATIENCE_LONG, assert_clean, audited
 
 FULL = bool(os.environ.get("CHECK_FULL"))
@@ -46,7 +47,7 @@ def test_200_at_once(crowd, paging):
     assert m.output.count("audit: clean") == 2
 
 
-@pytest.mark.parametrize("bed", ["bochs-vmx", "bochs-svm"])
+@pytest.mark.parametrize("bed", ON_BOCHS)
 def test_exits_cost_the_same_among_200(machine, bed):
     """Where ticks are instructions: the same, for what is compared with 2 %."""
     cost = {}

@@ -5,8 +5,7 @@ import re
 import pytest
 
 from conftest import BEDS
-
-PROMPT_KEY = "\x1d"
+from console import kernel_monitor, open_prompt
 
 # The name of the root, the field that holds it, and a field that only this control block has.
 FIELDS = {
@@ -16,20 +15,13 @@ FIELDS = {
 LOW_BITS = 0xFFF  # of EPTP: memory type and depth of the walk
 
 
-def kernel_monitor(m, command):
-    m.sendline(command)
-    m.expect(re.escape(command) + r"\r?\n")
-    return m.expect(r"(?s)(.*)K> ").group(1)
-
-
 @pytest.mark.parametrize("bed", FIELDS)
 def test_vm(machine, bed):
     root_name, root_field, own_field = FIELDS[bed]
     m = machine(**BEDS[bed])
     root = int(m.expect(r"nested page table at hpa (0x[0-9a-f]+);").group(1), 16)
     m.expect("guest> ")
-    m.send(PROMPT_KEY)
-    m.expect("vm> ")
+    open_prompt(m)
     m.sendline("kmonitor")
     m.expect("K> ")
 

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from conftest import OBJDIR, Machine
+from console import open_prompt
 from sessions import Debuggers, number
 
 SECTOR = 0x7C00
@@ -178,8 +179,7 @@ def test_the_kernels_last_dump(machine):
         assert "has dumped nothing yet" in gdb.command("vmcs")
         gdb.command("detach")
         m.expect("guest> ")
-        m.send("\x1d")
-        m.expect("vm> ")
+        open_prompt(m)
         m.sendline("kmonitor")
         m.expect("K> ")
         m.sendline("vm")

@@ -6,6 +6,7 @@ import pytest
 
 from beds import NO_VMS
 from conftest import BEDS, IPS_MEASURED, options_of
+from console import PROMPT_KEY, kernel_monitor
 
 PASTED_LINES = 100
 CURSOR_UP = "\x1b[A"
@@ -21,24 +22,18 @@ def at_monitor(boot_test):
     return m
 
 
-def monitor(m, command):
-    """What the kernel monitor answers to a command."""
-    m.sendline(command)
-    return m.expect(r"(?s)\r\n(.*)K> ").group(1).replace("\r", "")
-
-
 def test_monitor_commands(at_monitor):
     m = at_monitor
-    described = re.findall(r"^  (\w+) ", monitor(m, "help"), re.M)
+    described = re.findall(r"^  (\w+) ", kernel_monitor(m, "help"), re.M)
     assert {"help", "backtrace", "regs", "envs", "map", "x", "continue"} <= set(described)
-    assert "sys_kmonitor+" in monitor(m, "backtrace")
-    assert re.search(r"rip 0000000000[0-9a-f]{6} ", monitor(m, "regs"))
-    assert re.search(r"running .* kmonitor$", monitor(m, "envs"), re.M)
-    assert re.search(r"hpa 0x[0-9a-f]+000\n", monitor(m, "map 400000"))
-    assert re.match(r"0000000000400000  [0-9a-f]{16} [0-9a-f]{16}\n$", monitor(m, "x 400000 2"))
-    assert monitor(m, "x ffff7000deadbeef") == "ffff7000deadbee8  not in RAM\n"
-    assert "expected a hexadecimal number" in monitor(m, "map here")
-    assert "no command" in monitor(m, "frobnicate")
+    assert "sys_kmonitor+" in kernel_monitor(m, "backtrace")
+    assert re.search(r"rip 0000000000[0-9a-f]{6} ", kernel_monitor(m, "regs"))
+    assert re.search(r"running .* kmonitor$", kernel_monitor(m, "envs"), re.M)
+    assert re.search(r"hpa 0x[0-9a-f]+000\n", kernel_monitor(m, "map 400000"))
+    assert re.match(r"0000000000400000  [0-9a-f]{16} [0-9a-f]{16}\n$", kernel_monitor(m, "x 400000 2"))
+    assert kernel_monitor(m, "x ffff7000deadbeef") == "ffff7000deadbee8  not in RAM\n"
+    assert "expected a hexadecimal number" in kernel_monitor(m, "map here")
+    assert "no command" in kernel_monitor(m, "frobnicate")
     m.sendline("continue")
     m.expect(r"\$ ")
     m.sendline("poweroff 7")
@@ -109,7 +104,7 @@ def test_every_prompt_brings_lines_back(machine, bed):
     m = machine(**BEDS[bed])
     for prompt, opens, word, answer in [
         ("guest> ", None, "nosuch", "nosuch: no such command"),
-        ("vm> ", "\x1d", "what", "their first letters"),
+        ("vm> ", PROMPT_KEY, "what", "their first letters"),
         (r"\n\$ ", "quit\r", "nosuch", "nosuch: no such command"),
         ("K> ", "kmonitor\r", "nosuch", 'no command "nosuch"'),
     ]:

@@ -6,10 +6,9 @@ import pytest
 
 from beds import WITHOUT_EPT
 from conftest import BEDS
-from test_clone import available
-from test_dump import PROMPT_KEY
-from test_vm import EMULATOR_FAULTS, table
-from test_vms import command
+from console import available, command, detach
+from quirks import SELFTEST_FAILURES
+from tables import table
 
 # CPUs that cannot do it, and the bit that they lack first.
 WITHOUT_NESTED = {
@@ -89,10 +88,7 @@ def test_selftest_without_nested_paging(machine, cpu):
     m.sendline("reboot")
     m.expect("Nestling guest: ")
     m.expect("guest> ")
-    m.send(PROMPT_KEY)
-    m.expect("vm> ")
-    m.sendline("detach")
-    m.expect(r"\n\$ ")
+    detach(m)
     assert command(m, "vm clone 2") == "[vm 3] clone of vm 2, in the background"
     assert "audit: clean" in command(m, "audit")
     assert "PASS user" in command(m, "vm --kernel guest -q --check -c user")
@@ -107,10 +103,7 @@ def test_guests_syscall_is_not_the_hosts(machine, cpu):
     m = without_nested(machine, cpu)
     m.sendline("vm --kernel t/sce")
     m.expect("PASS sce: SYSCALL leads where LSTAR says")
-    m.send(PROMPT_KEY)
-    m.expect("vm> ")
-    m.sendline("detach")
-    m.expect(r"\n\$ ")
+    detach(m)
     assert "1 passed, 0 failed" in command(m, "usertests instructions")
 
 
@@ -129,7 +122,7 @@ def test_both_kinds_of_paging(machine, name):
         f"vm --kernel {image} --paging={paging}" for paging in ("nested", "shadow")
         for image in ("guest -c 'mem; cr; int; user; string'", "t/pg-off")) + "; audit")
     m.finish()
-    assert set(re.findall(r"^FAIL .*", m.output, re.M)) <= EMULATOR_FAULTS.get(name, set())
+    assert set(re.findall(r"^FAIL .*", m.output, re.M)) <= SELFTEST_FAILURES.get(name, set())
     assert m.output.count("PASS user: ") > 2
     assert m.output.count(GOES_ON) == 2
     assert "audit: clean" in m.output

@@ -13,12 +13,11 @@ import re
 import pytest
 
 from conftest import BEDS, EXACT_BEDS, PATIENCE_LONG
-from test_vm import ENDLESS as NEVER_ENDING, HOSTILE, NOT_ENDLESS
-from test_vms import command, vms
+from console import attach, command, detach
+from hostile import guests_of, misbehave, start_heartbeat
 
 # On QEMU, too, instructions are the clock, so that beats do not come late because this machine is busy.
 STEADY_BEDS = {**BEDS, "qemu-svm": EXACT_BEDS["qemu-svm"]}
-ENDLESS = [*NEVER_ENDING, "t/storm"]
 FULL = bool(os.environ.get("CHECK_FULL"))
 PAGINGS = ["nested", "shadow"]
 # (bed, CPUs, the neighbour's paging): QEMU with -icount has only one CPU.
@@ -26,54 +25,10 @@ MACHINES = [("bochs-vmx", 1, "nested"), ("bochs-svm", 2, "shadow"), ("qemu-svm",
 if FULL:
     MACHINES += [("bochs-vmx", 2, "shadow"), ("bochs-vmx", 4, "nested"), ("bochs-svm", 1, "nested"),
                  ("bochs-svm", 4, "shadow"), ("qemu-svm", 1, "shadow")]
-# Each exit takes QEMU long, and these do nothing else.
-SLOW = {} if FULL else {("qemu-svm", guest): "only in the long form"
-                        for guest in ("t/exitloop", "t/storm")}
 NEIGHBOUR = 1  # its number
 BEATS_PER_PASS = 4
 VERDICT = re.compile(r"heartbeat: (\d+) passes over 256 KiB, (\d+) beats, a period of (\d+) ticks, "
                      r"at most (\d+) between two")
-
-
-def attach(m, number=NEIGHBOUR):
-    m.sendline(f"vm attach {number}")
-    m.expect("attached")
-
-
-def detach(m):
-    m.send("\x1d")
-    m.expect("vm> ")
-    m.sendline("detach")
-    m.expect(r"in the background.*\n\$ ")
-
-
-def start_heartbeat(m, paging, number=NEIGHBOUR):
-    """At the shell's prompt.  number: what the VM's will be."""
-    command(m, f"vm guest -q -m 8M --paging={paging} &")
-    attach(m, number)
-    m.expect("guest> ")
-    m.sendline("heartbeat")
-    m.expect("beating; a key ends it")
-    detach(m)
-
-
-def guests_of(bed):
-    """Those that do harm and that the bed can show, and why it cannot show the others."""
-    left_out = {guest: why for (where, guest), why in {**NOT_ENDLESS, **SLOW}.items()
-                if where == bed}
-    return [guest for guest in [*HOSTILE, *ENDLESS] if guest not in left_out], left_out
-
-
-def misbehave(m, number, guest, paging):
-    """One that ends, ends by itself; another is stopped.  number: the VM's."""
-    line = f"vm {guest} -q -m 4M --paging={paging}"
-    if guest in HOSTILE:
-        said = command(m, line) + "\n"
-        assert (HOSTILE[guest] or "PASS") in said and "FAIL" not in said, (guest, paging)
-        return
-    command(m, f"{line} & sleep 0.05")
-    assert vms(command(m, "vms"))[number]["NAME"] == guest
-    assert f"[vm {number}] ended, status 0" in command(m, f"vm stop {number}")
 
 
 @pytest.mark.early
@@ -83,10 +38,10 @@ def test_neighbour_notices_nothing(machine, bed, cpus, paging):
     guests = list(itertools.product(names, PAGINGS) if FULL else zip(names, itertools.cycle(PAGINGS)))
     m = machine(**STEADY_BEDS[bed], cpus=cpus, run="sh", timeout=PATIENCE_LONG * (4 if FULL else 1))
     m.expect(r"\$ ")
-    start_heartbeat(m, paging)
+    start_heartbeat(m, paging, NEIGHBOUR)
     for number, guest in enumerate(guests, NEIGHBOUR + 1):
         misbehave(m, number, *guest)
-    attach(m)
+    attach(m, NEIGHBOUR)
     m.sendline("")
     passes, beats, period, longest = map(int, m.expect(VERDICT).groups())
     m.expect("guest> ")
@@ -99,5 +54,3 @@ def test_neighbour_notices_nothing(machine, bed, cpus, paging):
     print(f"{bed}, {cpus} CPUs: {len(guests)} cases beside {passes} passes over the memory and "
           f"{beats} beats, at most {longest / period:.1f} periods apart; "
           + "; ".join(f"{guest} left out: {why}" for guest, why in left_out.items()))
-
-

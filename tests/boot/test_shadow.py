@@ -4,25 +4,22 @@ import re
 
 import pytest
 
-from conftest import BEDS, PATIENCE_LONG, bed_fixture
-from test_clone import ask, available
-from test_dump import PROMPT_KEY, kernel_monitor
-from test_neighbour import guests_of, misbehave, start_heartbeat
-from test_vm import EMULATOR_FAULTS, table
-from test_vms import command, shell
+from conftest import BEDS, PATIENCE_LONG
+from console import ask, available, command, kernel_monitor, open_prompt, shell
+from hostile import guests_of, misbehave, start_heartbeat
+from quirks import SELFTEST_FAILURES
+from tables import table
 
 EPT, UNRESTRICTED_GUEST = 1 << 1, 1 << 7  # of CPU2_CONTROLS
 EXCEPTION, INVLPG, CR_ACCESS, EPT_VIOLATION = 0, 14, 28, 48
 # What a vCPU's shadow tables take at most (SHADOW_PAGES), and the root of the nested page table.
 TABLES_KIB = 4 * (4 + 2 * 126 + 1)
 
-bed = bed_fixture(BEDS)
-
 
 def test_selftest(bed):
     m = bed(timeout=120, run="vm guest --paging=shadow -c selftest")
     m.finish()
-    assert set(re.findall(r"^FAIL .*", m.output, re.M)) == EMULATOR_FAULTS.get(bed.name, set())
+    assert set(re.findall(r"^FAIL .*", m.output, re.M)) == SELFTEST_FAILURES.get(bed.name, set())
     assert int(re.search(r"selftest: (\d+) passed", m.output)[1]) > 190
     rows, _ = table(m.output)
     for reason in EXCEPTION, INVLPG, CR_ACCESS:
@@ -79,8 +76,7 @@ def nested_paging_is_on(bed, fields):
 def test_hardware_runs_without_nested_paging(bed, paging):
     m = bed(run=f"vm guest --paging={paging}")
     m.expect("guest> ")
-    m.send(PROMPT_KEY)
-    m.expect("vm> ")
+    open_prompt(m)
     m.sendline("kmonitor")
     m.expect("K> ")
     text = kernel_monitor(m, "vm")

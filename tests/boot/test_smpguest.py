@@ -7,8 +7,8 @@ import pytest
 
 from beds import ON_BOCHS
 from conftest import BEDS, assert_clean, audited
-from test_acct import check_sums, tables
-from test_vms import ESCAPE, command, shell, vms, vms_when
+from console import attach, command, detach, open_prompt, shell, vms, vms_when
+from tables import check_sums, tables
 
 # (bed, the host's CPUs, paging) of the tests that take long.
 MACHINES = [("bochs-vmx", 1, "nested"), ("bochs-svm", 2, "nested"), ("qemu-svm", 1, "shadow")]
@@ -101,17 +101,13 @@ def test_life(bed, cpus, paging, machine):
     m.sendline("smp")
     m.expect(r"PASS smp: \d+ CPUIDs of the others")
     m.expect("guest> ")
-    m.send(ESCAPE)
-    m.expect("vm> ")
+    open_prompt(m)
     m.sendline("info")
     assert re.findall(r"^vCPU (\d)", m.expect(r"(?s)info(.*?)vm> ").group(1), re.M) == ["0", "1"]
     m.sendline("reset")
     m.expect("2 CPUs")
     m.expect("guest> ")
-    m.send(ESCAPE)
-    m.expect("vm> ")
-    m.sendline("detach")
-    m.expect(r"\n\$ ")
+    detach(m)
     command(m, "vm stop 3")
     command(m, "vm stop 2")
     assert "audit: clean" in command(m, "wait; audit")
@@ -126,8 +122,7 @@ def test_clones(bed, cpus, paging, machine):
     m.sendline("vm attach 2")
     m.sendline("smp; smp; cpus")
     m.expect("PASS smp: 2 CPUs")
-    m.send(ESCAPE)
-    m.expect("vm> ")
+    open_prompt(m)
     m.sendline("detach")  # the next line is typed at once: the guest goes on meanwhile
     assert command(m, "vm clone 2") == "[vm 3] clone of vm 2, in the background"
     assert command(m, "vm pause 3; vm clone 3") == "[vm 4] clone of vm 3, in the background"
@@ -136,18 +131,14 @@ def test_clones(bed, cpus, paging, machine):
     assert [rows[n]["STATE"] for n in (3, 4)] == ["paused"] * 2
     assert "audit: clean" in command(m, "vm resume 3; vm resume 4; audit")
     for vm in (2, 3, 4):
-        m.sendline(f"vm attach {vm}")
-        m.expect("attached")
+        attach(m, vm)
         # Behind what was typed first, which may have been done before the clone was made.
         m.sendline("cpus; smp; mem")
         m.expect("CPU 1, APIC id 1")
         m.expect(r"PASS smp: \d+ CPUIDs of the others")
         m.expect("PASS mem: 1 MiB")
         m.expect("guest> ")
-        m.send(ESCAPE)
-        m.expect("vm> ")
-        m.sendline("detach")
-        m.expect(r"\n\$ ")
+        detach(m)
     assert "audit: clean" in command(m, "vm stop 2; vm stop 3; vm stop 4; audit")
     assert "FAIL" not in m.output
     assert vms(command(m, "vms")) == {}

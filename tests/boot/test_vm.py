@@ -11,7 +11,11 @@ import time
 import pytest
 
 from beds import NO_VMS
-from conftest import BEDS, PATIENCE_LONG, assert_clean, audited, bed_fixture, free_frames
+from conftest import BEDS, PATIENCE_LONG, assert_clean, audited, free_frames
+from console import open_prompt
+from hostile import ENDLESS, HOSTILE
+from quirks import NOT_ENDLESS, SELFTEST_FAILURES
+from tables import table
 
 FULL = bool(os.environ.get("CHECK_FULL"))
 
@@ -20,70 +24,9 @@ RICH = [BEDS["bochs-vmx"]["cpu"], "corei5_arrandale_m520", "corei7_sandy_bridge_
 if FULL:
     RICH += ["corei7_haswell_4770", "broadwell_ult", "corei7_ivy_bridge_3770k", "corei7_icelake_u"]
 
-
-# What the emulators get wrong, seen by the guest's self-test: exactly these lines fail.
-NONCANONICAL = "FAIL msr: writing 0000900000000000 to {} gets #GP"
-EMULATOR_FAULTS = {
-    # TCG does not switch breakpoints on when VMRUN loads DR7, does not check MSRs for canonical
-    # addresses, and does not intercept RDTSCP.
-    "qemu-svm": {"FAIL dr: a breakpoint on an instruction hits once, before it",
-                 "FAIL dr: a breakpoint on data hits once, after the write",
-                 "FAIL ud: RDTSCP   no exception"} | {
-                     NONCANONICAL.format(msr) for msr in (
-                         "SYSENTER_ESP", "SYSENTER_EIP", "LSTAR", "CSTAR", "FS_BASE", "GS_BASE",
-                         "KERNEL_GS_BASE")},
-}
-
 # Models that cannot run VMs, and the bit that the refusal must name.
 POOR = {
     NO_VMS["bochs"].cpu: "neither VMX (CPUID.1:ECX bit 5) nor SVM",
-}
-
-# Guests that do harm, and what must be said of each; None: it reports by itself and ends well.
-HOSTILE = {
-    "t/triple": "stopped: triple fault",
-    "t/wild-read": "guest read guest-physical address",
-    "t/wild-write": "guest wrote guest-physical address",
-    "t/wild-exec": "guest executed guest-physical address",
-    "t/badcr3": "where there is no memory",
-    "t/idtwild": "where there is no memory",
-    "t/repins": "guest wrote guest-physical address",
-    "t/clihlt": "HLT with interrupts off",
-    "t/bios": "guest called BIOS INT 13h",
-    "t/wild-pt": "where there is no memory",
-    "t/mmio": None,
-    "t/mmio16": None,
-    "t/mmio-seg": None,
-    "t/mmio-exec": "guest executed device memory at guest-physical address 0xfed00000: code",
-    "t/tangle": "device memory at guest-physical address 0xfed00000: there are page tables",
-    "t/spaces": None,
-    "t/mmio-pt": "device memory at guest-physical address 0xfed00000: there are page tables",
-    "t/mmio-stack": "device memory at guest-physical address 0xfed001fc: an interrupt or exception",
-    "t/mmio-push": "0xfed000f0: the instruction is not emulated: ff 35 f0 00 d0 fe\n",
-    "t/mmio-cross": "device memory at guest-physical address 0xfed00000: the operand lies in two",
-    "t/port-msr": None,
-    "t/vmxon": None,
-    "t/pdptes": None,
-    "t/cr3-code": None,
-    "t/tss16": None,
-    "t/real-gp": None,
-    "t/pitfast": None,
-    "t/cpu-reset": None,
-}
-
-# Guests that never end and never leave the CPU by themselves.
-ENDLESS = ["t/loop", "t/dbloop", "t/acloop", "t/dbstack", "t/intloop", "t/exitloop"]
-
-# Endless guests that a bed cannot show, and why.
-NOT_ENDLESS = {
-    # Bochs lets no interrupt in while a guest that was entered with IF clear leaves it so, and
-    # SVM has no timer of its own that could make an exit.
-    ("bochs-svm", "t/loop"): "Bochs: INTR intercept deaf with IF clear",
-    ("bochs-svm", "t/intloop"): "Bochs: INTR intercept deaf with IF clear",
-    # Breakpoints do not work under TCG's VMRUN, nor do alignment checks: the guest says so and ends.
-    ("qemu-svm", "t/dbloop"): "ends by itself",
-    ("qemu-svm", "t/acloop"): "ends by itself",
-    ("qemu-svm", "t/dbstack"): "ends by itself",
 }
 
 STATUS_CANNOT_SAY = 3  # a test guest's, when the machine has not what it takes
@@ -100,16 +43,6 @@ BAD_INPUT = {
     "vm guest -m pig": "-m",
     "nosuchcommand": "nosuchcommand",
 }
-
-
-def table(output):
-    """The table of exits at the end of a run: reason -> count, and the total."""
-    rows = re.findall(r"^ *(\d+)  [A-Z_]+ +(\d+) +[\d.]+ % +(\d+) +\d+$", output, re.M)
-    total = re.search(r"^ +total +(\d+) +100.0 % +(\d+)", output, re.M)
-    assert rows and total, output
-    return {int(r): (int(n), int(c)) for r, n, c in rows}, tuple(map(int, total.groups()))
-
-bed = bed_fixture(BEDS)
 
 # To compare with: `status` is what the shell itself prints, for which it takes a page the first time.
 FREE_BEFORE = "status; free"
@@ -156,7 +89,7 @@ def test_guest_selftest(machine, model):
 @pytest.mark.parametrize("name", [n for n in BEDS if n != "bochs-vmx"])
 def test_guest_selftest_svm(machine, name):
     m = machine(**BEDS[name], run=audited('vm guest -c "selftest"'))
-    faults = EMULATOR_FAULTS.get(name, set())
+    faults = SELFTEST_FAILURES.get(name, set())
     status = m.finish()
     assert_clean(m)
     assert set(re.findall(r"^FAIL .*", m.output, re.M)) == faults
@@ -253,8 +186,7 @@ def check_endless(bed, guest):
     m.expect("Ctrl-]")
     m.expect(f"{guest[2:]}: .*\n")
     time.sleep(0.5)  # it is in its loop now; any time will do
-    m.send("\x1d")
-    m.expect("vm> ")
+    open_prompt(m)
     m.sendline("q")
     m.finish()
     assert_clean(m)

@@ -9,57 +9,16 @@ import re
 import pytest
 
 from conftest import BEDS, EXACT_BEDS, assert_clean, bed_fixture, free_frames
+from console import PROMPT_KEY, command, detach, open_prompt, shell, vms, vms_when
+from hostile import ENDLESS, HOSTILE
+from quirks import NOT_ENDLESS
 
-ESCAPE = "\x1d"  # Ctrl-]
 CTRL_U = "\x15"
-POLLS_MAX = 100
 # Seconds until a job ends while a line is typed: the time of an idle Bochs flies, and whoever types may
 # be late.
 SLEEPS = 1, 8, 64
 
-bed = bed_fixture(BEDS)
-
 exact_bed = bed_fixture(EXACT_BEDS)
-
-
-def shell(m):
-    """At the shell's prompt, with the guest of a default boot gone."""
-    m.expect("guest> ")
-    m.sendline("poweroff")
-    m.expect(r"\n\$ ")
-    return m
-
-
-def command(m, line):
-    """Types a command of the shell; what it prints up to the next prompt."""
-    m.sendline(line)
-    m.expect(re.escape(line))
-    return m.expect(r"(?s)(.*?)\n\$ ").group(1).replace("\r", "").strip("\n")
-
-
-def vms(text):
-    """The rows of `vms`, as dictionaries by VM number."""
-    lines = text.split("\n")
-    head = next(i for i, line in enumerate(lines) if line.split()[:2] == ["VM", "STATE"])
-    names = lines[head].split()
-    rows = {}
-    for line in lines[head + 1:]:
-        if not re.match(r" *\d+  ", line):
-            break
-        row = dict(zip(names, line.split()))
-        rows[int(row["VM"])] = row
-    return rows
-
-
-def vms_when(m, states):
-    """The rows of `vms` once these VMs are in these states.  Under QEMU time goes on while a busy
-    machine does not, so that nobody knows when."""
-    for _ in range(POLLS_MAX):
-        rows = vms(command(m, "sleep 0.2; vms"))
-        if all(n in rows and rows[n]["STATE"] == state for n, state in states.items()):
-            break
-    assert {n: rows[n]["STATE"] for n in states} == states
-    return rows
 
 
 def ticks_of(text):
@@ -85,8 +44,7 @@ def test_life_in_the_background(bed):
     m.sendline("echo typed to $((it")
     m.expect(r"\ntyped to \$\(\(it\r")
     m.expect("guest> ")
-    m.send(ESCAPE)
-    m.expect("vm> ")
+    open_prompt(m)
     m.sendline("detach")
     m.expect(r"\[vm 3\] goes on in the background; `vm attach 3` comes back")
     m.expect(r"\n\$ ")
@@ -108,15 +66,11 @@ def test_life_in_the_background(bed):
     m.sendline("vm attach 3")
     m.expect("Nestling guest: ")
     m.expect("guest> ")
-    m.send(ESCAPE)
-    m.expect("vm> ")
-    m.sendline("detach")
-    m.expect(r"\n\$ ")
+    detach(m)
     assert command(m, "vm pause 3") == ""
     m.sendline("vm attach 3")
     m.expect(r"\[vm 3\] attached")
-    m.send(ESCAPE)
-    m.expect("vm> ")
+    open_prompt(m)
     m.sendline("reset")  # it is not paused any more
     m.expect("Nestling guest: ")
     m.expect("guest> ")
@@ -233,19 +187,7 @@ def test_a_monitor_that_dies_takes_its_vm_only(bed):
     assert list(rows) == [2] and rows[2]["STATE"] == "running"
 
 
-# Guests that do harm, and what must be said of each.
-HOSTILE = {
-    "t/triple": "stopped: triple fault",
-    "t/wild-write": "guest wrote guest-physical address",
-    "t/wild-exec": "guest executed guest-physical address",
-    "t/badcr3": "where there is no memory",
-    "t/idtwild": "where there is no memory",
-    "t/clihlt": "HLT with interrupts off",
-    "t/bios": "guest called BIOS INT 13h",
-}
-ENDLESS = ["t/loop", "t/dbloop", "t/acloop", "t/dbstack", "t/intloop", "t/exitloop"]
-# Which of them a bed cannot show: see test_vm.py.
-LEFT_OUT = {"bochs-svm": {"t/loop", "t/intloop"}, "qemu-svm": {"t/dbloop", "t/acloop", "t/dbstack"}}
+ENDING = ["t/triple", "t/wild-write", "t/wild-exec", "t/badcr3", "t/idtwild", "t/clihlt", "t/bios"]
 
 
 def test_hostile_guests_in_the_background(bed):
@@ -254,19 +196,19 @@ def test_hostile_guests_in_the_background(bed):
     def start(guests):
         return "".join(f"vm {guest} -q{' --paging=shadow' * (n % 2)}&" for n, guest in enumerate(guests))
 
-    endless = [guest for guest in ENDLESS if guest not in LEFT_OUT.get(bed.name, ())]
-    first = 2 + len(HOSTILE)  # the neighbour is VM 1
+    endless = [guest for guest in ENDLESS if (bed.name, guest) not in NOT_ENDLESS]
+    first = 2 + len(ENDING)  # the neighbour is VM 1
     numbers = range(first, first + len(endless))
     m = bed(run="vm guest -q -m 16M -c 'cpuid 3000; echo heartbeat' & "
-                + start(HOSTILE) + "sleep 0.2;" + start(endless) + "sleep 0.2;vms;"
+                + start(ENDING) + "sleep 0.2;" + start(endless) + "sleep 0.2;vms;"
                 + "".join(f"vm pause {n};" for n in list(numbers)[::2])
                 + "".join(f"vm stop {n};" for n in numbers)
                 + "wait;vms;" + "".join(f"vm log {n};" for n in range(1, first)) + "audit")
     m.finish()
     assert_clean(m)
-    for number, message in enumerate(HOSTILE.values(), 2):
+    for number, guest in enumerate(ENDING, 2):
         assert f"[vm {number}] ended, status 1; `vm log {number}`" in m.output
-        assert message in m.output
+        assert HOSTILE[guest] in m.output
     before, after = (vms("  VM  STATE" + text) for text in m.output.split("  VM  STATE")[1:])
     assert {before[n]["NAME"] for n in numbers} == set(endless)
     assert after == {}
@@ -351,7 +293,7 @@ def test_prompt_behind_much_text(machine):
     """Ctrl-] comes through to the monitor of a guest that reads nothing."""
     m = machine(**BEDS["qemu-svm"], run="vm t/busy")
     m.expect("busy: for ever")
-    m.send("x" * 9000 + ESCAPE)  # more than the monitor keeps
+    m.send("x" * 9000 + PROMPT_KEY)  # more than the monitor keeps
     m.expect("vm> ")
     m.sendline("quit")
     assert m.finish() == 0
