@@ -55,23 +55,23 @@
 	X(vcpu_set_regs) /* (vm id, vcpu, const struct vm_regs *) */                               \
 	X(vcpu_reset) /* (vm id, vcpu): a RESET, as at its creation; E_AGAIN: another runs it */   \
 	X(vcpu_set_back) /* (vm id, vcpu, ticks): its TSC, as if these had not passed */           \
-	X(vcpu_kick)    /* (own vm id, vcpu): its vcpu_run or vcpu_wait comes back, or the next */ \
-	X(vcpu_wait)    /* (vm id, own vcpu, enum vm_time): until it is kicked, as if halted */    \
-	                /* or paused */                                                            \
-	X(vm_post)      /* (vm id, VM_REQ_ bits): to its monitor, which is a descendant */         \
-	X(vm_requests)  /* (own vm id, wait) -> VM_REQ_ bits that came; waits for such */          \
-	X(vm_info)      /* (index, struct vm_info *): E_NOT_FOUND past the last */                 \
-	X(vm_fault)     /* (index, struct vm_fault *): E_NOT_FOUND past the last */                \
-	X(vcpu_break)   /* (vm id, vcpu, index of a fault, or VM_FAULT_CHECK) */                   \
-	X(vm_stats)     /* (vm id, vcpu or VM_ALL_VCPUS, struct vm_stats *): any live VM, or */    \
-	                /* VM_KEPT that ended last, also as VM_ENDED(n); E_INVAL: no such vCPU */  \
-	X(vm_mark)      /* (vm id, struct vm_stats *, struct vm_stats *): vm_stats of now, of */   \
-	                /* all vCPUs, and of the last vm_mark of this VM; zeros at the first */    \
-	X(vm_histogram) /* (vm id, vcpu, kind, uint64_t[VM_BUCKETS]): both as for vm_stats */      \
-	X(vm_keys)      /* (vm id, vcpu, kind, struct vm_keys *): likewise */                      \
-	X(vm_trace)     /* (vm id, vcpu, number, struct vm_trace *): that exit, or the oldest */   \
-	                /* that is kept; E_NOT_FOUND: none yet */                                  \
-	X(vm_span)      /* (vm id, vcpu, number, struct vm_span *): likewise */
+	X(vcpu_kick)   /* (own vm id, vcpu): its vcpu_run or vcpu_wait comes back, or the next */  \
+	X(vcpu_wait)   /* (vm id, own vcpu, enum vm_time): until it is kicked, as if halted */     \
+	               /* or paused */                                                             \
+	X(vm_post)     /* (vm id, VM_REQ_ bits): to its monitor, which is a descendant */          \
+	X(vm_requests) /* (own vm id, wait) -> VM_REQ_ bits that came; waits for such */           \
+	X(vm_info)     /* (index, struct vm_info *): E_NOT_FOUND past the last */                  \
+	X(vm_break_info) /* (index, struct vm_break_info *): E_NOT_FOUND past the last */          \
+	X(vcpu_break)    /* (vm id, vcpu, index of a break, or VM_BREAK_CHECK) */                  \
+	X(vm_stats)      /* (vm id, vcpu or VM_ALL_VCPUS, struct vm_stats *): any live VM, or */   \
+	                 /* VM_KEPT that ended last, also as VM_ENDED(n); E_INVAL: no such vCPU */ \
+	X(vm_mark)       /* (vm id, struct vm_stats *, struct vm_stats *): vm_stats of now, of */  \
+	                 /* all vCPUs, and of the last vm_mark of this VM; zeros at the first */   \
+	X(vm_histogram)  /* (vm id, vcpu, kind, uint64_t[VM_BUCKETS]): both as for vm_stats */     \
+	X(vm_keys)       /* (vm id, vcpu, kind, struct vm_keys *): likewise */                     \
+	X(vm_trace)      /* (vm id, vcpu, number, struct vm_trace *): that exit, or the oldest */  \
+	                 /* that is kept; E_NOT_FOUND: none yet */                                 \
+	X(vm_span)       /* (vm id, vcpu, number, struct vm_span *): likewise */
 
 enum {
 #define X(name) SYS_##name,

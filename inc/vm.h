@@ -289,13 +289,14 @@ struct vm_span {
 };
 
 /*
- * Faults that vcpu_break plants in a vCPU's control block, for one entry, which the hardware has
- * to refuse; the VM ends with VM_STOP_ENTRY_FAILED.  VM_FAULT_CHECK plants none: the explainer
- * checks every entry from then on, and the VM ends if it finds fault with one.
+ * A break is a change of a vCPU's control block that vcpu_break makes for one entry.  The hardware
+ * has to refuse that entry, and the VM ends with VM_STOP_ENTRY_FAILED.  VM_BREAK_CHECK changes
+ * nothing: from then on the explainer checks every entry, and the VM ends if an entry breaks a
+ * rule.
  */
-#define VM_FAULT_CHECK 0xffffffffu
+#define VM_BREAK_CHECK 0xffffffffu
 
-struct vm_fault {
+struct vm_break_info {
 	char name[24], field[32];
 	uint64_t clear, set; /* bits of the field */
 };

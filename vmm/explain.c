@@ -71,10 +71,10 @@ findings_close(struct findings *f)
 }
 
 static void
-fault_plant(struct vcpu *v)
+break_plant(struct vcpu *v)
 {
-	const struct hv_fault *fault = &hv->faults[v->breaking.fault];
-	const struct hv_change *changes[] = {&fault->enable, &fault->change};
+	const struct hv_break *b = &hv->breaks[v->breaking.number];
+	const struct hv_change *changes[] = {&b->enable, &b->change};
 
 	for (unsigned int i = 0; i < 2; i++) {
 		const struct hv_change *c = changes[i];
@@ -88,15 +88,15 @@ fault_plant(struct vcpu *v)
 }
 
 static void
-fault_remove(struct vcpu *v)
+break_remove(struct vcpu *v)
 {
-	const struct hv_fault *fault = &hv->faults[v->breaking.fault];
+	const struct hv_break *b = &hv->breaks[v->breaking.number];
 
 	if (v->breaking.state != BREAK_PLANTED)
 		return;
-	hv->field_write(v, &fault->change, v->breaking.old[1]);
-	if (fault->enable.field)
-		hv->field_write(v, &fault->enable, v->breaking.old[0]);
+	hv->field_write(v, &b->change, v->breaking.old[1]);
+	if (b->enable.field)
+		hv->field_write(v, &b->enable, v->breaking.old[0]);
 	v->breaking.state = BREAK_NONE;
 }
 
@@ -110,7 +110,7 @@ stop_at_false_alarm(struct vcpu *v)
 	if (!f.broken)
 		return HV_RESUME;
 	findings_close(&f);
-	return vcpu_stop(v, VM_STOP_INTERNAL, "the explainer finds fault with this entry:%s", text);
+	return vcpu_stop(v, VM_STOP_INTERNAL, "this entry breaks a rule:%s", text);
 }
 
 enum hv_action
@@ -121,17 +121,17 @@ debug_prepare(struct vcpu *v)
 	case BREAK_CHECK:
 		return stop_at_false_alarm(v);
 	case BREAK_ARMED:
-		fault_plant(v);
+		break_plant(v);
 		if (hv->keep)
 			hv->keep(v);
 		return HV_RESUME;
 	case BREAK_PLANTED:
-		fault_remove(v);
+		break_remove(v);
 		return vcpu_stop(
 		        v, VM_STOP_INTERNAL,
-		        "the guest was entered with the fault %s: either it breaks no rule in "
+		        "the guest was entered with the break %s: either it breaks no rule in "
 		        "this state of the guest, or this processor does not check",
-		        hv->faults[v->breaking.fault].name);
+		        hv->breaks[v->breaking.number].name);
 	case BREAK_NONE:
 		break;
 	}
@@ -150,7 +150,7 @@ entry_failed(struct vcpu *v, const struct hv_exit *x)
 	dump_start();
 	dump_vcpu(v);
 	spin_unlock(&kernel_lock);
-	fault_remove(v);
+	break_remove(v);
 	return vcpu_stop(v, VM_STOP_ENTRY_FAILED, "VM entry failed: %s", text);
 }
 
@@ -161,25 +161,25 @@ exit_entry_failed(struct vcpu *v, struct hv_exit *x)
 }
 
 int64_t
-vm_fault(struct env *e, uint64_t index, uint64_t fault_va)
+vm_break_info(struct env *e, uint64_t index, uint64_t info_va)
 {
-	struct vm_fault out = {0};
-	const struct hv_fault *fault;
+	struct vm_break_info out = {0};
+	const struct hv_break *b;
 
 	if (!hv)
 		return -E_NO_HV;
-	if (index >= *hv->fault_count)
+	if (index >= *hv->break_count)
 		return -E_NOT_FOUND;
-	fault = &hv->faults[index];
-	strlcpy(out.name, fault->name, sizeof(out.name));
-	strlcpy(out.field, fault->change.field, sizeof(out.field));
-	out.clear = fault->change.clear;
-	out.set = fault->change.set;
-	return copy_out(e->as, fault_va, &out, sizeof(out));
+	b = &hv->breaks[index];
+	strlcpy(out.name, b->name, sizeof(out.name));
+	strlcpy(out.field, b->change.field, sizeof(out.field));
+	out.clear = b->change.clear;
+	out.set = b->change.set;
+	return copy_out(e->as, info_va, &out, sizeof(out));
 }
 
 int64_t
-vcpu_break(struct env *e, uint64_t id, uint64_t index, uint64_t fault)
+vcpu_break(struct env *e, uint64_t id, uint64_t index, uint64_t number)
 {
 	struct vcpu *v = vcpu_of(e, id, index);
 
@@ -187,11 +187,11 @@ vcpu_break(struct env *e, uint64_t id, uint64_t index, uint64_t fault)
 		return -E_BAD_VM;
 	if (v->breaking.state == BREAK_PLANTED)
 		return -E_AGAIN;
-	if (fault == VM_FAULT_CHECK) {
+	if (number == VM_BREAK_CHECK) {
 		v->breaking.state = BREAK_CHECK;
-	} else if (fault < *hv->fault_count) {
+	} else if (number < *hv->break_count) {
 		v->breaking.state = BREAK_ARMED;
-		v->breaking.fault = (uint32_t)fault;
+		v->breaking.number = (uint32_t)number;
 	} else {
 		return -E_INVAL;
 	}

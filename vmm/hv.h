@@ -91,7 +91,7 @@ int64_t vm_keys(struct env *e, uint64_t id, uint64_t vcpu, uint64_t kind, uint64
 int64_t vm_trace(struct env *e, uint64_t id, uint64_t vcpu, uint64_t number, uint64_t trace_va);
 int64_t vm_span(struct env *e, uint64_t id, uint64_t vcpu, uint64_t number, uint64_t span_va);
 int64_t hv_get_caps(struct env *e, uint64_t caps_va);
-int64_t vm_fault(struct env *e, uint64_t index, uint64_t fault_va);
-int64_t vcpu_break(struct env *e, uint64_t id, uint64_t vcpu, uint64_t fault);
+int64_t vm_break_info(struct env *e, uint64_t index, uint64_t info_va);
+int64_t vcpu_break(struct env *e, uint64_t id, uint64_t vcpu, uint64_t number);
 
 #endif

@@ -15,11 +15,11 @@ struct hv_change {
 	uint64_t clear, set;
 };
 
-/* A fault to plant, so that the hardware refuses an entry. */
-struct hv_fault {
+/* A break: it makes the hardware refuse an entry. */
+struct hv_break {
 	const char *name;
 	struct hv_change change;
-	struct hv_change enable; /* where the rule does not apply otherwise */
+	struct hv_change enable; /* made first, where the rule would not apply otherwise */
 };
 
 /* What the instruction at RIP is read by. */
@@ -109,8 +109,8 @@ struct hv_ops {
 	void (*check)(struct vcpu *v, struct findings *out);
 	/* Keeps the control block as it is now, for explain(); NULL where nothing spoils it. */
 	void (*keep)(struct vcpu *v);
-	const struct hv_fault *faults;
-	const unsigned int *fault_count;
+	const struct hv_break *breaks;
+	const unsigned int *break_count;
 	uint64_t (*field_read)(struct vcpu *v, const struct hv_change *c);
 	void (*field_write)(struct vcpu *v, const struct hv_change *c, uint64_t value);
 };

@@ -105,7 +105,7 @@ struct vcpu_fetch {
 /* A rule of the VM entry that is broken on purpose (explain.c). */
 struct vcpu_breaking {
 	enum { BREAK_NONE, BREAK_CHECK, BREAK_ARMED, BREAK_PLANTED } state;
-	uint32_t fault;  /* which one: index in the back end's table */
+	uint32_t number; /* which break: index in the back end's table */
 	uint64_t old[2]; /* values of the fields that were changed */
 };
 

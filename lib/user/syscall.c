@@ -290,15 +290,15 @@ sys_vm_info(unsigned int index, struct vm_info *info)
 }
 
 long
-sys_vm_fault(unsigned int index, struct vm_fault *fault)
+sys_vm_break_info(unsigned int index, struct vm_break_info *info)
 {
-	return CALL2(vm_fault, index, fault);
+	return CALL2(vm_break_info, index, info);
 }
 
 long
-sys_vcpu_break(uint32_t vm, uint32_t vcpu, uint32_t fault)
+sys_vcpu_break(uint32_t vm, uint32_t vcpu, uint32_t number)
 {
-	return CALL3(vcpu_break, vm, vcpu, fault);
+	return CALL3(vcpu_break, vm, vcpu, number);
 }
 
 long

@@ -64,8 +64,8 @@ long sys_vcpu_wait(uint32_t vm, uint32_t vcpu, enum vm_time as);
 long sys_vm_post(uint32_t vm, uint32_t requests);
 long sys_vm_requests(uint32_t vm, bool wait);
 long sys_vm_info(unsigned int index, struct vm_info *info);
-long sys_vm_fault(unsigned int index, struct vm_fault *fault);
-long sys_vcpu_break(uint32_t vm, uint32_t vcpu, uint32_t fault);
+long sys_vm_break_info(unsigned int index, struct vm_break_info *info);
+long sys_vcpu_break(uint32_t vm, uint32_t vcpu, uint32_t number);
 long sys_vm_stats(uint32_t vm, uint32_t vcpu, struct vm_stats *stats);
 long sys_vm_mark(uint32_t vm, struct vm_stats *now, struct vm_stats *before);
 long sys_vm_histogram(uint32_t vm, uint32_t vcpu, enum hv_exit_kind kind,

@@ -1,6 +1,6 @@
 """Entries that are broken on purpose: the hardware refuses them, and the message names the rule.
 
-`vm IMAGE --break FAULT` changes one field of the control block before an entry.  The explainer
+`vm IMAGE --break BREAK` changes one field of the control block before an entry.  The explainer
 does not know which; it is told only that the entry was refused, and here it has to name the field
 and what was required of it.
 """
@@ -36,7 +36,7 @@ FIXED0 = "fixes to 0"
 SELECTOR = "RPL and TI must be 0"
 MEMORY_TYPE = "each byte must be a memory type"
 
-# Fault: the field that the message must name, words of the rule, the manual's section.
+# Break: the field that the message must name, words of the rule, the manual's section.
 VMX = {
     "pin-reserved": ("PIN_CONTROLS", "bit 1 (reserved) must be 1", EXECUTION),
     "cpu-reserved": ("CPU_CONTROLS", "bit 1 (reserved) must be 1", EXECUTION),
@@ -180,7 +180,7 @@ SVM_64BIT = {
     "cs-l-d": ("CS attributes", "bits 9 and 10 (L, D) must not both be 1", CONSISTENCY),
 }
 IN_64BIT = {"bochs-vmx": VMX_64BIT, "bochs-svm": SVM_64BIT, "qemu-svm": SVM_64BIT}
-FAULTS = {"bochs-vmx": VMX | VMX_64BIT, "bochs-svm": SVM | SVM_64BIT, "qemu-svm": SVM | SVM_64BIT}
+BREAKS = {"bochs-vmx": VMX | VMX_64BIT, "bochs-svm": SVM | SVM_64BIT, "qemu-svm": SVM | SVM_64BIT}
 
 # What the emulators do not check: such an entry succeeds, and nothing may be explained.
 UNCHECKED = {
@@ -191,13 +191,13 @@ UNCHECKED = {
 REFUSED = {"bochs-vmx": "VM-instruction error [78]: |exit reason 3[34]: ",
            "bochs-svm": "VMEXIT_INVALID", "qemu-svm": "VMEXIT_INVALID"}
 
-RULES_MAX = 3  # that a single fault breaks
+RULES_MAX = 3  # that a single break violates
 # A run of the vCPU in 64-bit code, amid outputs that go to the monitor.  Booting takes some hundreds, and
 # more as the guest grows.
 COMMAND_64BIT, RUN_64BIT = "bench out 2000", 2000
-PART = 28  # faults planted in one boot: Bochs stops when it has drawn too much on its screen
-PARTS = [(bed, list(faults)[at:at + PART]) for bed, faults in FAULTS.items()
-         for at in range(0, len(faults), PART)]
+PART = 28  # breaks planted in one boot: Bochs stops when it has drawn too much on its screen
+PARTS = [(bed, list(breaks)[at:at + PART]) for bed, breaks in BREAKS.items()
+         for at in range(0, len(breaks), PART)]
 EXPLAINED_MIN = {"bochs-vmx": 30, "bochs-svm": 12, "qemu-svm": 12}
 
 
@@ -219,31 +219,31 @@ class Shell:
         assert self.machine.finish() == 0
 
 
-def check(bed, fault, output):
+def check(bed, name, output):
     """The stop of one VM, and what was said of it."""
-    field, must, section = FAULTS[bed][fault]
+    field, must, section = BREAKS[bed][name]
     stop = re.search(r"vm \d+: stopped: (.*)\n((?:  .*\n)*)", output)
     assert stop, output
     said, rules = stop.groups()
-    if fault in UNCHECKED[bed]:
-        assert said.startswith(f"the guest was entered with the fault {fault}") and not rules
+    if name in UNCHECKED[bed]:
+        assert said.startswith(f"the guest was entered with the break {name}") and not rules
         return
     assert said.startswith("VM entry failed: ") and re.search(REFUSED[bed], said), output
     manual = "SDM vol. 3" if bed == "bochs-vmx" else "APM vol. 2"
     named = re.findall(rf'  (.*) is (?:0x[0-9a-f]+|0): (.*)\n    {manual}, "(.*)"\n', rules)
-    assert len(named) <= RULES_MAX, "one fault, and who sees what it was?"
+    assert len(named) <= RULES_MAX, "one break, and who sees what it was?"
     assert [n for n in named if n[0] == field and must in n[1] and n[2] == section], output
 
 
-@pytest.mark.parametrize("bed,faults", PARTS, ids=[f"{bed}-{part[0]}" for bed, part in PARTS])
-def test_every_fault_is_explained(machine, bed, faults):
+@pytest.mark.parametrize("bed,breaks", PARTS, ids=[f"{bed}-{part[0]}" for bed, part in PARTS])
+def test_every_break_is_explained(machine, bed, breaks):
     shell = Shell(machine, bed)
     before = free_frames(shell.run("free"))
-    for fault in faults:
-        command = f"vm t/counts -q --break {fault}"
-        if fault in IN_64BIT[bed]:
-            command = f"vm guest -q -c '{COMMAND_64BIT}' --break {fault}@{RUN_64BIT}"
-        check(bed, fault, shell.run(command))
+    for name in breaks:
+        command = f"vm t/counts -q --break {name}"
+        if name in IN_64BIT[bed]:
+            command = f"vm guest -q -c '{COMMAND_64BIT}' --break {name}@{RUN_64BIT}"
+        check(bed, name, shell.run(command))
     # The host is as it was: nothing is lost, and the next VM runs.
     assert free_frames(shell.run("free")) == before
     assert "counts: done" in shell.run("vm t/counts -q")
@@ -251,21 +251,21 @@ def test_every_fault_is_explained(machine, bed, faults):
 
 
 @pytest.mark.parametrize("bed", BEDS)
-def test_no_fault_is_missing(machine, bed):
+def test_no_break_is_missing(machine, bed):
     shell = Shell(machine, bed)
     listed = re.findall(r"^([a-z][a-z0-9-]*) +[A-Z]\S", shell.run("vm --break list"), re.M)
-    assert listed == list(FAULTS[bed])
+    assert listed == list(BREAKS[bed])
     assert len(set(listed) - UNCHECKED[bed]) >= EXPLAINED_MIN[bed]
     shell.finish()
 
 
 @pytest.mark.parametrize("bed", BEDS)
-def test_good_entries_are_not_faulted(machine, bed):
+def test_good_entries_break_no_rule(machine, bed):
     """The explainer looks at every entry of a guest that tests all modes, and is silent."""
     shell = Shell(machine, bed)
     output = shell.run("vm guest -c selftest --check")
     assert re.search(r"selftest: \d+ passed", output)
-    assert "finds fault" not in output and not re.search(r"^vm \d+: stopped", output, re.M)
+    assert "breaks a rule" not in output and not re.search(r"^vm \d+: stopped", output, re.M)
     if bed == "bochs-vmx":  # it has read what it judged
         exits, reads = (int(re.search(pattern, output, re.M)[1])
                         for pattern in (r"^ +total +(\d+)", r"VMREADs: (\d+)"))
@@ -274,7 +274,7 @@ def test_good_entries_are_not_faulted(machine, bed):
 
 
 BAD_INPUT = {
-    "vm t/counts --break nosuch": "no such fault",
+    "vm t/counts --break nosuch": "no such break",
     "vm t/counts --break cr3@0": "expected the number of a run",
     "vm t/counts --break cr3@pig": "expected the number of a run",
     "vm t/counts --break": "--break needs a value",

@@ -3,20 +3,20 @@
 /* Entries that are broken on purpose harm that VM alone, and leave nothing behind. */
 
 static void
-check_arguments(uint32_t vm, uint32_t faults)
+check_arguments(uint32_t vm, uint32_t breaks)
 {
-	CHECK_RESULT(sys_vm_fault(0, (struct vm_fault *)KERNBASE), -E_FAULT);
+	CHECK_RESULT(sys_vm_break_info(0, (struct vm_break_info *)KERNBASE), -E_FAULT);
 	CHECK_RESULT(sys_vcpu_break(vm + 1, 0, 0), -E_BAD_VM);
 	CHECK_RESULT(sys_vcpu_break(vm, 1, 0), -E_BAD_VM);
-	CHECK_RESULT(sys_vcpu_break(vm, 0, faults), -E_INVAL);
+	CHECK_RESULT(sys_vcpu_break(vm, 0, breaks), -E_INVAL);
 }
 
-/* One after another in one vCPU: what a fault changed must be as it was for the next. */
+/* One after another in one vCPU: what a break changed must be undone before the next one. */
 void
 test_vm_break(void)
 {
 	static const uint8_t code[] = {0xe6, PORT, 0xeb, 0xfc}; /* 1: out PORT, al; jmp 1b */
-	struct vm_fault fault;
+	struct vm_break_info info;
 	struct vm_regs good;
 	uint32_t vm, refused = 0, i;
 
@@ -24,7 +24,7 @@ test_vm_break(void)
 		return;
 	vm = new_guest(code, sizeof code);
 	CHECK_RESULT(sys_vcpu_get_regs(vm, 0, &good), 0);
-	for (i = 0; sys_vm_fault(i, &fault) == 0; i++) {
+	for (i = 0; sys_vm_break_info(i, &info) == 0; i++) {
 		CHECK_RESULT(sys_vcpu_break(vm, 0, i), 0);
 		do
 			CHECK_RESULT(sys_vcpu_run(vm, 0), 0);

@@ -147,7 +147,7 @@ check_edge(const uint8_t *code, bool exits)
 	regs.rip = (1ull << 47) - EDGE;
 	regs.idtr_limit = 0;
 	CHECK_RESULT(sys_vcpu_set_regs(vm, 0, &regs), 0);
-	CHECK_RESULT(sys_vcpu_break(vm, 0, VM_FAULT_CHECK), 0);
+	CHECK_RESULT(sys_vcpu_break(vm, 0, VM_BREAK_CHECK), 0);
 	if (exits)
 		run_to_out(vm);
 	run_to_triple_fault(vm);

@@ -218,8 +218,8 @@ machine_create(struct machine *m, const struct options *o)
 		say_no_memory(o);
 		return STATUS_ERROR;
 	}
-	if (!open_image(o, m->ram + o->ram, &disk) || (o->fault && !fault_known(o->fault)) ||
-	    !cpu_suffices(&m->opts))
+	if (!open_image(o, m->ram + o->ram, &disk) ||
+	    (o->break_name && !break_known(o->break_name)) || !cpu_suffices(&m->opts))
 		return STATUS_ERROR;
 	err = create_vm(m);
 	if (err >= 0)

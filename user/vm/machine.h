@@ -38,9 +38,9 @@ struct options {
 	bool populate;        /* take all of ram before the guest starts */
 	bool kernel;          /* of the image, entered without its boot sector and loader */
 	bool quiet;
-	const char *fault;  /* to plant before a run of the vCPU; NULL: none */
-	uint64_t break_run; /* before which, counted from 1 */
-	bool check;         /* the rules of VM entries, before each */
+	const char *break_name; /* the break to plant before a run of the vCPU; NULL: none */
+	uint64_t break_run;     /* the number of that run, counted from 1 */
+	bool check;             /* the rules of VM entries, before each */
 	enum job job;
 };
 
@@ -163,12 +163,13 @@ bool kernel_check(const struct options *o, const struct ide_disk *disk);
 /* As boot_prepare(); if it is not in order any more, the machine is off. */
 void kernel_prepare(struct machine *m);
 
-/* fault.c: entries that are broken on purpose.  The names of the faults; */
-int fault_list(void);
-/* is there such a fault?  Says so if not; */
-bool fault_known(const char *name);
-/* before each run of the vCPU. */
-void fault_prepare(struct machine *m);
+/* break.c: entries that are broken on purpose. */
+/* Prints the breaks that this CPU's back end knows; returns the program's status. */
+int break_list(void);
+/* Returns whether there is a break of that name, and prints a message if there is none. */
+bool break_known(const char *name);
+/* Called before each run of the vCPU: plants the break that the options ask for. */
+void break_prepare(struct machine *m);
 
 /* run.c: runs the VM until it is off. */
 void run_machine(struct machine *m);

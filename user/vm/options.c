@@ -28,9 +28,9 @@ usage(void)
 	       "  --trace=N    exits that the flight recorder keeps; 256 if not given\n"
 	       "  -c COMMANDS  type COMMANDS and `poweroff` to it\n"
 	       "  -q           print nothing but what the guest prints, and errors\n"
-	       "  --break FAULT[@RUN]  have the vCPU's first entry refused, or that of run number "
+	       "  --break BREAK[@RUN]  have the vCPU's first entry refused, or that of run number "
 	       "RUN;\n"
-	       "               `--break list` shows the faults\n"
+	       "               `--break list` shows the breaks\n"
 	       "  --check      check the rules of entries before each of them\n");
 	return false;
 }
@@ -114,14 +114,14 @@ parse_cpus(struct options *o, char *text)
 	return false;
 }
 
-/* FAULT, or FAULT@RUN.  The argument is cut at the @. */
+/* BREAK, or BREAK@RUN.  The argument is cut at the @. */
 static bool
 parse_break(struct options *o, char *text)
 {
 	char *at = strchr(text, '@');
 
 	o->break_run = 1;
-	o->fault = text;
+	o->break_name = text;
 	if (!at)
 		return true;
 	*at = '\0';
@@ -244,5 +244,5 @@ options_parse(struct options *o, int argc, char **argv)
 			o->image = arg;
 		}
 	}
-	return o->image || (o->fault && !strcmp(o->fault, BREAK_LIST)) || usage();
+	return o->image || (o->break_name && !strcmp(o->break_name, BREAK_LIST)) || usage();
 }

@@ -183,8 +183,8 @@ step(struct machine *m)
 	long err;
 
 	prepare(m);
-	if (m->opts.fault || m->opts.check)
-		fault_prepare(m);
+	if (m->opts.break_name || m->opts.check)
+		break_prepare(m);
 	err = sys_vcpu_run(m->vm, m->vcpu);
 	if (err < 0) {
 		run_failed(m, m->vcpu, err);

@@ -186,8 +186,8 @@ step(struct driver *d)
 	long err;
 
 	prepare(d);
-	if (d->index == 0 && (m->opts.fault || m->opts.check))
-		fault_prepare(m);
+	if (d->index == 0 && (m->opts.break_name || m->opts.check))
+		break_prepare(m);
 	unlock(d);
 	err = sys_vcpu_run(m->vm, d->index);
 	lock(d);

@@ -16,8 +16,8 @@ main(int argc, char **argv)
 
 	if (!options_parse(&options, argc, argv))
 		return STATUS_USAGE;
-	if (options.fault && !strcmp(options.fault, BREAK_LIST))
-		return fault_list();
+	if (options.break_name && !strcmp(options.break_name, BREAK_LIST))
+		return break_list();
 	status = machine_create(&machine, &options);
 	if (status != STATUS_OK)
 		return status;

@@ -467,8 +467,8 @@ const struct hv_ops hv_svm = {
         .dump = svm_dump,
         .check = svm_check,
         .keep = svm_keep,
-        .faults = svm_faults,
-        .fault_count = &svm_fault_count,
+        .breaks = svm_breaks,
+        .break_count = &svm_break_count,
         .field_read = svm_field_read,
         .field_write = svm_field_write,
 };

@@ -79,9 +79,9 @@ void svm_check(struct vcpu *v, struct findings *out);
 void svm_explain(struct vcpu *v, const struct hv_exit *x, struct findings *out);
 /* Emulators write over a VMCB that they refuse: the copy goes back in before it is explained. */
 void svm_keep(struct vcpu *v);
-/* faults.c */
-extern const struct hv_fault svm_faults[];
-extern const unsigned int svm_fault_count;
+/* breaks.c */
+extern const struct hv_break svm_breaks[];
+extern const unsigned int svm_break_count;
 
 void svm_decode_init(void);
 void svm_decode(struct vcpu *v, struct hv_exit *x);

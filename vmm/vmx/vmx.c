@@ -420,8 +420,8 @@ const struct hv_ops hv_vmx = {
         .explain = vmx_explain,
         .dump = vmcs_dump,
         .check = vmx_check,
-        .faults = vmx_faults,
-        .fault_count = &vmx_fault_count,
+        .breaks = vmx_breaks,
+        .break_count = &vmx_break_count,
         .field_read = vmx_field_read,
         .field_write = vmx_field_write,
 };

@@ -91,9 +91,9 @@ bool vmx_control_allowed(enum vmcs_field field, uint32_t value, char *must, uint
 /* check.c: the rules that an entry checks. */
 void vmx_check(struct vcpu *v, struct findings *out);
 void vmx_explain(struct vcpu *v, const struct hv_exit *x, struct findings *out);
-/* faults.c */
-extern const struct hv_fault vmx_faults[];
-extern const unsigned int vmx_fault_count;
+/* breaks.c */
+extern const struct hv_break vmx_breaks[];
+extern const unsigned int vmx_break_count;
 
 /* vmx.c */
 uint64_t vmx_eptp(const struct vm *vm);

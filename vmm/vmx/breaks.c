@@ -5,9 +5,9 @@
 #include "inc/x86.h"
 
 /*
- * Faults to plant in a VMCS, for `vm --break`: a change of one field that every processor has to
- * refuse.  Where the field counts only together with another one, that one is set as well, to a
- * value that is in order.  Host fields among them are refused before anything of them is loaded.
+ * Breaks of a VMCS, for `vm --break`: each changes one field so that every processor has to refuse
+ * the entry.  Where the field counts only together with another field, the break sets that one too,
+ * to a valid value.  A processor refuses a bad host field before it loads any host state.
  */
 
 enum { RESERVED_TYPE = 1 << 8, SOFT_INTR = 4 << 8 };
@@ -26,11 +26,11 @@ static const struct {
 	{                                                                               \
 		.where = VMCS_##name, .clear = bits_off, .set = bits_on, .field = #name \
 	}
-#define FAULT(name, field, clear, set)              {name, CHANGE(field, clear, set), {0}},
-#define FAULT_WITH(name, field, clear, set, enable) {name, CHANGE(field, clear, set), enable},
+#define BREAK(name, field, clear, set)              {name, CHANGE(field, clear, set), {0}},
+#define BREAK_WITH(name, field, clear, set, enable) {name, CHANGE(field, clear, set), enable},
 
-const struct hv_fault vmx_faults[] = {
-#include "vmm/vmx/faults.def"
+const struct hv_break vmx_breaks[] = {
+#include "vmm/vmx/breaks.def"
 };
 
-const unsigned int vmx_fault_count = ARRAY_SIZE(vmx_faults);
+const unsigned int vmx_break_count = ARRAY_SIZE(vmx_breaks);

@@ -3,8 +3,8 @@
 #include "inc/x86.h"
 
 /*
- * Faults to plant in a VMCB, for `vm --break`: a change of one field that every processor has to
- * refuse.
+ * Breaks of a VMCB, for `vm --break`: each changes one field so that every processor has to refuse
+ * the VMRUN.
  */
 
 enum { RESERVED_TYPE = 1 << 8, ATTRIB_L = 0x200, ATTRIB_DB = 0x400 };
@@ -18,10 +18,10 @@ enum { RESERVED_TYPE = 1 << 8, ATTRIB_L = 0x200, ATTRIB_DB = 0x400 };
 		        sizeof(((struct vmcb *)0)->member), clear, set \
 	}
 
-#define FAULT(name, field, member, clear, set) {name, CHANGE(field, member, clear, set), {0}},
+#define BREAK(name, field, member, clear, set) {name, CHANGE(field, member, clear, set), {0}},
 
-const struct hv_fault svm_faults[] = {
-#include "vmm/svm/faults.def"
+const struct hv_break svm_breaks[] = {
+#include "vmm/svm/breaks.def"
 };
 
-const unsigned int svm_fault_count = ARRAY_SIZE(svm_faults);
+const unsigned int svm_break_count = ARRAY_SIZE(svm_breaks);
