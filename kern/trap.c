@@ -262,8 +262,8 @@ nmi(struct trapframe *tf)
 	if (!cpu_nmi())
 		kprintf("nestling: NMI %lu on CPU %u ignored\n", (unsigned long)++count,
 		        this_cpu()->index);
-	/* It has ended the shadow of the STI: interrupts could come before the HLT, which would
-	 * then wait for the next one. */
+	/* The NMI has ended the blocking of the STI: an interrupt could come before the HLT, and
+	 * the HLT would then wait for the next one. */
 	if (tf->rip == (uint64_t)trap_hlt) {
 		tf->rip = (uint64_t)trap_sti_hlt;
 		tf->rflags &= ~(uint64_t)RFLAGS_IF;

@@ -56,8 +56,8 @@ inject_pending(struct vcpu *v)
 			return true;
 		window = true;
 	}
-	if (window && hv->shadow_at_risk && hv->shadow_at_risk(v)) {
-		window = false; /* it would open before the shadow's end */
+	if (window && hv->blocking_at_risk && hv->blocking_at_risk(v)) {
+		window = false; /* it would open before the blocking ends */
 		v->attention = true;
 		timer_soon();
 	}

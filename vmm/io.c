@@ -219,7 +219,7 @@ io_string(struct vcpu *v, struct hv_exit *x)
 	if (x->io.in)
 		expect_in(v, x, op.count);
 	v->pending.in.down = op.down;
-	/* Between chunks RIP stays, but a trap and the interrupt shadow are as after the last. */
+	/* Between chunks RIP stays, but a trap and blocking are as after the last. */
 	if (op.left != op.count)
 		x->len = 0;
 	hv->skip(v, x);

@@ -172,7 +172,7 @@ mmio_access(struct vcpu *v, struct hv_exit *x)
 	return one_operand(v, x, i, &regs);
 }
 
-/* Between elements RIP stays, but a trap and the interrupt shadow are as after the last. */
+/* Between elements RIP stays, but a trap and blocking are as after the last. */
 static SLOW_PATH void
 step(struct vcpu *v, const struct hv_insn *i, struct hv_exit *x)
 {

@@ -90,9 +90,11 @@ struct hv_ops {
 	void (*take_interrupt)(const struct hv_exit *x);
 	bool (*irq_ready)(struct vcpu *v); /* would an interrupt be taken now? */
 	void (*irq_window)(struct vcpu *v, bool on);
-	void (*shield)(struct vcpu *v); /* puts the instruction at RIP into STI's shadow */
-	/* Is the guest in an interrupt shadow that an entry may drop?  NULL: entries keep it. */
-	bool (*shadow_at_risk)(struct vcpu *v);
+	void (*block)(
+	        struct vcpu *v); /* blocks interrupts for the instruction at RIP, as STI does */
+	/* Does STI or MOV SS block interrupts, and may an entry drop that?  NULL: entries keep it.
+	 */
+	bool (*blocking_at_risk)(struct vcpu *v);
 	void (*inject)(struct vcpu *v); /* v->pending.event, at the next entry */
 	/* All translations of this VM, on this CPU, at the next entry at the latest: clears
 	 * v->tlb.stale where the hardware is told. */

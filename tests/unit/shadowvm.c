@@ -75,7 +75,7 @@ vcpu_cpl(struct vcpu *v)
 	return cpl;
 }
 
-/* For a shadow of STI, of which there is none where no interrupt waits. */
+/* Asked for an STI that blocks interrupts; not where no interrupt waits. */
 const struct hv_insn *
 fetch_insn(struct vcpu *v, uint64_t rip)
 {

@@ -214,11 +214,11 @@ fill_locked(struct vcpu *v, const struct vm_slot *slot, uint64_t gva, const stru
 }
 
 /*
- * The instruction runs again, and an STI before it still shields it.  Bochs forgets that at an
- * exception's exit: docs/TRICKS.md.
+ * The instruction runs again, and an STI before it still blocks interrupts.  Bochs forgets that at
+ * an exception's exit: docs/TRICKS.md.
  */
 static void
-keep_shield(struct vcpu *v)
+keep_blocking(struct vcpu *v)
 {
 	enum { STI = 0xfb };
 	const struct hv_insn *before;
@@ -227,7 +227,7 @@ keep_shield(struct vcpu *v)
 		return;
 	before = fetch_insn(v, hv->get_rip(v) - 1);
 	if (before && before->insn.map == INSN_MAP_1BYTE && before->insn.opcode == STI)
-		hv->shield(v);
+		hv->block(v);
 }
 
 static enum hv_action
@@ -243,7 +243,7 @@ fill(struct vcpu *v, const struct vm_slot *slot, uint64_t gva, const struct gmem
 		return vcpu_no_frame(v, page->gpa, access);
 	if (filled == FILLED_FLUSH)
 		flush(v);
-	keep_shield(v);
+	keep_blocking(v);
 	return HV_RESUME;
 }
 

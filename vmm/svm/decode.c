@@ -64,13 +64,13 @@ decode_length(struct vcpu *v, struct hv_exit *x)
 		length_anew(v, x);
 }
 
-/* The instruction at RIP runs again, and an entry may drop the shadow that it is in. */
+/* The instruction at RIP runs again, and the entry may drop the blocking of STI or MOV SS. */
 static void
-remember_shadow(struct svm_vcpu *s)
+remember_blocking(struct svm_vcpu *s)
 {
 	if (s->vmcb->interrupt_shadow) {
-		s->shielded = s->vmcb->rip;
-		s->shadows_kept = 0;
+		s->blocked_rip = s->vmcb->rip;
+		s->blocked_again = 0;
 	}
 }
 
@@ -117,7 +117,7 @@ decode_exception(struct vcpu *v, struct hv_exit *x)
 	x->intr.vector = vector;
 	x->intr.event = (struct hv_event){.info = HV_EVENT_VALID | HV_EVENT_EXCEPTION | vector};
 	if (vector == X86_PF) {
-		remember_shadow(v->backend);
+		remember_blocking(v->backend);
 		x->intr.event.error = (uint32_t)b->exit_info1;
 		x->qual = b->exit_info2;
 		return;
@@ -132,19 +132,19 @@ decode_exception(struct vcpu *v, struct hv_exit *x)
 }
 
 /*
- * Before the entry's first instruction, a shadow that the entry dropped is put back: several times,
- * since an emulator that has little of its CPU may not get to that instruction in a
- * millisecond, but not for ever, since it may also be a jump to itself.
+ * If the guest has not run the blocked instruction yet, blocking that the entry dropped is put
+ * back. That happens several times, since a busy emulator may not get to the instruction within a
+ * millisecond; but not for ever, since the instruction may also be a jump to itself.
  */
 static void
 decode_interrupt(struct vcpu *v, struct hv_exit *x)
 {
-	enum { SHADOWS_KEPT_MAX = 8 };
+	enum { BLOCKED_AGAIN_MAX = 8 };
 	struct svm_vcpu *s = v->backend;
 	struct vmcb *b = s->vmcb;
 
-	remember_shadow(s);
-	if (b->rip == s->shielded && s->shadows_kept++ < SHADOWS_KEPT_MAX)
+	remember_blocking(s);
+	if (b->rip == s->blocked_rip && s->blocked_again++ < BLOCKED_AGAIN_MAX)
 		b->interrupt_shadow = 1;
 	x->intr.nmi = false;
 }
@@ -306,7 +306,7 @@ decode_npf(struct vcpu *v, struct hv_exit *x)
 {
 	const struct vmcb *b = svm_vmcb(v);
 
-	remember_shadow(v->backend);
+	remember_blocking(v->backend);
 	x->qual = b->exit_info1;
 	x->mem.gpa = b->exit_info2;
 	x->mem.access = x->qual & PF_W   ? VM_ACCESS_WRITE

@@ -164,7 +164,7 @@ svm_reset(struct vcpu *v)
 
 	memset(&x->vmcb->es, 0, sizeof(*x->vmcb) - __builtin_offsetof(struct vmcb, es));
 	x->vmcb->pat = PAT_RESET;
-	x->shielded = SVM_NO_RIP;
+	x->blocked_rip = SVM_NO_RIP;
 }
 
 static void
@@ -368,14 +368,14 @@ svm_irq_window(struct vcpu *v, bool on)
 }
 
 static void
-svm_shield(struct vcpu *v)
+svm_block(struct vcpu *v)
 {
 	svm_vmcb(v)->interrupt_shadow = 1;
 }
 
 /* QEMU's TCG does: docs/TRICKS.md. */
 static bool
-svm_shadow_at_risk(struct vcpu *v)
+svm_blocking_at_risk(struct vcpu *v)
 {
 	return svm_vmcb(v)->interrupt_shadow & 1;
 }
@@ -457,9 +457,9 @@ const struct hv_ops hv_svm = {
         .take_interrupt = svm_take_interrupt,
         .irq_ready = svm_irq_ready,
         .irq_window = svm_irq_window,
-        .shield = svm_shield,
+        .block = svm_block,
         .pdpte_set = PTE_A, /* QEMU's TCG does */
-        .shadow_at_risk = svm_shadow_at_risk,
+        .blocking_at_risk = svm_blocking_at_risk,
         .inject = svm_inject,
         .flush = svm_flush,
         .npt_leaf = svm_npt_leaf,

@@ -54,9 +54,10 @@ struct svm_vcpu {
 	struct vmcb *vmcb;
 	uint64_t vmcb_pa;
 	uint64_t injected; /* EVENTINJ of the last VMRUN, which the exit clears */
-	/* RIP at the last page fault or host interrupt in an interrupt shadow, or SVM_NO_RIP. */
-	uint64_t shielded;
-	unsigned int shadows_kept; /* how often the shadow at `shielded` was put back */
+	/* RIP of the last instruction that exited, by a page fault or a host interrupt, while STI
+	 * or MOV SS blocked interrupts for it; SVM_NO_RIP: none. */
+	uint64_t blocked_rip;
+	unsigned int blocked_again; /* how often blocking was put back at blocked_rip */
 	uint8_t copy[VMCB_USED] __attribute__((aligned(8)));
 };
 _Static_assert(sizeof(struct svm_vcpu) <= PAGE_SIZE, "it has one page");

@@ -25,7 +25,7 @@ struct vmcb {
 	uint8_t tlb_control;
 	uint8_t reserved05d[3];
 	uint64_t vintr;
-	uint64_t interrupt_shadow;
+	uint64_t interrupt_shadow; /* the APM's word: bit 0, STI or MOV SS blocks interrupts */
 	uint64_t exit_code, exit_info1, exit_info2, exit_int_info;
 	uint64_t np_enable;
 	uint64_t avic_bar, ghcb;

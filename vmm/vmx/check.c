@@ -273,7 +273,7 @@ read_guest(struct check *c)
 	c->cr4 = vmcs_read(v, VMCS_GUEST_CR4);
 	c->rflags = vmcs_read(v, VMCS_GUEST_RFLAGS);
 	c->debugctl = vmcs_read(v, VMCS_GUEST_DEBUGCTL);
-	c->shadow = vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY);
+	c->blocking = vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY);
 	c->activity = vmcs_read(v, VMCS_GUEST_ACTIVITY_STATE);
 	c->v8086 = c->rflags & RFLAGS_VM;
 	c->code64 = c->ia32e && (cs & SEG_AR_L);

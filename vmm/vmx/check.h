@@ -28,7 +28,7 @@ struct check {
 	struct findings *out;
 	uint64_t pin, cpu, cpu2, exit, entry; /* the control words */
 	uint64_t cr0, cr4, rflags, debugctl;
-	uint64_t shadow, activity;
+	uint64_t blocking, activity;                   /* blocking: BLOCKED_ */
 	uint64_t exit_stores, exit_loads, entry_loads; /* MSRs in each area */
 	uint64_t intr;                                 /* the event to inject, and its parts: */
 	bool injecting;

@@ -88,8 +88,8 @@ decode_exception(struct vcpu *v, struct hv_exit *x)
 		unblock(v, BLOCKED_NMI);
 		return;
 	}
-	/* What is delivered ends the shadow that it came in; with TF an entry into one is refused,
-	 * too. */
+	/* Delivering the exception ends the blocking.  With TF set, an entry with blocking would be
+	 * refused, too. */
 	if (x->intr.vector == X86_DB)
 		unblock(v, BLOCKED_STI_OR_SS);
 	x->intr.event = event_of(v, info, VMCS_EXIT_INTR_ERROR);

@@ -194,11 +194,11 @@ end_by_flags(struct vcpu *v, const struct hv_exit *x, uint64_t rflags)
 
 /* All that an instruction's end can do; apart from the common case, which needs no stack. */
 static SLOW_PATH void
-skip_with_effects(struct vcpu *v, const struct hv_exit *x, uint64_t shadow, uint64_t rflags)
+skip_with_effects(struct vcpu *v, const struct hv_exit *x, uint64_t blocking, uint64_t rflags)
 {
 	vmcs_write(v, VMCS_GUEST_RIP, vcpu_rip_after(v, x->rip, x->len));
-	if (shadow & BLOCKED_STI_OR_SS)
-		vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY, shadow & ~(uint64_t)BLOCKED_STI_OR_SS);
+	if (blocking & BLOCKED_STI_OR_SS)
+		vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY, blocking & ~(uint64_t)BLOCKED_STI_OR_SS);
 	if (rflags & (RFLAGS_TF | RFLAGS_RF))
 		end_by_flags(v, x, rflags);
 }
@@ -206,13 +206,13 @@ skip_with_effects(struct vcpu *v, const struct hv_exit *x, uint64_t shadow, uint
 static void
 vmx_skip(struct vcpu *v, const struct hv_exit *x)
 {
-	uint64_t shadow = vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY);
+	uint64_t blocking = vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY);
 	uint64_t rflags = vmcs_read(v, VMCS_GUEST_RFLAGS);
 	uint64_t next = x->rip + x->len;
 
-	if ((shadow & BLOCKED_STI_OR_SS) || (rflags & (RFLAGS_TF | RFLAGS_RF)) ||
+	if ((blocking & BLOCKED_STI_OR_SS) || (rflags & (RFLAGS_TF | RFLAGS_RF)) ||
 	    (next ^ x->rip) >> 32)
-		skip_with_effects(v, x, shadow, rflags);
+		skip_with_effects(v, x, blocking, rflags);
 	else
 		vmcs_write(v, VMCS_GUEST_RIP, next);
 }
@@ -292,7 +292,7 @@ vmx_irq_window(struct vcpu *v, bool on)
 }
 
 static void
-vmx_shield(struct vcpu *v)
+vmx_block(struct vcpu *v)
 {
 	vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY,
 	           vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY) | BLOCKED_STI);
@@ -413,7 +413,7 @@ const struct hv_ops hv_vmx = {
         .take_interrupt = vmx_take_interrupt,
         .irq_ready = vmx_irq_ready,
         .irq_window = vmx_irq_window,
-        .shield = vmx_shield,
+        .block = vmx_block,
         .inject = vmx_inject,
         .flush = vmx_flush,
         .npt_leaf = vmx_npt_leaf,
