@@ -12,14 +12,16 @@
 /*
  * Address spaces: mapping, unmapping, copying.  Faults are in kern/fault.c.
  *
- * Promises are counted by entry.  Dropping one gives back exactly what nobody
- * needs any more:
+ * Promises of pages are counted by entry.  Dropping an entry gives back exactly
+ * what nobody needs any more:
  *   zero marker, 4 KiB          1, for its page
- *   zero marker, 2 MiB          FRAME_PAGES, and 1 for the table it may split into
+ *   zero marker, 2 MiB          FRAME_PAGES
  *   copy-on-write, 4 KiB        1 if somebody else refers to the page
- *   copy-on-write, 2 MiB        1 for each page that somebody else refers to,
- *                               and 1 for the table it may split into
+ *   copy-on-write, 2 MiB        1 for each page that somebody else refers to
  * Thus n sharers of a page hold n - 1 promises, and the last needs none.
+ *
+ * Besides, as->pt holds a promised table for each 2 MiB entry, whatever it maps,
+ * so that splitting an entry never fails.
  */
 
 static struct aspace aspaces[ENV_MAX];
@@ -88,18 +90,32 @@ entry_pages(int level)
 	return level == 2 ? FRAME_PAGES : 1;
 }
 
-/* What the entry's own promises amount to. */
+/* How many pages an entry holds promises for. */
 static uint64_t
 entry_promises(pte_t e, int level)
 {
 	const struct page *p;
 
 	if (!(e & PTE_P))
-		return level == 2 ? FRAME_PAGES + 1 : 1;
+		return entry_pages(level);
 	if (!(e & PTE_COW))
 		return 0;
 	p = pa_page(e & PTE_ADDR);
-	return level == 2 ? page_shared_large(p) + 1 : !page_exclusive(p);
+	return level == 2 ? page_shared_large(p) : !page_exclusive(p);
+}
+
+/* Promises n pages to a new entry, and to one of 2 MiB its table.  -E_NO_MEM. */
+static int
+promise(struct aspace *as, int level, uint64_t n)
+{
+	int err = level == 2 ? pt_promise(&as->pt, 1) : 0;
+
+	if (err)
+		return err;
+	err = page_reserve(n);
+	if (err && level == 2)
+		pt_unpromise(&as->pt, 1);
+	return err;
 }
 
 /* Clears an entry and lets go of what it holds. */
@@ -112,6 +128,8 @@ drop_entry(void *arg, uint64_t va, int level, pte_t *entry)
 	(void)va;
 	*entry = 0;
 	page_unreserve(entry_promises(e, level));
+	if (level == 2)
+		pt_unpromise(&as->pt, 1);
 	if (!(e & PTE_P))
 		return 0;
 	as->pages -= entry_pages(level);
@@ -145,7 +163,7 @@ aspace_put(struct aspace *as)
 	tlb_forget(as);
 	assert(!tlb_loaded(as));
 	pt_visit_tables(&as->pt, 0, PT_ENTRIES / 2 - 1, &drop);
-	assert(!as->pages);
+	assert(!as->pages && !as->pt.promised);
 	pt_free(&as->pt, 0, PT_ENTRIES / 2 - 1, true);
 }
 
@@ -164,51 +182,42 @@ perm_valid(uint64_t perm)
 	       (perm & (PTE_W | PTE_COW)) != (PTE_W | PTE_COW);
 }
 
-int
+void
 aspace_split(struct aspace *as, pte_t *entry)
 {
 	pte_t e = *entry;
 	struct page *head;
-	int err;
 
-	/* A marker and a copy-on-write entry come with a promise for the table. */
-	if (!(e & PTE_P) || (e & PTE_COW))
-		page_unreserve(1);
-	err = pt_split(&as->pt, entry);
-	if (err < 0 || !(e & PTE_P))
-		return err;
+	pt_split(&as->pt, entry);
+	if (!(e & PTE_P))
+		return;
 	head = pa_page(e & PTE_ADDR);
 	for (int i = 0; i < FRAME_PAGES; i++)
 		page_ref(&head[i]);
 	page_unref_large(head);
-	return 0;
 }
 
 /* Splits the 2 MiB entry, if there is one, that reaches from below va to above. */
-static int
+static void
 split_at(struct aspace *as, uint64_t va)
 {
 	int level;
 	pte_t *entry;
 
 	if (!(va & (LARGE_PAGE_SIZE - 1)))
-		return 0;
+		return;
 	entry = pt_lookup(&as->pt, va, &level);
-	return *entry && level == 2 ? aspace_split(as, entry) : 0;
+	if (*entry && level == 2)
+		aspace_split(as, entry);
 }
 
 int
 aspace_unmap(struct aspace *as, uint64_t va, uint64_t size)
 {
-	int err;
-
 	if (!range_valid(va, size))
 		return -E_INVAL;
-	err = split_at(as, va);
-	if (!err)
-		err = split_at(as, va + size);
-	if (err)
-		return err;
+	split_at(as, va);
+	split_at(as, va + size);
 	aspace_narrow(as, va, size);
 	pt_visit(&as->pt, va, va + size, drop_entry, as);
 	pt_prune(&as->pt, va, va + size);
@@ -241,7 +250,7 @@ map_marker(struct aspace *as, uint64_t va, uint64_t size, uint64_t perm)
 		err = pt_ensure(&as->pt, va, level, &entry);
 	}
 	if (!err)
-		err = page_reserve(entry_promises(marker, level));
+		err = promise(as, level, entry_pages(level));
 	if (err)
 		return err;
 	*entry = marker;
@@ -298,8 +307,7 @@ aspace_map_page(struct aspace *as, uint64_t va, struct page *p, uint64_t perm)
 }
 
 /*
- * A copy makes what is private copy-on-write on both sides: a new sharer of each page, and the
- * tables that 2 MiB entries may split into.
+ * A copy makes what is private copy-on-write on both sides, and so each page has a new sharer.
  */
 static bool
 is_private(pte_t e)
@@ -327,8 +335,8 @@ copy_large(void *arg, uint64_t va, int level, pte_t *entry)
 	if (!(*entry & PTE_P))
 		promises = entry_promises(*entry, level);
 	else if (is_private(*entry))
-		promises = FRAME_PAGES + (*entry & PTE_W ? 2 : 1);
-	err = page_reserve(promises);
+		promises = entry_pages(level);
+	err = promise(dst, level, promises);
 	if (err)
 		return err;
 	if (is_private(*entry))

@@ -74,7 +74,7 @@ int aspace_copy(struct aspace *dst, struct aspace *src);
 /*
  * The page at va, ready to be shared with another address space: it is faulted in, taken out of
  * its 2 MiB frame and marked PTE_SHARE if it is writable.  *perm: what to map it with there.
- * No reference is taken.  -E_FAULT, -E_NO_MEM.
+ * No reference is taken.  -E_FAULT.
  */
 int aspace_share(struct aspace *as, uint64_t va, struct page **p, uint64_t *perm);
 
@@ -91,11 +91,8 @@ void aspace_unwatch(struct aspace *as, struct aspace_watcher *w);
 
 /* Between kern/aspace.c and kern/fault.c. */
 
-/*
- * Makes a 2 MiB entry, a frame or a marker, a table of 4 KiB ones.  -E_NO_MEM, but not for those
- * that hold a promise for the table: markers and copy-on-write frames.
- */
-int aspace_split(struct aspace *as, pte_t *entry);
+/* Replaces a 2 MiB entry, a frame or a marker, by a table of 4 KiB entries. */
+void aspace_split(struct aspace *as, pte_t *entry);
 /* Holds the other CPUs, tells the watchers.  Comes before the change, and tlb_flush() after it. */
 void aspace_narrow(struct aspace *as, uint64_t va, uint64_t size);
 

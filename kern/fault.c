@@ -3,7 +3,6 @@
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "kern/tlb.h"
-#include "lib/assert.h"
 #include "lib/string.h"
 
 /*
@@ -11,15 +10,12 @@
  * marker or a shared page.  Memory cannot run out here; see kern/aspace.c.
  */
 
-/*
- * Splits the 2 MiB entry that decides about va and holds a promise for its table; the 4 KiB entry
- * that decides from then on.
+/* Splits the 2 MiB entry that decides about va.  Returns the 4 KiB entry that decides from then on.
  */
 static pte_t *
-split_promised(struct aspace *as, uint64_t va, pte_t *entry, int *level)
+split(struct aspace *as, uint64_t va, pte_t *entry, int *level)
 {
-	if (aspace_split(as, entry) < 0)
-		panic("no page for a promised page table");
+	aspace_split(as, entry);
 	return pt_lookup(&as->pt, va, level);
 }
 
@@ -33,12 +29,11 @@ fill_zero(struct aspace *as, uint64_t va, pte_t *entry, int *level)
 	if (*level == 2) {
 		p = page_alloc_large(PAGE_PROMISED | PAGE_ZERO);
 		if (p) {
-			page_unreserve(1); /* the table it might have split into */
 			*entry = page_pa(p) | bits | pt_host.large;
 			as->pages += FRAME_PAGES;
 			return entry;
 		}
-		entry = split_promised(as, va, entry, level);
+		entry = split(as, va, entry, level);
 	}
 	p = page_alloc(PAGE_PROMISED | PAGE_ZERO);
 	*entry = page_pa(p) | bits;
@@ -68,9 +63,7 @@ resolve_copy(struct aspace *as, uint64_t va, pte_t *entry, int *level)
 	bool alone = *level == 2 && !page_shared_large(pa_page(*entry & PTE_ADDR));
 
 	if (*level == 2 && !alone)
-		entry = split_promised(as, va, entry, level);
-	if (alone)
-		page_unreserve(1); /* the table it might have split into */
+		entry = split(as, va, entry, level);
 	if (alone || page_exclusive(pa_page(*entry & PTE_ADDR)))
 		*entry = (*entry & ~(pte_t)PTE_COW) | PTE_W;
 	else
@@ -160,8 +153,9 @@ aspace_frame(struct aspace *as, uint64_t va, int access, struct frame *out)
 int
 aspace_share(struct aspace *as, uint64_t va, struct page **p, uint64_t *perm)
 {
-	int level, err;
+	int level;
 	pte_t *entry;
+	int err;
 
 	/* A page that is writable must be the one that both sides will write to. */
 	err = aspace_fault(as, va, ACCESS_WRITE);
@@ -170,12 +164,8 @@ aspace_share(struct aspace *as, uint64_t va, struct page **p, uint64_t *perm)
 	if (err)
 		return err;
 	entry = pt_lookup(&as->pt, va, &level);
-	if (level == 2) {
-		err = aspace_split(as, entry);
-		if (err)
-			return err;
-		entry = pt_lookup(&as->pt, va, &level);
-	}
+	if (level == 2)
+		entry = split(as, va, entry, &level);
 	if (*entry & PTE_W)
 		*entry |= PTE_SHARE;
 	*p = pa_page(*entry & PTE_ADDR);

@@ -6,6 +6,7 @@
 #include "inc/x86.h"
 #include "kern/page.h"
 #include "kern/step.h"
+#include "lib/assert.h"
 
 /* SDM vol. 3, "4-Level Paging and 5-Level Paging".  Rights are decided by the leaves. */
 const struct pt_format pt_host = {
@@ -35,11 +36,17 @@ table_of(pte_t e)
 	return kva(e & PTE_ADDR);
 }
 
+/* With PAGE_PROMISED in flags: one of the pages that pt_promise() has set aside. */
 static struct page *
-table_alloc(struct pt *pt)
+table_alloc(struct pt *pt, int flags)
 {
-	struct page *p = page_alloc(PAGE_ZERO | PAGE_KERNEL);
+	struct page *p;
 
+	if (flags & PAGE_PROMISED) {
+		assert(pt->promised);
+		pt->promised--;
+	}
+	p = page_alloc(PAGE_ZERO | PAGE_KERNEL | flags);
 	if (p)
 		pt->tables++;
 	return p;
@@ -66,7 +73,7 @@ pt_init(struct pt *pt, const struct pt_format *fmt)
 	struct page *root;
 
 	*pt = (struct pt){.fmt = fmt, .last_region = PT_NO_REGION};
-	root = table_alloc(pt);
+	root = table_alloc(pt, 0);
 	if (!root)
 		return -E_NO_MEM;
 	pt->root = page_pa(root);
@@ -94,8 +101,9 @@ pt_walk(struct pt *pt, uint64_t va, int *level)
 	return &table[pt_index(va, 1)];
 }
 
-int
-pt_ensure(struct pt *pt, uint64_t va, int level, pte_t **out)
+/* Makes the tables above va's entry at a level, as pt_ensure() says; flags: for table_alloc(). */
+static int
+ensure(struct pt *pt, uint64_t va, int level, int flags, pte_t **out)
 {
 	pte_t *table = kva(pt->root);
 
@@ -105,7 +113,7 @@ pt_ensure(struct pt *pt, uint64_t va, int level, pte_t **out)
 		pte_t *entry = &table[pt_index(va, l)];
 
 		if (!*entry) {
-			struct page *p = table_alloc(pt);
+			struct page *p = table_alloc(pt, flags);
 
 			if (!p)
 				return -E_NO_MEM;
@@ -122,23 +130,53 @@ pt_ensure(struct pt *pt, uint64_t va, int level, pte_t **out)
 }
 
 int
+pt_ensure(struct pt *pt, uint64_t va, int level, pte_t **out)
+{
+	return ensure(pt, va, level, 0, out);
+}
+
+int
+pt_promise(struct pt *pt, uint64_t n)
+{
+	int err = page_reserve(n);
+
+	if (!err)
+		pt->promised += n;
+	return err;
+}
+
+void
+pt_unpromise(struct pt *pt, uint64_t n)
+{
+	assert(pt->promised >= n);
+	pt->promised -= n;
+	page_unreserve(n);
+}
+
+pte_t *
+pt_ensure_promised(struct pt *pt, uint64_t va, int level)
+{
+	pte_t *entry;
+	int err = ensure(pt, va, level, PAGE_PROMISED, &entry);
+
+	assert(!err);
+	return entry;
+}
+
+void
 pt_split(struct pt *pt, pte_t *entry)
 {
-	struct page *p = table_alloc(pt);
-	pte_t small = *entry, step = 0;
-	pte_t *table;
+	struct page *p = table_alloc(pt, PAGE_PROMISED);
+	pte_t *table = kva(page_pa(p));
+	pte_t small = *entry, stride = 0;
 
-	if (!p)
-		return -E_NO_MEM;
 	if (is_present(pt->fmt, small)) {
 		small &= ~pt->fmt->large;
-		step = PAGE_SIZE;
+		stride = PAGE_SIZE;
 	}
-	table = kva(page_pa(p));
 	for (int i = 0; i < PT_ENTRIES; i++)
-		table[i] = small + i * step;
+		table[i] = small + i * stride;
 	*entry = page_pa(p) | pt->fmt->table;
-	return 0;
 }
 
 int
@@ -275,5 +313,6 @@ pt_free(struct pt *pt, unsigned int first, unsigned int last, bool free_root)
 	if (free_root) {
 		table_free(pt, pt->root);
 		pt->root = 0;
+		pt_unpromise(pt, pt->promised);
 	}
 }

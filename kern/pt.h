@@ -7,10 +7,9 @@
 
 /*
  * Page tables: one walker for the host's tables, EPT and NPT, which differ
- * only in masks.  Pure: needs page_alloc/page_unref and kva() and nothing else,
- * so that it is tested natively too; but what goes over many tables lets console
- * input in.  One user at a time, looking up included: where CPUs share a table,
- * they do so under the kernel lock.
+ * only in masks.  Needs the page allocator, kva() and step() and nothing else, so
+ * that it is tested natively too.  One user at a time, looking up included: where
+ * CPUs share a table, they do so under the kernel lock.
  *
  * Levels: 1 maps 4 KiB, 2 maps 2 MiB, 3 maps 1 GiB, 4 is the root.
  */
@@ -28,8 +27,9 @@ extern const struct pt_format pt_host; /* the CPU's own tables */
 
 struct pt {
 	const struct pt_format *fmt;
-	uint64_t root;   /* hpa */
-	uint64_t tables; /* table pages, the root included */
+	uint64_t root;     /* hpa */
+	uint64_t tables;   /* table pages, the root included */
+	uint64_t promised; /* pages that are set aside for tables to come: pt_promise() */
 	/*
 	 * The level-1 table where the last walk ended, and which 2 MiB it maps (the address in
 	 * units of that); PT_NO_REGION: none.  It stays right as long as no table is freed, for
@@ -90,11 +90,22 @@ pt_lookup(struct pt *pt, uint64_t va, int *level)
 int pt_ensure(struct pt *pt, uint64_t va, int level, pte_t **out);
 
 /*
+ * Promises: pt_promise() sets n pages aside for tables of pt, or fails with -E_NO_MEM.  Only
+ * pt_ensure_promised() and pt_split() take them, so that those cannot fail.  pt_unpromise() gives
+ * promises back that nobody needs any more.
+ */
+int pt_promise(struct pt *pt, uint64_t n);
+void pt_unpromise(struct pt *pt, uint64_t n);
+
+/* pt_ensure() with promised pages.  Nothing is in the way: panics otherwise. */
+pte_t *pt_ensure_promised(struct pt *pt, uint64_t va, int level);
+
+/*
  * Replaces the level-2 entry *entry (a large leaf, or a software marker) by a table of 512
  * entries: for a leaf the same frame in 4 KiB steps with the same bits, for a marker 512 copies.
- * -E_NO_MEM.
+ * The table takes one promised page.
  */
-int pt_split(struct pt *pt, pte_t *entry);
+void pt_split(struct pt *pt, pte_t *entry);
 
 /*
  * Calls fn for each entry in [start, end) that is not zero and is not a table:
@@ -123,8 +134,8 @@ void pt_protect(struct pt *pt);
 void pt_prune(struct pt *pt, uint64_t start, uint64_t end);
 
 /*
- * Frees all tables under root entries [first, last] and, with free_root, the root.
- * Leaves are the caller's.
+ * Frees all tables under root entries [first, last] and, with free_root, the root and the
+ * promises.  Leaves are the caller's.
  */
 void pt_free(struct pt *pt, unsigned int first, unsigned int last, bool free_root);
 

@@ -132,12 +132,12 @@ audit_vm(const struct vm *vm, enum audit_pass pass)
 	audit_walk(&w);
 	w.site.address = 0;
 	if (pass == AUDIT_COUNT) {
-		audit_promise(vm->tables_promised);
+		audit_promise(vm->npt.promised);
 		return;
 	}
 	audit_equal(AUDIT_GUEST_MAPPED, &w.site, w.bytes, vm->mapped);
 	audit_equal(AUDIT_TABLE_PAGES, &w.site, w.tables, vm->npt.tables);
-	audit_equal(AUDIT_NESTED_PROMISE, &w.site, npt_promise_left(vm), vm->tables_promised);
+	audit_equal(AUDIT_NESTED_PROMISE, &w.site, npt_promise_left(vm), vm->npt.promised);
 	audit_walked(&w);
 }
 

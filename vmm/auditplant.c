@@ -185,8 +185,7 @@ hv_audit_plant(struct env *e, enum audit_rule rule)
 		audit_poke(&vm->mapped, sizeof(vm->mapped), vm->mapped + PAGE_SIZE);
 		return 0;
 	case AUDIT_NESTED_PROMISE:
-		audit_poke(&vm->tables_promised, sizeof(vm->tables_promised),
-		           vm->tables_promised + 1);
+		audit_poke(&vm->npt.promised, sizeof(vm->npt.promised), vm->npt.promised + 1);
 		return 0;
 	case AUDIT_SHADOW_ENTRY:
 		return plant_shadow_entry(e->vcpu, &leaf);

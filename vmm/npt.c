@@ -46,13 +46,7 @@ tables_for(uint64_t gpa, uint64_t size)
 int
 npt_promise(struct vm *vm, uint64_t gpa, uint64_t size)
 {
-	uint64_t n = tables_for(gpa, size);
-	int err = page_reserve(n);
-
-	if (err < 0)
-		return err;
-	vm->tables_promised += n;
-	return 0;
+	return pt_promise(&vm->npt, tables_for(gpa, size));
 }
 
 uint64_t
@@ -79,27 +73,7 @@ vm_table_pages(const struct vm *vm)
 void
 npt_free(struct vm *vm)
 {
-	page_unreserve(vm->tables_promised);
 	pt_free(&vm->npt, 0, PT_ENTRIES - 1, true);
-}
-
-/* Uses up promises of npt_promise(), so that a first touch never runs out of tables. */
-static int
-npt_ensure(struct vm *vm, uint64_t gpa, int level, pte_t **entry)
-{
-	uint64_t lent = vm->tables_promised < PT_LEVELS ? vm->tables_promised : PT_LEVELS;
-	uint64_t before = vm->npt.tables;
-	uint64_t used;
-	int err;
-
-	page_unreserve(lent);
-	err = pt_ensure(&vm->npt, gpa, level, entry);
-	used = vm->npt.tables - before;
-	assert(used <= lent);
-	if (page_reserve(lent - used) < 0)
-		panic("the tables of VM %u took more than was promised", vm->id);
-	vm->tables_promised -= used;
-	return err;
 }
 
 /*
@@ -135,9 +109,8 @@ npt_removed(struct vm *vm)
 }
 
 /*
- * An entry for gpa at a level where there is none: entry, which is higher up, decides so far.
- * Makes room for 4 KiB entries where the frame has been split since the guest saw it whole.
- * NULL: no memory.
+ * Makes an entry for gpa at a level where there is none.  `entry`, which is higher up, has decided
+ * about gpa so far.  If it maps a frame that has been split since, it makes room for 4 KiB entries.
  */
 static SLOW_PATH pte_t *
 npt_new_entry(struct vm *vm, uint64_t gpa, int level, pte_t *entry)
@@ -148,7 +121,7 @@ npt_new_entry(struct vm *vm, uint64_t gpa, int level, pte_t *entry)
 		npt_removed(vm);
 		tlb_flush(vm->as, 0, 0); /* of the monitor's own entries none has changed */
 	}
-	return npt_ensure(vm, gpa, level, &entry) < 0 ? NULL : entry;
+	return pt_ensure_promised(&vm->npt, gpa, level);
 }
 
 static enum npt_result
@@ -160,6 +133,7 @@ npt_map(struct vm *vm, const struct vm_slot *slot, uint64_t gpa, int access)
 	pte_t *entry;
 	int level;
 
+	/* Comes first: where it copies a page, it calls npt_narrow(), which clears entries here. */
 	if (aspace_frame(vm->as, hva, access, &frame) < 0)
 		return NPT_ERROR;
 	entry = pt_lookup(&vm->npt, gpa, &level);
@@ -168,8 +142,6 @@ npt_map(struct vm *vm, const struct vm_slot *slot, uint64_t gpa, int access)
 
 		if (level != wanted)
 			entry = npt_new_entry(vm, gpa, wanted, entry);
-		if (!entry)
-			return NPT_ERROR;
 		level = wanted;
 	}
 	size = pt_span(level);

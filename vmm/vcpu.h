@@ -157,15 +157,14 @@ struct vm {
 	struct aspace_watcher watcher;
 	struct vm_slot slots[VM_SLOTS_MAX];
 	unsigned int slot_count;
-	struct pt npt;            /* EPT or NPT */
-	uint64_t tables_promised; /* pages set aside for npt's tables */
-	uint64_t mapped;          /* bytes */
-	uint64_t tlb_gen;         /* grows when an entry is removed or narrowed */
-	uint32_t asid;            /* VPID or ASID */
-	uint32_t clones;          /* calls of vm_clone */
-	int32_t cloned;           /* the last one's result */
-	uint32_t requests;        /* VM_REQ_ bits that the monitor has not taken yet */
-	struct vm_stats *marked;  /* the accounts at the last vm_mark; NULL before the first */
+	struct pt npt;           /* EPT or NPT */
+	uint64_t mapped;         /* bytes */
+	uint64_t tlb_gen;        /* grows when an entry is removed or narrowed */
+	uint32_t asid;           /* VPID or ASID */
+	uint32_t clones;         /* calls of vm_clone */
+	int32_t cloned;          /* the last one's result */
+	uint32_t requests;       /* VM_REQ_ bits that the monitor has not taken yet */
+	struct vm_stats *marked; /* the accounts at the last vm_mark; NULL before the first */
 	struct vcpu *vcpus[VM_VCPUS_MAX];
 	unsigned int vcpu_count;
 };

@@ -109,12 +109,13 @@ count_user_leaf(struct audit_walk *w, int level, pte_t e)
 	struct audit_frame *f = audit_frame(e & PTE_ADDR);
 
 	(void)w;
+	audit_promise(level == 2); /* its table */
 	if (!(e & PTE_P)) {
-		audit_promise(level_pages(level) + (level == 2));
+		audit_promise(level_pages(level));
 		return;
 	}
 	if (e & PTE_COW)
-		audit_promise(level_pages(level) + (level == 2));
+		audit_promise(level_pages(level));
 	if (!f)
 		return;
 	if (level == 2) {

@@ -347,8 +347,7 @@ count_entry(void *arg, uint64_t va, int level, pte_t *entry)
 	(void)va;
 	if (!(*entry & PTE_P))
 		*promises += n;
-	if (level == 2 && (!(*entry & PTE_P) || (*entry & PTE_COW)))
-		++*promises; /* for a table */
+	*promises += level == 2; /* for a table */
 	for (uint64_t i = 0; i < n && (*entry & PTE_COW); i++)
 		copies[((*entry & PTE_ADDR) >> PAGE_SHIFT) + i]++;
 	return 0;

@@ -1,4 +1,5 @@
 // SOURCES: kern/pt.c kern/step.c tests/unit/pages.c
+#include <stdlib.h>
 #include <string.h>
 
 #include "inc/error.h"
@@ -6,6 +7,7 @@
 #include "kern/page.h"
 #include "kern/pt.h"
 #include "kern/step.h"
+#include "lib/assert.h"
 #include "tests/unit/pages.h"
 #include "tests/unit/unit.h"
 
@@ -20,6 +22,13 @@ static const struct pt_format format = {
 enum { MARKER = 0x800, LEAF = PTE_P | PTE_W | PTE_A };
 
 static struct pt pt;
+
+_Noreturn void
+panic_at(const char *file, int line, const char *fmt, ...)
+{
+	fail_msg("%s:%d: %s", file, line, fmt);
+	abort();
+}
 
 static int
 setup(void **state)
@@ -36,6 +45,7 @@ teardown(void **state)
 	(void)state;
 	pt_free(&pt, 0, PT_ENTRIES - 1, true);
 	assert_int_equal(pages_used, 0);
+	assert_int_equal(pages_promised, 0);
 	assert_int_equal(pt.tables, 0);
 	return 0;
 }
@@ -48,6 +58,13 @@ ensure(uint64_t va, int level)
 	assert_int_equal(pt_ensure(&pt, va, level, &entry), 0);
 	assert_non_null(entry);
 	return entry;
+}
+
+static void
+split(pte_t *entry)
+{
+	assert_int_equal(pt_promise(&pt, 1), 0);
+	pt_split(&pt, entry);
 }
 
 static void
@@ -113,9 +130,28 @@ test_no_memory(void **state)
 		assert_int_equal(pt_ensure(&pt, 0x1000, 1, &entry), -E_NO_MEM);
 	*ensure(0x1000, 1) = LEAF;
 	*ensure(0x200000, 2) = LEAF | PTE_PS;
-	assert_int_equal(pt_split(&pt, ensure(0x200000, 2)), -E_NO_MEM);
-	assert_int_equal(*ensure(0x200000, 2), LEAF | PTE_PS);
+	assert_int_equal(pt_promise(&pt, 1), -E_NO_MEM);
+	assert_int_equal(pt.promised, 0);
 	assert_int_equal(pt_init(&other, &format), -E_NO_MEM);
+}
+
+/* Promised tables can be made when there is no other memory; what is left goes with the root. */
+static void
+test_promises(void **state)
+{
+	pte_t *entry;
+
+	(void)state;
+	assert_int_equal(pt_promise(&pt, 5), 0);
+	pages_max = pages_used + pages_promised;
+	assert_int_equal(pt_ensure(&pt, 0x1000, 1, &entry), -E_NO_MEM);
+	entry = pt_ensure_promised(&pt, 0x1000, 1);
+	assert_ptr_equal(entry, ensure(0x1000, 1));
+	assert_int_equal(pt.promised, 2);
+	*ensure(0x200000, 2) = LEAF | PTE_PS;
+	pt_split(&pt, ensure(0x200000, 2));
+	assert_int_equal(pt.promised, 1);
+	assert_int_equal(pages_promised, 1);
 }
 
 static void
@@ -126,8 +162,8 @@ test_split(void **state)
 	(void)state;
 	*ensure(0x200000, 2) = 0x40000000 | LEAF | PTE_PS | PTE_NX;
 	*ensure(0x400000, 2) = MARKER | PTE_W;
-	assert_int_equal(pt_split(&pt, ensure(0x200000, 2)), 0);
-	assert_int_equal(pt_split(&pt, ensure(0x400000, 2)), 0);
+	split(ensure(0x200000, 2));
+	split(ensure(0x400000, 2));
 	for (uint64_t i = 0; i < PT_ENTRIES; i++) {
 		assert_int_equal(*pt_lookup(&pt, 0x200000 + i * PAGE_SIZE, &level),
 		                 (0x40000000 + i * PAGE_SIZE) | LEAF | PTE_NX);
@@ -222,8 +258,9 @@ split_and_clear(void *arg, uint64_t va, int level, pte_t *entry)
 	(void)va;
 	++*calls;
 	if (level == 2)
-		return pt_split(&pt, entry);
-	*entry = 0;
+		split(entry);
+	else
+		*entry = 0;
 	return 0;
 }
 
@@ -314,7 +351,7 @@ test_last_table(void **state)
 	assert_int_equal(*pt_lookup(&pt, 0x3ff000, &level), 0x600000 | LEAF | PTE_PS);
 	assert_int_equal(pt_ensure(&pt, 0x3ff000, 1, &entry), -E_EXISTS);
 	/* A split makes a table, which is found, too. */
-	assert_int_equal(pt_split(&pt, ensure(0x200000, 2)), 0);
+	split(ensure(0x200000, 2));
 	assert_int_equal(*pt_lookup(&pt, 0x3ff000, &level), 0x7ff000 | LEAF);
 	pt_free(&pt, 0, PT_ENTRIES - 1, false);
 	assert_null(pt_nearby(&pt, 0x3ff000));
@@ -374,7 +411,7 @@ map_small(unsigned int page, pte_t e)
 	pte_t *entry = pt_lookup(&pt, model_va(page), &level);
 
 	if (level == 2 && *entry)
-		assert_int_equal(pt_split(&pt, entry), 0);
+		split(entry);
 	*ensure(model_va(page), 1) = e;
 	model[page] = e;
 }
@@ -416,5 +453,6 @@ test_random(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 UNIT_MAIN(T(test_geometry), T(test_lookup_and_ensure), T(test_ensure_in_the_way), T(test_no_memory),
-          T(test_split), T(test_visit), T(test_visit_lets_input_in), T(test_visit_splits),
-          T(test_prune), T(test_free_range), T(test_last_table), T(test_random))
+          T(test_promises), T(test_split), T(test_visit), T(test_visit_lets_input_in),
+          T(test_visit_splits), T(test_prune), T(test_free_range), T(test_last_table),
+          T(test_random))
