@@ -1,9 +1,10 @@
 #!/usr/bin/python3
-"""Puts real output into README.md and docs: `make readme`.
+"""Puts real output into README.md and docs: `make readme`.  usage: readme.py IMAGE FILE.md...
 
-A block that begins with a comment `<!-- bochs: shell commands -->` (or qemu:) is
-followed by a fenced block, which is replaced by what those commands print now.
-Options of tools/run.py may stand behind the emulator's name.
+A comment says what to run, and the fenced block behind it is replaced by what that prints now:
+
+    <!-- bochs: shell commands -->
+    <!-- bochs --cpu zambezi: shell commands -->    with options of tools/run.py; qemu likewise
 """
 
 import pathlib
