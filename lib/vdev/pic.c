@@ -33,12 +33,10 @@ enum {
 static unsigned int
 highest(const struct pic_chip *c, uint8_t bits)
 {
-	for (unsigned int i = 1; i <= INPUTS; i++) {
-		unsigned int input = (c->lowest + i) % INPUTS;
-		if (bits & 1 << input)
-			return input;
-	}
-	return INPUTS;
+	unsigned int first = (c->lowest + 1) % INPUTS;
+	unsigned int turned = bits >> first | bits << (INPUTS - first);
+
+	return bits ? (first + __builtin_ctz(turned)) % INPUTS : INPUTS;
 }
 
 /* 0 is the highest priority; INPUTS stands for no input and is below all. */
