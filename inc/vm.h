@@ -110,6 +110,7 @@ enum vm_exit {
 	VM_EXIT_IRQ_WINDOW, /* irq_pending was set and the guest can take an interrupt now */
 	VM_EXIT_CONSOLE,    /* console: the guest prints data[], by hypercall */
 	VM_EXIT_STOP,       /* stop: this vCPU cannot go on; text says why */
+	VM_EXITS
 };
 
 enum vm_stop {

@@ -57,7 +57,7 @@ boot_prepare(struct machine *m)
 	for (unsigned int n = 0; n < VECTORS; n++)
 		vectors[n] = (struct vector){.ip = n, .cs = BIOS_SEGMENT};
 	memcpy(m->ram + BOOT_ADDRESS, m->ide.disk.data, IDE_SECTOR);
-	err = sys_vcpu_set_regs(m->vm, m->vcpu, &boot_regs);
+	err = sys_vcpu_set_regs(m->vm, 0, &boot_regs);
 	if (err < 0)
 		panic("the vCPU refuses its registers: %s", error_text(err));
 }

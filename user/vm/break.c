@@ -44,16 +44,29 @@ break_list(void)
 	return STATUS_ERROR;
 }
 
+static void
+say_failed(const struct machine *m, long err)
+{
+	printf(VM_NAME " %u: cannot break an entry: %s\n", m->vm, error_text(err));
+}
+
+void
+break_check(struct machine *m)
+{
+	long err = sys_vcpu_break(m->vm, 0, VM_BREAK_CHECK);
+
+	if (err < 0)
+		say_failed(m, err);
+}
+
 void
 break_prepare(struct machine *m)
 {
-	long err = 0;
+	long err;
 
-	m->runs++;
-	if (m->opts.check && m->runs == 1)
-		err = sys_vcpu_break(m->vm, m->vcpu, VM_BREAK_CHECK);
-	if (m->opts.break_name && m->runs == m->opts.break_run)
-		err = sys_vcpu_break(m->vm, m->vcpu, find_break(m->opts.break_name));
+	if (++m->runs != m->opts.break_run)
+		return;
+	err = sys_vcpu_break(m->vm, 0, find_break(m->opts.break_name));
 	if (err < 0)
-		printf(VM_NAME " %u: cannot break an entry: %s\n", m->vm, error_text(err));
+		say_failed(m, err);
 }

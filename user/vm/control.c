@@ -18,36 +18,33 @@ enum {
 };
 
 static void
-reset_if(struct machine *m, bool wanted)
-{
-	if (wanted && m->state == RUN_ON)
-		m->state = RUN_RESET;
-}
-
-static void
 kbd_data(struct machine *m, uint8_t value)
 {
-	reset_if(m, m->control.kbd_command == KBD_WRITE_OUTPUT && !(value & KBD_NO_RESET));
+	if (m->control.kbd_command == KBD_WRITE_OUTPUT && !(value & KBD_NO_RESET))
+		machine_restart(m);
 	m->control.kbd_command = 0;
 }
 
 static void
 kbd_command(struct machine *m, uint8_t value)
 {
-	reset_if(m, (value & KBD_PULSE) == KBD_PULSE && !(value & KBD_NO_RESET));
+	if ((value & KBD_PULSE) == KBD_PULSE && !(value & KBD_NO_RESET))
+		machine_restart(m);
 	m->control.kbd_command = value;
 }
 
 static void
 port_a(struct machine *m, uint8_t value)
 {
-	reset_if(m, value & PORT_A_RESET);
+	if (value & PORT_A_RESET)
+		machine_restart(m);
 }
 
 static void
 chipset_reset(struct machine *m, uint8_t value)
 {
-	reset_if(m, value & RESET_CPU);
+	if (value & RESET_CPU)
+		machine_restart(m);
 }
 
 static void

@@ -126,7 +126,7 @@ fulfil(struct machine *m, long requests)
 	if (requests & (VM_REQ_RESUME | VM_REQ_RESET))
 		m->paused = false;
 	if (requests & VM_REQ_RESET)
-		m->state = RUN_RESET;
+		machine_restart(m);
 	if (requests & VM_REQ_CLONE)
 		clone(m);
 	if (requests & VM_REQ_STOP)

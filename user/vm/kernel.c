@@ -129,7 +129,7 @@ kernel_prepare(struct machine *m)
 	guest_boot_tables((uint64_t *)(m->ram + BOOT_TABLES), BOOT_TABLES, info.ram);
 	set_up_com1(m);
 	regs.rip = k.plan.entry;
-	err = sys_vcpu_set_regs(m->vm, m->vcpu, &regs);
+	err = sys_vcpu_set_regs(m->vm, 0, &regs);
 	if (err < 0)
 		panic("the vCPU refuses its registers: %s", error_text(err));
 }

@@ -193,18 +193,6 @@ create_vm(struct machine *m)
 	return id;
 }
 
-static long
-create_vcpu(struct machine *m)
-{
-	long index;
-
-	m->run = (struct vm_run *)URUN_BASE;
-	index = sys_vcpu_create(m->vm, m->run);
-	if (index >= 0)
-		m->vcpu = index;
-	return index;
-}
-
 int
 machine_create(struct machine *m, const struct options *o)
 {
@@ -214,6 +202,7 @@ machine_create(struct machine *m, const struct options *o)
 	m->opts = *o;
 	m->state = RUN_ON;
 	m->ram = (uint8_t *)UVM_RAM;
+	m->run = (struct vm_run *)URUN_BASE;
 	if (o->ram > RAM_MAX) {
 		say_no_memory(o);
 		return STATUS_ERROR;
@@ -224,8 +213,6 @@ machine_create(struct machine *m, const struct options *o)
 	err = create_vm(m);
 	if (err >= 0)
 		err = map_ram(m);
-	if (err >= 0)
-		err = create_vcpu(m);
 	if (err >= 0 && add_devices(m, &disk) < 0)
 		err = -E_LIMIT;
 	if (err >= 0)
@@ -266,8 +253,7 @@ machine_reset(struct machine *m)
 	cmos_reset(&m->cmos);
 	ide_reset(&m->ide);
 	hpet_reset(&m->hpet);
-	if (m->smp.count > 1)
-		lapics_reset(&m->lapics);
+	lapics_reset(&m->lapics);
 	control_reset(m);
 	reset_vcpus(m);
 	m->run->irq_ready = 0;
@@ -300,6 +286,13 @@ machine_release(struct machine *m)
 		while (sys_vcpu_set_back(m->vm, i, ticks) == -E_AGAIN)
 			sys_env_yield();
 	smp_go(m);
+}
+
+void
+machine_restart(struct machine *m)
+{
+	if (m->state == RUN_ON)
+		m->state = RUN_RESET;
 }
 
 void

@@ -83,10 +83,11 @@ struct driver {
 	struct machine *machine;
 	unsigned int index;
 	struct vm_run *run;
+	struct lapic *lapic;   /* NULL: the VM has one vCPU, and no local APIC */
 	volatile long created; /* its vCPU's index, or an error */
 };
 
-/* Of a VM with several vCPUs; smp.c. */
+/* The vCPUs' threads; smp.c. */
 struct smp {
 	unsigned int count;        /* of vCPUs */
 	struct mutex lock;         /* of the machine */
@@ -100,13 +101,13 @@ enum run_state { RUN_ON, RUN_RESET, RUN_OFF };
 
 struct machine {
 	struct options opts;
-	uint32_t vm, vcpu;
+	uint32_t vm;
 	uint8_t *ram;       /* gpa 0 */
 	struct vm_run *run; /* of vCPU 0; those of the others follow */
 	enum run_state state;
 	int status; /* when RUN_OFF */
 	struct clock clock;
-	uint64_t runs;       /* of the vCPU */
+	uint64_t runs;       /* of vCPU 0, counted with opts.break_name */
 	bool attached;       /* to the console */
 	uint32_t parent;     /* of a job: the shell */
 	bool paused;         /* until a request, or `continue` at the prompt */
@@ -134,6 +135,7 @@ bool options_parse(struct options *o, int argc, char **argv);
 int machine_create(struct machine *m, const struct options *o);
 void machine_reset(struct machine *m);
 void machine_off(struct machine *m, int status);
+void machine_restart(struct machine *m); /* resets it soon, unless it is off */
 /* Guest time; arg: the struct clock. */
 uint64_t machine_time(void *arg);
 /* Between them, the guest and its clocks stand still: the devices' and its TSC.  They nest. */
@@ -168,23 +170,32 @@ void kernel_prepare(struct machine *m);
 int break_list(void);
 /* Returns whether there is a break of that name, and prints a message if there is none. */
 bool break_known(const char *name);
-/* Called before each run of the vCPU: plants the break that the options ask for. */
+/* With opts.check: has the entries of vCPU 0 checked from now on. */
+void break_check(struct machine *m);
+/* Called before each run of vCPU 0 with opts.break_name: plants the break before the run asked for.
+ */
 void break_prepare(struct machine *m);
 
 /* run.c: runs the VM until it is off. */
 void run_machine(struct machine *m);
-/* Does what a vCPU came back for; or says why it cannot run. */
-void run_exit(struct machine *m, struct vm_run *run);
-void run_failed(struct machine *m, unsigned int vcpu, long err);
+/* Runs the vCPU, with the lock, until it may not run. */
+void run_vcpu(struct driver *d);
+/* Runs the devices whose time has come; the vCPU comes back when the next one's has. */
+void run_tick(struct driver *d);
 
-/* smp.c: the other vCPUs, and their local APICs; nothing where there is one vCPU.  All are called
- * by vCPU 0's thread.  Negative: an error. */
+/* exit.c: do what the vCPU came back for. */
+extern void (*const exit_handlers[VM_EXITS])(struct driver *d);
+
+/* smp.c: the vCPUs, and where there are several, their local APICs and threads.  All are called by
+ * the first vCPU's thread but smp_may_run().  Creates them; negative: an error. */
 long smp_create(struct machine *m);
-/* Between them, the others stand still.  They nest. */
+/* Between them, the vCPUs but the first stand still.  They nest. */
 void smp_stop(struct machine *m);
 void smp_go(struct machine *m);
-/* vCPU 0, while the machine is on. */
-void smp_run(struct machine *m);
+/* Waits until a vCPU that is not the first may be in the guest. */
+void smp_wait(struct driver *d);
+/* sys_vcpu_run() without the lock, which a VM with one vCPU does not need. */
+long smp_enter(struct driver *d);
 
 /* terminal.c */
 void terminal_type(struct terminal *t, const char *text);

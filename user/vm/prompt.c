@@ -36,7 +36,7 @@ static void
 prompt_reset(struct machine *m)
 {
 	m->paused = false;
-	m->state = RUN_RESET;
+	machine_restart(m);
 }
 
 static const struct prompt_command {

@@ -1,209 +1,105 @@
 #include "user/vm/machine.h"
 
-#include "inc/x86.h"
-
-/* The loop of the monitor: devices, the vCPU, and what the vCPU came back for. */
-
-/* An exit that ends the VM: what happened, and where. */
-static void
-give_up(struct machine *m, const struct vm_run *run)
-{
-	report_vcpu(m, run);
-	machine_off(m, STATUS_ERROR);
-}
-
-/* Devices whose time has come; the vCPU comes back when the next one's has. */
-static void
-tick(struct machine *m)
-{
-	m->run->deadline = clock_tsc(&m->clock, pit_tick(&m->pit));
-}
-
-static void
-on_event(struct machine *m, struct vm_run *run)
-{
-	(void)run;
-	job_requests(m);
-	terminal_poll(m);
-	tick(m);
-}
-
-/* The loop injects as soon as irq_ready says so: nothing else to do. */
-static void
-on_irq_window(struct machine *m, struct vm_run *run)
-{
-	(void)m;
-	(void)run;
-}
-
-/* A single item lies in the low bytes of data's first word. */
-static void
-on_io(struct machine *m, struct vm_run *run)
-{
-	uint32_t port = run->io.port, size = run->io.size, count = run->io.count;
-	uint32_t *value = (uint32_t *)run->data;
-
-	if (count == 1 && run->io.in)
-		*value = vdev_bus_read(&m->ports, port, size);
-	else if (count == 1)
-		vdev_bus_write(&m->ports, port, size, *value);
-	else if (run->io.in)
-		vdev_bus_read_string(&m->ports, port, size, run->data, count);
-	else
-		vdev_bus_write_string(&m->ports, port, size, run->data, count);
-}
-
-static void
-on_console(struct machine *m, struct vm_run *run)
-{
-	(void)m;
-	put_bytes(run->data, run->console.count);
-}
-
-static const char *
-access_verb(uint32_t access)
-{
-	if (access & VM_ACCESS_EXEC)
-		return "executed";
-	return access & VM_ACCESS_WRITE ? "wrote" : "read";
-}
-
-static void
-no_memory(struct machine *m, const struct vm_run *run, uint32_t access, uint64_t gpa)
-{
-	report_whose(m, run);
-	printf("guest %s guest-physical address %#lx, where there is no memory\n",
-	       access_verb(access), gpa);
-	give_up(m, run);
-}
-
-static void
-on_mmio(struct machine *m, struct vm_run *run)
-{
-	uint64_t gpa = run->mmio.gpa;
-	unsigned int size = run->mmio.size;
-	const struct vdev *dev = vdev_bus_find(&m->memory, gpa, size);
-
-	if (!dev)
-		no_memory(m, run, run->mmio.write ? VM_ACCESS_WRITE : VM_ACCESS_READ, gpa);
-	else if (run->mmio.write)
-		vdev_write(dev, gpa, size, run->mmio.value);
-	else
-		run->mmio.value = vdev_read(dev, gpa, size);
-}
-
-/* Says why an access to a device's memory ends the VM. */
-static void
-device_misused(struct machine *m, const struct vm_run *run)
-{
-	static const char *const texts[] = {
-	        [VM_MEM_CODE] = "code is fetched from there, where only data may be",
-	        [VM_MEM_TABLES] = "there are page tables, which have to be in RAM",
-	        [VM_MEM_EVENT] = "an interrupt or exception needs it, whose stack has to be in RAM",
-	        [VM_MEM_INSN] = "the instruction is not emulated:",
-	        [VM_MEM_CROSSES] = "the operand lies in two pages, but has to be in one",
-	};
-
-	report_whose(m, run);
-	printf("guest %s device memory at guest-physical address %#lx: %s",
-	       access_verb(run->mem.access), run->mem.gpa, texts[run->mem.why]);
-	if (run->mem.why == VM_MEM_INSN)
-		report_bytes(run);
-	printf("\n");
-	give_up(m, run);
-}
-
-static void
-on_mem(struct machine *m, struct vm_run *run)
-{
-	if ((run->mem.access & VM_ACCESS_EXEC) && boot_is_bios_call(run->mem.gpa)) {
-		boot_report_bios_call(m, run);
-		give_up(m, run);
-	} else if (vdev_bus_find(&m->memory, run->mem.gpa, 1)) {
-		device_misused(m, run);
-	} else {
-		no_memory(m, run, run->mem.access, run->mem.gpa);
-	}
-}
-
-static void
-on_stop(struct machine *m, struct vm_run *run)
-{
-	report_whose(m, run);
-	printf("stopped: %s\n", run->text);
-	give_up(m, run);
-}
-
-static void (*const handlers[])(struct machine *m, struct vm_run *run) = {
-        [VM_EXIT_EVENT] = on_event,
-        [VM_EXIT_IO] = on_io,
-        [VM_EXIT_MMIO] = on_mmio,
-        [VM_EXIT_MEM] = on_mem,
-        [VM_EXIT_IRQ_WINDOW] = on_irq_window,
-        [VM_EXIT_CONSOLE] = on_console,
-        [VM_EXIT_STOP] = on_stop,
-};
+/*
+ * The loop that drives a vCPU: get it ready, run it, do what it came back for.  Each vCPU of a VM
+ * has a thread that runs this loop, and a VM with one vCPU has one thread.  The first vCPU's thread
+ * also has the console, the requests, the PIT and the 8259s' interrupts.
+ *
+ * A thread has the machine's lock unless it is in sys_vcpu_run or asleep, so that devices and
+ * machine are one thread's at a time.
+ */
 
 void
-run_exit(struct machine *m, struct vm_run *run)
+run_tick(struct driver *d)
 {
-	assert(run->exit < ARRAY_SIZE(handlers));
-	handlers[run->exit](m, run);
+	struct machine *m = d->machine;
+	uint64_t due = d->lapic ? lapic_tick(&m->lapics, d->index) : VDEV_NEVER, pit;
+
+	if (d->index == 0 && (pit = pit_tick(&m->pit)) < due)
+		due = pit;
+	d->run->deadline = clock_tsc(&m->clock, due);
 }
 
-void
-run_failed(struct machine *m, unsigned int vcpu, long err)
+/* Is the vCPU's INTR input high? */
+static inline bool
+interrupt_pending(const struct driver *d)
 {
-	printf(VM_NAME " %u: cannot run vCPU %u: %s\n", m->vm, vcpu, error_text(err));
-	machine_off(m, STATUS_ERROR);
+	const struct lapic *l = d->lapic;
+
+	if (l && lapic_pending(l))
+		return true;
+	return pic_pending(&d->machine->pic) && d->index == 0 && (!l || lapic_takes_extint(l));
+}
+
+/* The acknowledge cycle takes the interrupt from its controller, so it waits until the guest can
+ * take it. */
+static void
+inject(struct driver *d)
+{
+	struct lapic *l = d->lapic;
+
+	d->run->irq_ready = 0;
+	if (interrupt_pending(d))
+		d->run->inject = VM_INJECT_VALID |
+		                 (l && lapic_pending(l) ? lapic_ack(l) : pic_ack(&d->machine->pic));
 }
 
 /* Tells the vCPU when the next device event is due and what its interrupt line is. */
-static void
-prepare(struct machine *m)
+static inline void
+prepare(struct driver *d)
 {
-	struct vm_run *run = m->run;
+	struct machine *m = d->machine;
+	struct vm_run *run = d->run;
 
 	if (m->term.count)
 		terminal_feed(m);
-	if (m->pit.moved)
-		tick(m);
-	run->inject = 0;
-	/* The acknowledge cycle takes the interrupt from the PIC, so it waits until the guest can.
-	 */
-	if (run->irq_ready && pic_pending(&m->pic))
-		run->inject = VM_INJECT_VALID | pic_ack(&m->pic);
-	run->irq_pending = pic_pending(&m->pic);
-	run->irq_ready = 0;
+	if (m->pit.moved && d->index == 0)
+		run_tick(d);
+	if (run->irq_ready)
+		inject(d);
+	run->irq_pending = interrupt_pending(d);
+	if (m->opts.break_name && d->index == 0)
+		break_prepare(m);
 }
 
 static void
-step(struct machine *m)
+run_failed(struct driver *d, long err)
+{
+	printf(VM_NAME " %u: cannot run vCPU %u: %s\n", d->machine->vm, d->index, error_text(err));
+	machine_off(d->machine, STATUS_ERROR);
+}
+
+static void
+step(struct driver *d)
 {
 	long err;
 
-	prepare(m);
-	if (m->opts.break_name || m->opts.check)
-		break_prepare(m);
-	err = sys_vcpu_run(m->vm, m->vcpu);
-	if (err < 0) {
-		run_failed(m, m->vcpu, err);
-		return;
-	}
-	run_exit(m, m->run);
+	prepare(d);
+	err = d->lapic ? smp_enter(d) : sys_vcpu_run(d->machine->vm, d->index);
+	if (err < 0)
+		run_failed(d, err);
+	else
+		exit_handlers[d->run->exit](d);
+}
+
+void
+run_vcpu(struct driver *d)
+{
+	run_tick(d); /* timers or the clock may have been set meanwhile */
+	while (d->machine->state == RUN_ON)
+		step(d);
 }
 
 void
 run_machine(struct machine *m)
 {
+	if (m->opts.check)
+		break_check(m);
 	while (m->state != RUN_OFF) {
 		machine_reset(m);
 		terminal_poll(m); /* from now on, console input makes the vCPU come back */
 		smp_go(m);
-		if (m->smp.count > 1)
-			smp_run(m);
-		while (m->state == RUN_ON)
-			step(m);
+		run_vcpu(&m->smp.driver[0]);
 		smp_stop(m);
 	}
 }
