@@ -21,7 +21,15 @@ struct pt_format {
 	uint64_t table;   /* bits of an entry that points to a table */
 	uint64_t large;   /* set in a leaf above level 1 */
 	uint64_t write;   /* set in a leaf that may be written through */
+	uint64_t leaf;    /* set in each leaf of a nested page table; see pt_leaf() */
 };
+
+/* The leaf of a nested page table that maps a frame at pa (hpa): 2 MiB if large, else 4 KiB. */
+static inline pte_t
+pt_leaf(const struct pt_format *fmt, uint64_t pa, bool writable, bool large)
+{
+	return pa | fmt->leaf | (writable ? fmt->write : 0) | (large ? fmt->large : 0);
+}
 
 extern const struct pt_format pt_host; /* the CPU's own tables */
 

@@ -147,8 +147,8 @@ npt_map(struct vm *vm, const struct vm_slot *slot, uint64_t gpa, int access)
 	size = pt_span(level);
 	if (!*entry)
 		vm->mapped += size;
-	*entry = hv->npt_leaf(frame.pa + ROUND_DOWN(hva & (frame.size - 1), size), frame.writable,
-	                      level == 2);
+	*entry = pt_leaf(vm->npt.fmt, frame.pa + ROUND_DOWN(hva & (frame.size - 1), size),
+	                 frame.writable, level == 2);
 	return NPT_MAPPED;
 }
 

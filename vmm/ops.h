@@ -102,7 +102,6 @@ struct hv_ops {
 	/* Reserved bits that the processor itself may set in PAE's top entries, with nested paging.
 	 */
 	uint64_t pdpte_set;
-	uint64_t (*npt_leaf)(uint64_t pa, bool writable, bool large);
 	void (*dump)(struct vcpu *v, hv_print_t print); /* the control block, which is current */
 	/* After a refused entry: what the hardware said (x; NULL when enter() failed), and which
 	 * rules are broken. */

@@ -43,6 +43,7 @@ const struct pt_format npt_format = {
         .table = PTE_P | PTE_W | PTE_U,
         .large = PTE_PS,
         .write = PTE_W,
+        .leaf = PTE_P | PTE_U,
 };
 
 /* All ports and all MSRs intercepted, but for the direct MSRs. */
@@ -53,12 +54,6 @@ static uint8_t msrpm[MSRPM_SIZE] __attribute__((aligned(PAGE_SIZE)));
 static struct svm_cpu {
 	uint64_t save_pa, vmcb_pa;
 } svm_cpus[CPUS_MAX];
-
-static uint64_t
-svm_npt_leaf(uint64_t pa, bool writable, bool large)
-{
-	return pa | PTE_P | PTE_U | (writable ? PTE_W : 0) | (large ? PTE_PS : 0);
-}
 
 /* Two bits an MSR, read and write, in three ranges of 2 KiB (APM vol. 2, "MSR Intercepts"). */
 static void
@@ -462,7 +457,6 @@ const struct hv_ops hv_svm = {
         .blocking_at_risk = svm_blocking_at_risk,
         .inject = svm_inject,
         .flush = svm_flush,
-        .npt_leaf = svm_npt_leaf,
         .explain = svm_explain,
         .dump = svm_dump,
         .check = svm_check,

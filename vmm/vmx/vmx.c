@@ -33,13 +33,8 @@ const struct pt_format ept_format = {
         .table = EPT_R | EPT_W | EPT_X,
         .large = EPT_LARGE,
         .write = EPT_W,
+        .leaf = EPT_R | EPT_X | EPT_WB,
 };
-
-static uint64_t
-vmx_npt_leaf(uint64_t pa, bool writable, bool large)
-{
-	return pa | EPT_R | EPT_X | EPT_WB | (writable ? EPT_W : 0) | (large ? EPT_LARGE : 0);
-}
 
 uint64_t
 vmx_eptp(const struct vm *vm)
@@ -416,7 +411,6 @@ const struct hv_ops hv_vmx = {
         .block = vmx_block,
         .inject = vmx_inject,
         .flush = vmx_flush,
-        .npt_leaf = vmx_npt_leaf,
         .explain = vmx_explain,
         .dump = vmcs_dump,
         .check = vmx_check,
