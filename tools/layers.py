@@ -66,7 +66,7 @@ RULES = {
         (*VMM_ALLOW, "vmm/vmx/vmx.h", "vmm/svm/svm.h"),
         {"vmm/vmx/vmx.h": ("vmm/backends.c",), "vmm/svm/svm.h": ("vmm/backends.c",)},
         VMM_TEXT + "; only vmm/backends.c names the back ends",
-        "go through struct hv_ops (vmm/hv.h)"),
+        "go through struct hv_ops (vmm/ops.h)"),
     "vmm/vmx": Rule(
         (*VMM_ALLOW, "vmm/vmx/*"), {},
         VMM_TEXT + "; vmm/vmx and vmm/svm never include each other",

@@ -9,6 +9,7 @@
 #include "lib/assert.h"
 #include "lib/printf.h"
 #include "lib/string.h"
+#include "vmm/debug.h"
 
 /*
  * Control blocks as text, for the kernel monitor and for gdb (`vmcs` in tools/gdb), which
@@ -54,7 +55,7 @@ dump_vcpu(struct vcpu *v)
 		vcpu_unload(v);
 		vcpu_current(v);
 	}
-	hv->dump(v, dump_print);
+	hv->debug->dump(v, dump_print);
 	if (!here)
 		hv_switch_out();
 }

@@ -6,6 +6,7 @@
 #include "kern/usercopy.h"
 #include "lib/printf.h"
 #include "lib/string.h"
+#include "vmm/debug.h"
 
 /*
  * Why the hardware refused an entry, in the manual's words.  The back ends' checkers know the
@@ -73,7 +74,7 @@ findings_close(struct findings *f)
 static void
 break_plant(struct vcpu *v)
 {
-	const struct hv_break *b = &hv->breaks[v->breaking.number];
+	const struct hv_break *b = &hv->debug->breaks[v->breaking.number];
 	const struct hv_change *changes[] = {&b->enable, &b->change};
 
 	for (unsigned int i = 0; i < 2; i++) {
@@ -81,8 +82,8 @@ break_plant(struct vcpu *v)
 
 		if (!c->field)
 			continue;
-		v->breaking.old[i] = hv->field_read(v, c);
-		hv->field_write(v, c, (v->breaking.old[i] & ~c->clear) | c->set);
+		v->breaking.old[i] = hv->debug->field_read(v, c);
+		hv->debug->field_write(v, c, (v->breaking.old[i] & ~c->clear) | c->set);
 	}
 	v->breaking.state = BREAK_PLANTED;
 }
@@ -90,13 +91,13 @@ break_plant(struct vcpu *v)
 static void
 break_remove(struct vcpu *v)
 {
-	const struct hv_break *b = &hv->breaks[v->breaking.number];
+	const struct hv_break *b = &hv->debug->breaks[v->breaking.number];
 
 	if (v->breaking.state != BREAK_PLANTED)
 		return;
-	hv->field_write(v, &b->change, v->breaking.old[1]);
+	hv->debug->field_write(v, &b->change, v->breaking.old[1]);
 	if (b->enable.field)
-		hv->field_write(v, &b->enable, v->breaking.old[0]);
+		hv->debug->field_write(v, &b->enable, v->breaking.old[0]);
 	v->breaking.state = BREAK_NONE;
 }
 
@@ -106,7 +107,7 @@ stop_at_false_alarm(struct vcpu *v)
 	char text[VM_STOP_TEXT];
 	struct findings f = {.text = text, .size = sizeof(text)};
 
-	hv->check(v, &f);
+	hv->debug->check(v, &f);
 	if (!f.broken)
 		return HV_RESUME;
 	findings_close(&f);
@@ -122,8 +123,8 @@ debug_prepare(struct vcpu *v)
 		return stop_at_false_alarm(v);
 	case BREAK_ARMED:
 		break_plant(v);
-		if (hv->keep)
-			hv->keep(v);
+		if (hv->debug->keep)
+			hv->debug->keep(v);
 		return HV_RESUME;
 	case BREAK_PLANTED:
 		break_remove(v);
@@ -131,7 +132,7 @@ debug_prepare(struct vcpu *v)
 		        v, VM_STOP_INTERNAL,
 		        "the guest was entered with the break %s: either it breaks no rule in "
 		        "this state of the guest, or this processor does not check",
-		        hv->breaks[v->breaking.number].name);
+		        hv->debug->breaks[v->breaking.number].name);
 	case BREAK_NONE:
 		break;
 	}
@@ -144,7 +145,7 @@ entry_failed(struct vcpu *v, const struct hv_exit *x)
 	char text[VM_STOP_TEXT];
 	struct findings f = {.text = text, .size = sizeof(text)};
 
-	hv->explain(v, x, &f);
+	hv->debug->explain(v, x, &f);
 	findings_close(&f);
 	spin_lock(&kernel_lock); /* the dump is one for all */
 	dump_start();
@@ -168,9 +169,9 @@ vm_break_info(struct env *e, uint64_t index, uint64_t info_va)
 
 	if (!hv)
 		return -E_NO_HV;
-	if (index >= *hv->break_count)
+	if (index >= hv->debug->break_count)
 		return -E_NOT_FOUND;
-	b = &hv->breaks[index];
+	b = &hv->debug->breaks[index];
 	strlcpy(out.name, b->name, sizeof(out.name));
 	strlcpy(out.field, b->change.field, sizeof(out.field));
 	out.clear = b->change.clear;
@@ -189,7 +190,7 @@ vcpu_break(struct env *e, uint64_t id, uint64_t index, uint64_t number)
 		return -E_AGAIN;
 	if (number == VM_BREAK_CHECK) {
 		v->breaking.state = BREAK_CHECK;
-	} else if (number < *hv->break_count) {
+	} else if (number < hv->debug->break_count) {
 		v->breaking.state = BREAK_ARMED;
 		v->breaking.number = (uint32_t)number;
 	} else {

@@ -5,22 +5,7 @@
 
 /* The table of a back end: what vmm/ asks of VMX and SVM alike. */
 
-/* What a checker of entry rules has found: vmm/explain.c. */
-struct findings;
-
-/* A change of one field of the control block; where and size are the back end's. */
-struct hv_change {
-	const char *field; /* NULL: none */
-	uint32_t where, size;
-	uint64_t clear, set;
-};
-
-/* A break: it makes the hardware refuse an entry. */
-struct hv_break {
-	const char *name;
-	struct hv_change change;
-	struct hv_change enable; /* made first, where the rule would not apply otherwise */
-};
+struct hv_debug; /* vmm/debug.h */
 
 /* What the instruction at RIP is read by. */
 struct hv_code {
@@ -28,11 +13,10 @@ struct hv_code {
 	enum insn_mode mode;
 };
 
-typedef void (*hv_print_t)(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
 /* A back end.  All functions return 0 or -E_ unless they say otherwise. */
 struct hv_ops {
 	const char *name; /* "VMX", "SVM" */
+	const struct hv_debug *debug;
 	enum hv_vendor vendor;
 	const struct pt_format *npt_format;
 	/* VPIDs are many: translations outlast another vCPU's use of the CPU. */
@@ -55,11 +39,9 @@ struct hv_ops {
 	/* Calls fn for each page that the back end has for this vCPU besides those of its arena;
 	 * NULL: for the CPUs. */
 	void (*host_pages)(const struct vcpu *v, void (*fn)(const void *page));
-	void (*load)(struct vcpu *v);     /* make it current on this CPU */
-	void (*put)(struct vcpu *v);      /* off this CPU, so that another may load it */
-	const char *load_text, *put_text; /* what these do, for a reader: kern/switchlog.c */
-	uint64_t (*block_pa)(const struct vcpu *v); /* hpa of the control block */
-	int (*enter)(struct vcpu *v);               /* 0 after an exit; -E_ENTRY when refused */
+	void (*load)(struct vcpu *v); /* make it current on this CPU */
+	void (*put)(struct vcpu *v);  /* off this CPU, so that another may load it */
+	int (*enter)(struct vcpu *v); /* 0 after an exit; -E_ENTRY when refused */
 	void (*decode)(struct vcpu *v, struct hv_exit *x);
 	void (*skip)(struct vcpu *v, const struct hv_exit *x);
 	void (*get_regs)(struct vcpu *v, struct vm_regs *r);
@@ -102,18 +84,6 @@ struct hv_ops {
 	/* Reserved bits that the processor itself may set in PAE's top entries, with nested paging.
 	 */
 	uint64_t pdpte_set;
-	void (*dump)(struct vcpu *v, hv_print_t print); /* the control block, which is current */
-	/* After a refused entry: what the hardware said (x; NULL when enter() failed), and which
-	 * rules are broken. */
-	void (*explain)(struct vcpu *v, const struct hv_exit *x, struct findings *out);
-	/* The same rules, all of them, before an entry. */
-	void (*check)(struct vcpu *v, struct findings *out);
-	/* Keeps the control block as it is now, for explain(); NULL where nothing spoils it. */
-	void (*keep)(struct vcpu *v);
-	const struct hv_break *breaks;
-	const unsigned int *break_count;
-	uint64_t (*field_read)(struct vcpu *v, const struct hv_change *c);
-	void (*field_write)(struct vcpu *v, const struct hv_change *c, uint64_t value);
 };
 
 /* The back end in use; NULL: none, and hv_caps.refusal says why. */

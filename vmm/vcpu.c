@@ -9,6 +9,7 @@
 #include "kern/sched.h"
 #include "lib/assert.h"
 #include "lib/string.h"
+#include "vmm/debug.h"
 #include "vmm/fetch.h"
 #include "vmm/gmem.h"
 #include "vmm/shadow/shadow.h"
@@ -256,11 +257,11 @@ vcpu_look(const struct vcpu *v, struct vcpu_view *view)
 	        .vm = v->vm->id,
 	        .name = v->vm->name,
 	        .root = v->vm->npt.root,
-	        .block = hv->block_pa(v),
+	        .block = hv->debug->block_pa(v),
 	        .exits = v->acct.total,
 	        .exit_tsc = v->acct.exit->tsc,
-	        .load_text = hv->load_text,
-	        .put_text = hv->put_text,
+	        .load_text = hv->debug->load_text,
+	        .put_text = hv->debug->put_text,
 	};
 }
 

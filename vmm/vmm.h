@@ -87,20 +87,11 @@ enum hv_action vcpu_stop(struct vcpu *v, enum vm_stop why, const char *fmt, ...)
         __attribute__((format(printf, 3, 4)));
 void vcpu_where(struct vcpu *v); /* run->rip, cs_base, insn[] */
 
-/* explain.c: why an entry was refused.  Findings are text: a line that says what the hardware
- * said, then two lines for each rule that is broken. */
-struct findings {
-	char *text;
-	uint64_t size, used;
-	unsigned int broken;   /* rules */
-	unsigned int left_out; /* of them, for want of room */
-};
-void findings_head(struct findings *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void findings_add(struct findings *f, const char *field, uint64_t value, const char *must,
-                  const char *manual, const char *section);
-enum hv_action entry_failed(struct vcpu *v, const struct hv_exit *x); /* x: NULL, no exit came */
-enum hv_action
-debug_prepare(struct vcpu *v); /* before an entry, when v->breaking.state asks for it */
+/* explain.c: the rules of VM entries.  What checkers find is in vmm/debug.h. */
+/* Stops the VM and says why its entry was refused.  x: NULL if no exit came. */
+enum hv_action entry_failed(struct vcpu *v, const struct hv_exit *x);
+/* Called before an entry when v->breaking.state is not BREAK_NONE: checks or breaks the entry. */
+enum hv_action debug_prepare(struct vcpu *v);
 
 /* acct/overhead.c: pages of the host's memory that the VM takes beyond its RAM, in all. */
 uint64_t vm_overhead(const struct vm *vm);

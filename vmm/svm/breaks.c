@@ -1,6 +1,7 @@
 #include "vmm/svm/svm.h"
 
 #include "inc/x86.h"
+#include "lib/string.h"
 
 /*
  * Breaks of a VMCB, for `vm --break`: each changes one field so that every processor has to refuse
@@ -20,8 +21,41 @@ enum { RESERVED_TYPE = 1 << 8, ATTRIB_L = 0x200, ATTRIB_DB = 0x400 };
 
 #define BREAK(name, field, member, clear, set) {name, CHANGE(field, member, clear, set), {0}},
 
-const struct hv_break svm_breaks[] = {
+static const struct hv_break breaks[] = {
 #include "vmm/svm/breaks.def"
 };
 
-const unsigned int svm_break_count = ARRAY_SIZE(svm_breaks);
+static uint64_t
+field_read(struct vcpu *v, const struct hv_change *c)
+{
+	uint64_t value = 0;
+
+	memcpy(&value, (char *)svm_vmcb(v) + c->where, c->size);
+	return value;
+}
+
+static void
+field_write(struct vcpu *v, const struct hv_change *c, uint64_t value)
+{
+	memcpy((char *)svm_vmcb(v) + c->where, &value, c->size);
+}
+
+static uint64_t
+block_pa(const struct vcpu *v)
+{
+	return ((const struct svm_vcpu *)v->backend)->vmcb_pa;
+}
+
+const struct hv_debug svm_debug = {
+        .explain = svm_explain,
+        .check = svm_check,
+        .keep = svm_keep,
+        .breaks = breaks,
+        .break_count = ARRAY_SIZE(breaks),
+        .field_read = field_read,
+        .field_write = field_write,
+        .dump = svm_dump,
+        .block_pa = block_pa,
+        .load_text = "nothing: VMRUN will be given this VMCB",
+        .put_text = "nothing: the VMCB is in memory",
+};

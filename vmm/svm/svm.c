@@ -216,12 +216,6 @@ svm_put(struct vcpu *v)
 	(void)v;
 }
 
-static uint64_t
-svm_block_pa(const struct vcpu *v)
-{
-	return ((const struct svm_vcpu *)v->backend)->vmcb_pa;
-}
-
 static int
 svm_enter(struct vcpu *v)
 {
@@ -395,23 +389,9 @@ svm_flush(struct vcpu *v)
 		v->tlb.stale = 0;
 }
 
-static uint64_t
-svm_field_read(struct vcpu *v, const struct hv_change *c)
-{
-	uint64_t value = 0;
-
-	memcpy(&value, (char *)svm_vmcb(v) + c->where, c->size);
-	return value;
-}
-
-static void
-svm_field_write(struct vcpu *v, const struct hv_change *c, uint64_t value)
-{
-	memcpy((char *)svm_vmcb(v) + c->where, &value, c->size);
-}
-
 const struct hv_ops hv_svm = {
         .name = "SVM",
+        .debug = &svm_debug,
         .vendor = HV_SVM,
         .npt_format = &npt_format,
         .entry_switches_msrs = true,
@@ -425,9 +405,6 @@ const struct hv_ops hv_svm = {
         .host_pages = svm_host_pages,
         .load = svm_load,
         .put = svm_put,
-        .load_text = "nothing: VMRUN will be given this VMCB",
-        .put_text = "nothing: the VMCB is in memory",
-        .block_pa = svm_block_pa,
         .enter = svm_enter,
         .decode = svm_decode,
         .skip = svm_skip,
@@ -457,12 +434,4 @@ const struct hv_ops hv_svm = {
         .blocking_at_risk = svm_blocking_at_risk,
         .inject = svm_inject,
         .flush = svm_flush,
-        .explain = svm_explain,
-        .dump = svm_dump,
-        .check = svm_check,
-        .keep = svm_keep,
-        .breaks = svm_breaks,
-        .break_count = &svm_break_count,
-        .field_read = svm_field_read,
-        .field_write = svm_field_write,
 };

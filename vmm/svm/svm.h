@@ -4,6 +4,7 @@
 #ifndef __ASSEMBLER__
 
 #include "lib/insn/insn.h"
+#include "vmm/debug.h"
 #include "vmm/svm/vmcb.h"
 #include "vmm/vmm.h"
 
@@ -81,8 +82,7 @@ void svm_explain(struct vcpu *v, const struct hv_exit *x, struct findings *out);
 /* Emulators write over a VMCB that they refuse: the copy goes back in before it is explained. */
 void svm_keep(struct vcpu *v);
 /* breaks.c */
-extern const struct hv_break svm_breaks[];
-extern const unsigned int svm_break_count;
+extern const struct hv_debug svm_debug;
 
 void svm_decode_init(void);
 void svm_decode(struct vcpu *v, struct hv_exit *x);

@@ -29,8 +29,31 @@ static const struct {
 #define BREAK(name, field, clear, set)              {name, CHANGE(field, clear, set), {0}},
 #define BREAK_WITH(name, field, clear, set, enable) {name, CHANGE(field, clear, set), enable},
 
-const struct hv_break vmx_breaks[] = {
+static const struct hv_break breaks[] = {
 #include "vmm/vmx/breaks.def"
 };
 
-const unsigned int vmx_break_count = ARRAY_SIZE(vmx_breaks);
+static uint64_t
+field_read(struct vcpu *v, const struct hv_change *c)
+{
+	return vmcs_read(v, c->where);
+}
+
+static void
+field_write(struct vcpu *v, const struct hv_change *c, uint64_t value)
+{
+	vmcs_write(v, c->where, value);
+}
+
+const struct hv_debug vmx_debug = {
+        .explain = vmx_explain,
+        .check = vmx_check,
+        .breaks = breaks,
+        .break_count = ARRAY_SIZE(breaks),
+        .field_read = field_read,
+        .field_write = field_write,
+        .dump = vmcs_dump,
+        .block_pa = vmcs_block_pa,
+        .load_text = "VMPTRLD, and host fields of the VMCS",
+        .put_text = "VMCLEAR",
+};

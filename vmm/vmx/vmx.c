@@ -353,20 +353,9 @@ vmx_flush(struct vcpu *v)
 	vmx_flush_vpid(v);
 }
 
-static uint64_t
-vmx_field_read(struct vcpu *v, const struct hv_change *c)
-{
-	return vmcs_read(v, c->where);
-}
-
-static void
-vmx_field_write(struct vcpu *v, const struct hv_change *c, uint64_t value)
-{
-	vmcs_write(v, c->where, value);
-}
-
 const struct hv_ops hv_vmx = {
         .name = "VMX",
+        .debug = &vmx_debug,
         .vendor = HV_VMX,
         .npt_format = &ept_format,
         .exit_widens_gdt = true,
@@ -381,9 +370,6 @@ const struct hv_ops hv_vmx = {
         .host_pages = vmx_host_pages,
         .load = vmcs_load,
         .put = vmcs_put,
-        .load_text = "VMPTRLD, and host fields of the VMCS",
-        .put_text = "VMCLEAR",
-        .block_pa = vmcs_block_pa,
         .enter = vmx_enter,
         .decode = vmx_decode,
         .skip = vmx_skip,
@@ -411,11 +397,4 @@ const struct hv_ops hv_vmx = {
         .block = vmx_block,
         .inject = vmx_inject,
         .flush = vmx_flush,
-        .explain = vmx_explain,
-        .dump = vmcs_dump,
-        .check = vmx_check,
-        .breaks = vmx_breaks,
-        .break_count = &vmx_break_count,
-        .field_read = vmx_field_read,
-        .field_write = vmx_field_write,
 };

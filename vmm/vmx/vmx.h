@@ -9,6 +9,7 @@
 
 #ifndef __ASSEMBLER__
 
+#include "vmm/debug.h"
 #include "vmm/vmm.h"
 
 enum vmcs_field {
@@ -92,8 +93,7 @@ bool vmx_control_allowed(enum vmcs_field field, uint32_t value, char *must, uint
 void vmx_check(struct vcpu *v, struct findings *out);
 void vmx_explain(struct vcpu *v, const struct hv_exit *x, struct findings *out);
 /* breaks.c */
-extern const struct hv_break vmx_breaks[];
-extern const unsigned int vmx_break_count;
+extern const struct hv_debug vmx_debug;
 
 /* vmx.c */
 uint64_t vmx_eptp(const struct vm *vm);
