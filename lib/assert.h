@@ -1,7 +1,8 @@
 #ifndef NESTLING_LIB_ASSERT_H
 #define NESTLING_LIB_ASSERT_H
 
-/* panic ends the program that calls it: in the kernel the machine, in a user program the process.
+/*
+ * Prints a message and ends the caller: in the kernel the machine, in a user program the process.
  */
 _Noreturn void panic_at(const char *file, int line, const char *fmt, ...)
         __attribute__((format(printf, 3, 4)));

@@ -2,11 +2,11 @@
 
 enum {
 	INTEGER_STEPS = 1000000,
-	LINE_WORDS = 8, /* of a cache line of 64 bytes */
+	LINE_WORDS = 8, /* words of a cache line of 64 bytes */
 	BRANCHES_UP_TO = 20000,
 };
 
-/* An xorshift generator with a multiplication, as a chain. */
+/* An xorshift generator with a multiplication.  Each step needs the result of the one before. */
 uint64_t
 compute_integer(uint64_t *mem)
 {
@@ -31,7 +31,7 @@ compute_memory(uint64_t *mem)
 	return sum;
 }
 
-/* The lengths of Collatz's sequences: whether a number is even is hard to foresee. */
+/* Counts the steps of Collatz's sequences: whether a number is even is hard to predict. */
 uint64_t
 compute_branches(uint64_t *mem)
 {

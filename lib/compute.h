@@ -4,8 +4,8 @@
 #include <stdint.h>
 
 /*
- * Work that touches nothing but registers and the memory that it is given: the same code
- * runs in the host's user space and in the guest (`efficiency`), so that its ticks compare.
+ * Work that touches nothing but registers and the memory that it is given.  The host's user space
+ * and the guest run the same code (`efficiency`), so that the ticks can be compared.
  *
  *   X(name, what it does)
  */
@@ -17,7 +17,7 @@
 /* Words of the memory: 64 MiB. */
 #define COMPUTE_WORDS (64ull << 20 >> 3)
 
-/* A result that depends on all of the work, and on mem[0..COMPUTE_WORDS). */
+/* Each returns a result that depends on all of the work, and on mem[0..COMPUTE_WORDS). */
 #define X(name, text) uint64_t compute_##name(uint64_t *mem);
 COMPUTE_TABLE(X)
 #undef X

@@ -37,7 +37,7 @@ elf_segment(const void *head, unsigned int i, struct elf_segment *s)
 {
 	const struct elf_header *h = head;
 
-	/* They may lie at odd offsets. */
+	/* A copy, since program headers may lie at any offset. */
 	memcpy(s, (const char *)head + h->phoff + i * sizeof(*s), sizeof(*s));
 	return s->type == ELF_PT_LOAD && s->memsz;
 }

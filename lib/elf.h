@@ -8,13 +8,13 @@
 #include "inc/elf.h"
 
 /*
- * Executables for x86-64 that anybody may have made: what is wrong with them.  Pure and
- * freestanding, also as 32-bit code.  What a segment may be is the loaders' business.
+ * Checks executables for x86-64, which anybody may have made.  Pure and freestanding, also as
+ * 32-bit code.  Where a segment may lie is checked by the loaders.
  */
 
 enum { ELF_LOADS_MAX = 8 };
 
-/* What to load. */
+/* What a loader has to load. */
 struct elf_plan {
 	uint64_t entry;
 	unsigned int count;
@@ -22,14 +22,15 @@ struct elf_plan {
 };
 
 /*
- * head: the file's first bytes, aligned to 8, in which all program headers must lie, at any offset.
- * NULL, or what is wrong: "is not ...".
+ * Checks the header of a file.  `head` is the file's first bytes, aligned to 8; all program headers
+ * must lie in it, at any offset.  Returns NULL, or what is wrong: "is not ...".
  */
 const char *elf_header_fault(const void *head, size_t head_size);
-/* Program header i of a header that is in order; false if it is none to load, or empty. */
+/* Copies program header i to *s, after the check.  Returns false if it has nothing to load. */
 bool elf_segment(const void *head, unsigned int i, struct elf_segment *s);
-unsigned int elf_segments(const void *head); /* program headers */
+unsigned int elf_segments(const void *head); /* number of program headers */
 uint64_t elf_entry(const void *head);
+/* Returns true if va lies in a segment that is executable. */
 bool elf_is_code(const struct elf_segment *s, uint64_t va);
 
 #endif

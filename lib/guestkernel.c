@@ -4,13 +4,13 @@
 #include "lib/string.h"
 
 enum {
-	KERNEL_MAX = 1 << 30,  /* what is mapped at KERNEL_BASE */
-	MIN_MAPPED = 16 << 20, /* at least this much is mapped, whatever the RAM */
+	KERNEL_MAX = 1 << 30,  /* bytes mapped at KERNEL_BASE */
+	MIN_MAPPED = 16 << 20, /* bytes mapped at least, even if there is less RAM */
 	ENTRIES = 512,
 	GIBS = 4,
 };
 
-/* Each comparison is written so that it cannot overflow. */
+/* Returns what is wrong with a segment, or NULL.  No comparison here can overflow. */
 static const char *
 segment_fault(const struct elf_segment *s)
 {
@@ -58,8 +58,8 @@ guest_kernel_fault(const void *head, size_t head_size, struct guest_kernel *k)
 }
 
 /*
- * Tables: 0 root, 1 and 2 the third level for addresses from 0 and from KERNEL_BASE, 3 to 6 the
- * second level, one for each GiB.
+ * Table 0 is the root.  Tables 1 and 2 are of level 3, for addresses from 0 and from KERNEL_BASE.
+ * Tables 3 to 6 are of level 2, one for each GiB.
  */
 void
 guest_boot_tables(uint64_t *tables, uint64_t at, uint64_t ram)

@@ -10,13 +10,16 @@ enum {
 	BACKSPACE = '\b',
 	ESCAPE = 27,
 	DELETE = 127,
-	/* What an escape sequence stands for. */
+	/* Keys that come as an escape sequence. */
 	KEY_NONE = 256,
 	KEY_UP,
 	KEY_DOWN,
 };
 
-/* Cursor and function keys come as ESC [ ... letter, or ESC O letter. */
+/*
+ * Where in an escape sequence the input is.  Cursor and function keys come as ESC [ ... letter, or
+ * as ESC O letter.
+ */
 enum { PLAIN, ESCAPED, SEQUENCE };
 
 void
@@ -56,7 +59,7 @@ insert(struct line *l, char c)
 	l->show(&c, 1);
 }
 
-/* Where the last word begins. */
+/* Returns the index of the last word's first character. */
 static size_t
 word_start(const struct line *l)
 {
@@ -69,7 +72,10 @@ word_start(const struct line *l)
 	return at;
 }
 
-/* Shows the line that was entered `back` lines ago, if it is kept; 0: none. */
+/*
+ * Replaces the line by the one entered `back` lines ago, if that is kept; by an empty line if back
+ * is 0.
+ */
 static void
 recall(struct line *l, unsigned int back)
 {
@@ -93,7 +99,10 @@ remember(struct line *l)
 	memcpy(l->history[l->entered++ % LINE_HISTORY], l->buf, l->len + 1);
 }
 
-/* The key that a byte is or ends.  A control character is never part of a sequence: it ends one. */
+/*
+ * Returns the key that a byte is or ends, or KEY_NONE.  A control character is never part of a
+ * sequence: it ends one.
+ */
 static int
 key_of(struct line *l, unsigned char byte)
 {
@@ -113,7 +122,7 @@ key_of(struct line *l, unsigned char byte)
 	return before == SEQUENCE && byte == 'B' ? KEY_DOWN : KEY_NONE;
 }
 
-/* Shows how the line ends. */
+/* Closes the line, shows its end and keeps it.  Returns `state`. */
 static enum line_state
 end(struct line *l, enum line_state state)
 {
@@ -134,7 +143,7 @@ line_key(struct line *l, unsigned char byte)
 	int key = key_of(l, byte);
 
 	l->after_cr = byte == '\r';
-	if (second) /* of a CR LF */
+	if (second) /* the LF of a CR LF */
 		return LINE_OPEN;
 	switch (key) {
 	case '\r':

@@ -23,7 +23,7 @@ struct spec {
 	char conv;
 };
 
-/* A number on its way out: what is printed is prefix, zeros, digits. */
+/* A number to print: prefix, zeros, digits. */
 struct number {
 	const char *prefix;
 	const char *digits;
@@ -71,7 +71,7 @@ put_number(const struct out *o, const struct spec *sp, const struct number *n)
 	int zeros = sp->precision - n->len;
 	int pad;
 
-	/* The 0 flag fills up to the width, unless the precision or - says how to. */
+	/* The 0 flag fills up to the width, unless there is a precision or the - flag. */
 	if (sp->zero && !sp->left && sp->precision < 0)
 		zeros = sp->width - prefix - n->len;
 	if (zeros < 0)
@@ -97,7 +97,7 @@ signed_arg(const struct spec *sp, va_list *ap)
 		return (short)va_arg(*ap, int);
 	case LEN_INT:
 		return va_arg(*ap, int);
-	default: /* long and long long have 64 bits alike */
+	default: /* long has 64 bits, too: 32-bit code must use ll */
 		return va_arg(*ap, long long);
 	}
 }
@@ -123,7 +123,7 @@ sign(const struct spec *sp, bool negative)
 	return negative ? "-" : sp->plus ? "+" : sp->space ? " " : "";
 }
 
-/* d i u x X o p */
+/* Prints a d, i, u, x, X, o or p. */
 static void
 put_integer(const struct out *o, const struct spec *sp, va_list *ap)
 {
@@ -159,7 +159,7 @@ put_integer(const struct out *o, const struct spec *sp, va_list *ap)
 	put_number(o, sp, &n);
 }
 
-/* A literal number or *, within FIELD_MAX; *fmt moves behind it. */
+/* Reads a literal number or *, cut to FIELD_MAX, and moves *fmt behind it. */
 static int
 parse_number(const char **fmt, va_list *ap)
 {
@@ -222,7 +222,7 @@ parse_length(struct spec *sp, const char *fmt)
 	}
 }
 
-/* Everything behind the %; returns what follows the conversion's letter. */
+/* Reads everything behind the %.  Returns what follows the conversion's letter. */
 static const char *
 parse_spec(struct spec *sp, const char *fmt, va_list *ap)
 {
@@ -300,7 +300,7 @@ vformat(void (*put)(void *arg, char c), void *arg, const char *fmt, va_list ap)
 
 struct buffer {
 	char *buf;
-	size_t size, len; /* len counts what did not fit as well */
+	size_t size, len; /* len also counts bytes that did not fit */
 };
 
 static void

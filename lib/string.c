@@ -20,7 +20,7 @@ enum { WORD = sizeof(word_t) };
 #define WORD_SUFFIX "l"
 #endif
 
-/* Names in parentheses are not taken for the macros of lib/string.h. */
+/* The parentheses keep these names from being expanded as macros of lib/string.h. */
 void *(memset)(void *dst, int c, size_t n)
 {
 	size_t pattern = SIZE_MAX / UINT8_MAX * (uint8_t)c;
@@ -128,7 +128,7 @@ strlcpy(char *dst, const char *src, size_t size)
 	return len;
 }
 
-/* The value of a digit of any base up to 36, or 36. */
+/* Returns the value of a digit of any base up to 36, or 36 if it is none. */
 static unsigned int
 digit(char c)
 {

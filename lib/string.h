@@ -13,13 +13,18 @@ size_t strnlen(const char *s, size_t n);
 int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t n);
 char *strchr(const char *s, int c);
-/* Copies at most size - 1 bytes and always closes with 0; returns strlen(src). */
+/* Copies at most size - 1 bytes and always closes with 0.  Returns strlen(src). */
 size_t strlcpy(char *dst, const char *src, size_t size);
-/* Number in base 0 (0x prefix or decimal), 10 or 16; *end behind it. */
+/*
+ * Reads a number in base 0 (0x prefix or decimal), 10 or 16.  *end, unless NULL, gets the place
+ * behind it.
+ */
 unsigned long strtoul(const char *s, char **end, int base);
 
-/* Freestanding code is compiled without the compiler's own versions, which do without a call
- * where the size is a small constant. */
+/*
+ * Freestanding code is compiled without builtin functions.  These macros bring two of them back,
+ * which need no call where the size is a small constant.
+ */
 #ifndef memcpy
 #define memset(dst, c, n)   __builtin_memset(dst, c, n)
 #define memcpy(dst, src, n) __builtin_memcpy(dst, src, n)

@@ -1,25 +1,18 @@
 #include "inc/mmu.h"
+#include "lib/insn/bytes.h"
 #include "lib/insn/insn.h"
 
-/* What instructions with a memory operand make of its value: registers, flags, and the result. */
+/*
+ * Executes instructions with a memory operand: from the operand's value to registers, flags and the
+ * result.
+ */
 
 enum { FLAGS = RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF };
 
-static uint64_t
-low_bytes(uint64_t value, unsigned int count)
-{
-	return value & UINT64_MAX >> (64 - 8 * count);
-}
-
-static uint64_t
-sign_extend(uint64_t value, unsigned int from)
-{
-	unsigned int unused = 64 - 8 * from;
-
-	return (uint64_t)((int64_t)(value << unused) >> unused);
-}
-
-/* Flags of a result, by the carries out of each of its bits and whether it overflowed. */
+/*
+ * Returns the flags of a result.  carries: the carries out of each bit; overflow: its sign bit
+ * tells whether the result overflowed.
+ */
 static uint64_t
 flags_of(uint64_t result, uint64_t carries, uint64_t overflow, unsigned int width)
 {
@@ -56,7 +49,7 @@ subtract(uint64_t a, uint64_t b, bool borrow, unsigned int width, uint64_t *flag
 	return rest;
 }
 
-/* The first eight, and TEST. */
+/* The first eight operations of enum insn_op, and TEST. */
 static uint64_t
 arithmetic(enum insn_op op, uint64_t a, uint64_t b, unsigned int width, uint64_t *flags)
 {
@@ -81,7 +74,7 @@ arithmetic(enum insn_op op, uint64_t a, uint64_t b, unsigned int width, uint64_t
 	}
 }
 
-/* INC, DEC, NEG: by arithmetic with a constant; the first two keep the carry. */
+/* INC, DEC and NEG are arithmetic with a constant.  INC and DEC keep the carry flag. */
 static uint64_t
 unary(enum insn_op op, uint64_t in, unsigned int width, uint64_t *flags)
 {
@@ -95,7 +88,7 @@ unary(enum insn_op op, uint64_t in, unsigned int width, uint64_t *flags)
 	return result;
 }
 
-/* BT and so on set the carry to the bit, and leave the other flags. */
+/* BT, BTS, BTR and BTC set the carry flag to the bit, and leave the other flags. */
 static uint64_t
 bits(const struct insn_mem *mem, uint64_t in, uint64_t number, uint64_t *flags)
 {
@@ -112,7 +105,9 @@ bits(const struct insn_mem *mem, uint64_t in, uint64_t number, uint64_t *flags)
 	}
 }
 
-/* Writes memory in both cases.  The accumulator changes only if it was not equal. */
+/*
+ * CMPXCHG writes memory in both cases.  The accumulator changes only if it was not equal to memory.
+ */
 static uint64_t
 compare_exchange(const struct insn_mem *mem, uint64_t in, uint64_t source, uint64_t *gpr,
                  uint64_t *flags)
@@ -192,7 +187,7 @@ insn_execute(const struct insn_mem *mem, uint64_t in, uint64_t *gpr, uint64_t *r
 	return low_bytes(result, mem->width);
 }
 
-/* A register as wide as addresses. */
+/* Returns a register that is as wide as addresses are. */
 static struct insn_mem
 pointer(const struct insn *insn, enum vm_reg reg)
 {

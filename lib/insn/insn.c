@@ -1,4 +1,5 @@
 #include "inc/error.h"
+#include "lib/insn/bytes.h"
 #include "lib/insn/insn.h"
 #include "lib/insn/table.h"
 
@@ -7,7 +8,7 @@ struct decoder {
 	struct insn *insn;
 	const uint8_t *bytes;
 	size_t n;
-	int error; /* the first one; decoding goes on with zeros, to no harm */
+	int error; /* the first error; decoding goes on with zeros, which does no harm */
 };
 
 static bool
@@ -23,7 +24,7 @@ fail(struct decoder *d, int error)
 		d->error = error;
 }
 
-/* The next count bytes without taking them, little-endian; 0 on errors. */
+/* Returns the next `count` bytes, little-endian, without taking them; 0 on errors. */
 static uint64_t
 peek(struct decoder *d, unsigned int count)
 {
@@ -54,9 +55,7 @@ take(struct decoder *d, unsigned int count)
 static uint64_t
 take_signed(struct decoder *d, unsigned int count)
 {
-	unsigned int unused = 64 - 8 * count;
-
-	return count ? (uint64_t)((int64_t)(take(d, count) << unused) >> unused) : 0;
+	return count ? sign_extend(take(d, count), count) : 0;
 }
 
 /* In 64-bit mode only FS and GS count: the others do not even cancel them. */
@@ -145,7 +144,9 @@ set_map(struct decoder *d, enum insn_encoding encoding, uint8_t map)
 	d->insn->map = map;
 }
 
-/* What follows the escape; its low bits name the map, but VEX's short form has 0F alone. */
+/*
+ * Takes what follows the escape byte.  Its low bits name the map, but VEX's short form has only 0F.
+ */
 static void
 vector_prefix(struct decoder *d, uint8_t escape)
 {
@@ -169,9 +170,10 @@ vector_prefix(struct decoder *d, uint8_t escape)
 }
 
 /*
- * C4, C5, 62 and 8F are LES, LDS, BOUND and POP, or begin a vector instruction: outside 64-bit mode
- * by what would be a ModRM with a register, which the first three do not have; 8F by a map of 8 or
- * more, where POP has 0 in reg.
+ * C4, C5, 62 and 8F are LES, LDS, BOUND and POP, or they begin a vector instruction.  8F begins one
+ * if the next byte names a map of 8 or more, where POP has 0 in reg.  The others begin one in
+ * 64-bit mode; outside of it, if the next byte as a ModRM would name a register, which LES, LDS and
+ * BOUND cannot have.
  */
 static bool
 vector(struct decoder *d, uint8_t byte)
@@ -209,7 +211,10 @@ opcode(struct decoder *d)
 	insn->opcode = byte;
 }
 
-/* VEX and EVEX have 0F's ModRM and immediate byte, but only VZEROUPPER (77) has no ModRM. */
+/*
+ * VEX and EVEX instructions of map 0F have the same immediate byte as the legacy ones.  All have a
+ * ModRM, but for VZEROUPPER (77).
+ */
 static uint8_t
 vector_0f_layout(const struct insn *insn)
 {
@@ -220,7 +225,7 @@ vector_0f_layout(const struct insn *insn)
 	return INSN_DEFINED | INSN_MODRM;
 }
 
-/* What follows the opcode, in the format of the tables. */
+/* Returns what follows the opcode, in the format of the tables. */
 static uint8_t
 layout(const struct insn *insn)
 {
@@ -241,7 +246,10 @@ layout(const struct insn *insn)
 	return INSN_DEFINED | INSN_MODRM;
 }
 
-/* With mod 0, one value of the base field means a displacement without base. */
+/*
+ * Returns the size of the displacement in bytes.  With mod 0, one value of the base field means a
+ * displacement without base.
+ */
 static unsigned int
 displacement_size(const struct insn *insn)
 {

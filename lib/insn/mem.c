@@ -1,4 +1,5 @@
 #include "inc/error.h"
+#include "lib/insn/bytes.h"
 #include "lib/insn/insn.h"
 
 /* Memory operands: where they are, and what an instruction does with them. */
@@ -9,13 +10,13 @@ enum {
 	W = 1 << 1,         /* memory is written */
 	TO_REG = 1 << 2,    /* the register takes the result */
 	IMM = 1 << 3,       /* the other operand is the immediate */
-	REG = 1 << 4,       /* it is a register: the reg field's, or rAX without ModRM */
+	REG = 1 << 4,       /* the other operand is reg, or rAX without ModRM */
 	BYTE = 1 << 5,      /* a clear bit 0 of the opcode means bytes */
 	EXTEND = 1 << 6,    /* memory is narrower than the register */
-	SIGN = 1 << 7,      /* and extended by its sign */
+	SIGN = 1 << 7,      /* the sign is extended */
 	BITS = 1 << 8,      /* the other operand is a bit number */
 	BY_CODE = 1 << 9,   /* bits 5:3 of the opcode select among the first eight operations */
-	BY_GROUP = 1 << 10, /* the reg field does */
+	BY_GROUP = 1 << 10, /* the reg field selects among them */
 	STRING = 1 << 11,   /* memory is at rSI if read and at rDI if written */
 	ONLY_64 = 1 << 12,
 };
@@ -62,13 +63,7 @@ static const struct form {
         {1, 0xfe, 0xc0, ANY, INSN_XADD, R | W | TO_REG | REG | BYTE},
 };
 
-static uint64_t
-low_bytes(uint64_t value, unsigned int count)
-{
-	return count < 8 ? value & ((1ull << 8 * count) - 1) : value;
-}
-
-/* An offset in a segment to the gva: 64-bit mode has no bases but FS's and GS's. */
+/* Returns the gva of an offset in a segment.  In 64-bit mode only FS and GS have a base. */
 static uint64_t
 linear(const struct insn *insn, const struct insn_regs *regs, enum vm_seg segment, uint64_t offset)
 {
@@ -84,7 +79,7 @@ segment_or(const struct insn *insn, enum vm_seg natural)
 	return insn->segment == SEG_COUNT ? natural : insn->segment;
 }
 
-/* BX + SI and so on, by rm. */
+/* Returns the sum of the registers that rm selects in 16-bit addressing, such as BX + SI. */
 static uint64_t
 base_16(const struct insn *insn, const uint64_t *gpr, enum vm_seg *segment)
 {
@@ -126,7 +121,7 @@ base_32(const struct insn *insn, const struct insn_regs *regs, enum vm_seg *segm
 	return regs->gpr[base];
 }
 
-/* The operand's offset in its segment, not yet cut to the address size. */
+/* Returns the operand's offset in its segment, not yet cut to the address size. */
 static inline uint64_t
 operand_offset(const struct insn *insn, const struct insn_regs *regs, enum vm_seg *segment)
 {
@@ -144,7 +139,7 @@ has_operand(const struct insn *insn)
 	return insn->has_modrm ? insn_mod(insn) != 3 : insn->disp_size != 0;
 }
 
-/* The gva of the byte that is extra bytes behind the operand's start. */
+/* Returns the gva of the byte that is `extra` bytes behind the operand's start. */
 static inline uint64_t
 operand_address(const struct insn *insn, const struct insn_regs *regs, int64_t extra)
 {
@@ -222,12 +217,15 @@ set_source(const struct insn *insn, const struct form *f, struct insn_mem *mem)
 	}
 }
 
-/* A bit number in a register is signed, and selects the element as well. */
+/*
+ * A bit number in a register is signed, and selects an element as well.  Returns that element's
+ * distance in bytes.
+ */
 static int64_t
 bit_element(const struct insn_mem *mem, const uint64_t *gpr)
 {
-	unsigned int unused = 64 - 8 * mem->width, bits = 8 * mem->width;
-	int64_t bit = (int64_t)(gpr[mem->reg] << unused) >> unused;
+	unsigned int bits = 8 * mem->width;
+	int64_t bit = (int64_t)sign_extend(gpr[mem->reg], mem->width);
 
 	if (mem->op > INSN_BTC || mem->source != INSN_FROM_REG)
 		return 0;

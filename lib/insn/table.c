@@ -1,15 +1,15 @@
 #include "lib/insn/table.h"
 
 /*
- * The two opcode maps whose instructions differ in layout, a cell for an opcode, as in the opcode
- * maps of Intel SDM volume 2 and AMD APM volume 3.  Prefixes and escapes never come here: they are
- * __ too.
+ * The two opcode maps whose instructions differ in layout.  Each cell is an opcode, as in the
+ * opcode maps of Intel SDM volume 2 and AMD APM volume 3.  Prefixes and escapes are never looked
+ * up: they are __, too.
  */
 enum {
 	__ = 0,            /* no instruction, a prefix or an escape */
-	NO = INSN_DEFINED, /* the opcode is all */
+	NO = INSN_DEFINED, /* nothing follows the opcode */
 	MR = NO | INSN_MODRM,
-	/* With an immediate. */
+	/* These have an immediate. */
 	IB = NO | IMM_B,
 	IW = NO | IMM_W,
 	IZ = NO | IMM_Z,
@@ -21,7 +21,7 @@ enum {
 	M4 = MR | IMM_SSE4A,
 	TB = MB | INSN_TEST_IMM,
 	TZ = MZ | INSN_TEST_IMM,
-	/* Not in 64-bit mode. */
+	/* These do not exist in 64-bit mode. */
 	NX = NO | INSN_NOT_64,
 	BX = IB | INSN_NOT_64,
 	RX = MR | INSN_NOT_64,

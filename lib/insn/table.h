@@ -8,7 +8,7 @@ enum {
 	INSN_IMM_MASK = 0x0f, /* enum insn_imm */
 	INSN_MODRM = 0x10,
 	INSN_NOT_64 = 0x20,   /* no such instruction in 64-bit mode */
-	INSN_TEST_IMM = 0x40, /* the immediate belongs to the first two of the group */
+	INSN_TEST_IMM = 0x40, /* only the first two of the group have the immediate */
 	INSN_DEFINED = 0x80,
 };
 
