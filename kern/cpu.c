@@ -4,7 +4,7 @@
 #include "inc/mmu.h"
 #include "inc/msr.h"
 #include "inc/x86.h"
-#include "kern/pmap.h"
+#include "kern/mem/pmap.h"
 #include "kern/trap.h"
 #include "lib/string.h"
 

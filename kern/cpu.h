@@ -49,7 +49,7 @@ struct cpu {
 	uint64_t slice_end; /* TSC */
 	uint64_t timer_at;  /* TSC the LAPIC timer is programmed for; UINT64_MAX: off */
 	uint64_t env_since; /* TSC at which env got this CPU */
-	/* kern/tlb.c */
+	/* kern/mem/tlb.c */
 	struct aspace *aspace; /* that CR3 has; NULL: the kernel's own tables */
 	uint64_t tlb_gen;      /* aspace->tlb_gen as of the last flush here */
 	/* kern/ipi.c: written by the holder of the kernel lock, who waits until recalled is false
@@ -96,7 +96,7 @@ cpu_at(unsigned int index)
 
 extern unsigned int cpu_count; /* that run: cpu_at(0) to cpu_at(cpu_count - 1) */
 
-/* Goes on with fn on another stack, whose bottom nobody needs any more (kern/entry.S). */
+/* Goes on with fn on another stack, whose bottom nobody needs any more (kern/boot/entry.S). */
 _Noreturn void stack_switch(void *top, void (*fn)(void));
 
 /*

@@ -2,8 +2,8 @@
 
 #include "inc/error.h"
 #include "inc/x86.h"
-#include "kern/aspace.h"
-#include "kern/initrd.h"
+#include "kern/boot/initrd.h"
+#include "kern/mem/aspace.h"
 
 /* Maps executables: whole pages of the file are shared with it, only mixed ones are copied. */
 

@@ -6,8 +6,8 @@
 #include "kern/dev/timer.h"
 #include "kern/env.h"
 #include "kern/lock.h"
+#include "kern/mem/tlb.h"
 #include "kern/step.h"
-#include "kern/tlb.h"
 #include "lib/assert.h"
 #include "vmm/hv.h"
 

@@ -2,7 +2,7 @@
 
 #include "inc/x86.h"
 #include "kern/ipi.h"
-#include "kern/tlb.h"
+#include "kern/mem/tlb.h"
 #include "lib/assert.h"
 
 struct spinlock kernel_lock = {.name = "kernel"};

@@ -1,7 +1,7 @@
 #include <stdarg.h>
 
 #include "inc/x86.h"
-#include "kern/boot.h"
+#include "kern/boot/boot.h"
 #include "kern/console.h"
 #include "kern/cpu.h"
 #include "kern/debug.h"

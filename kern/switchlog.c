@@ -2,7 +2,7 @@
 
 #include "inc/memlayout.h"
 #include "inc/x86.h"
-#include "kern/boot.h"
+#include "kern/boot/boot.h"
 #include "kern/console.h"
 #include "kern/cpu.h"
 #include "kern/env.h"

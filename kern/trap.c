@@ -2,7 +2,6 @@
 
 #include "inc/mmu.h"
 #include "inc/x86.h"
-#include "kern/aspace.h"
 #include "kern/console.h"
 #include "kern/cpu.h"
 #include "kern/debug.h"
@@ -12,10 +11,11 @@
 #include "kern/env.h"
 #include "kern/ipi.h"
 #include "kern/lock.h"
+#include "kern/mem/aspace.h"
+#include "kern/mem/tlb.h"
 #include "kern/sched.h"
 #include "kern/sys/syscall.h"
 #include "kern/terminal.h"
-#include "kern/tlb.h"
 #include "vmm/hv.h"
 
 /* trapentry.S */

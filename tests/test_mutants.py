@@ -34,7 +34,7 @@ def test_mutants(full, capsys):
 
 
 def test_survivor_is_told(capsys):
-    harmless = Mutant("harmless", "kern/aspace.c", "\ttlb_hold(src);\n", "\ttlb_hold(src);;\n",
+    harmless = Mutant("harmless", "kern/mem/aspace.c", "\ttlb_hold(src);\n", "\ttlb_hold(src);;\n",
                       "test_aspace", "nothing")
     assert mutants.run_all([harmless], OBJDIR) == 1
     said = capsys.readouterr().out
@@ -43,4 +43,4 @@ def test_survivor_is_told(capsys):
 
 def test_text_that_is_not_there():
     with pytest.raises(ValueError, match="has this 0 times"):
-        mutants.mutate("text", Mutant("gone", "kern/tlb.c", "no such text", "", "test_aspace", ""))
+        mutants.mutate("text", Mutant("gone", "kern/mem/tlb.c", "no such text", "", "test_aspace", ""))

@@ -5,7 +5,7 @@ usage: tools/mutants.py [--objdir DIR] [--only WORD] [--short] [--list]
 
 Emulators flush their TLBs at every world switch and keep no VMCS in a processor, so a missing
 flush or VMCLEAR breaks nothing there.  The kernel keeps records instead, and panics when one was
-left out (kern/tlb.h, vmm/vtlb.c).  tools/mutantlist.py lists every such place: what to change, which
+left out (kern/mem/tlb.h, vmm/vtlb.c).  tools/mutantlist.py lists every such place: what to change, which
 test fails then, and what it says.  Each mutant is built in a copy of the tree and its test is run;
 before that, each test is run once on the tree as it is, where it must pass.
 

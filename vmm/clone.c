@@ -2,7 +2,7 @@
 
 #include "inc/error.h"
 #include "kern/env.h"
-#include "kern/usercopy.h"
+#include "kern/mem/usercopy.h"
 #include "lib/string.h"
 
 /*

@@ -3,7 +3,7 @@
 #include "inc/error.h"
 #include "kern/env.h"
 #include "kern/lock.h"
-#include "kern/usercopy.h"
+#include "kern/mem/usercopy.h"
 #include "lib/printf.h"
 #include "lib/string.h"
 #include "vmm/debug.h"

@@ -3,7 +3,7 @@
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "kern/lock.h"
-#include "kern/tlb.h"
+#include "kern/mem/tlb.h"
 #include "lib/assert.h"
 #include "vmm/shadow/shadow.h"
 

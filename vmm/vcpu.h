@@ -1,7 +1,7 @@
 #ifndef NESTLING_VMM_VCPU_H
 #define NESTLING_VMM_VCPU_H
 
-#include "kern/aspace.h"
+#include "kern/mem/aspace.h"
 #include "lib/insn/insn.h"
 #include "vmm/acct/acct.h"
 #include "vmm/arena.h"

@@ -4,8 +4,8 @@
 #include "inc/x86.h"
 #include "kern/env.h"
 #include "kern/lock.h"
+#include "kern/mem/usercopy.h"
 #include "kern/sched.h"
-#include "kern/usercopy.h"
 #include "lib/string.h"
 
 /* The system calls on virtual CPUs. */

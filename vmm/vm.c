@@ -5,8 +5,8 @@
 #include "kern/cpu.h"
 #include "kern/env.h"
 #include "kern/ipi.h"
+#include "kern/mem/usercopy.h"
 #include "kern/step.h"
-#include "kern/usercopy.h"
 #include "lib/string.h"
 
 /* Virtual machines: created by a monitor process, and gone with it. */

@@ -4,14 +4,14 @@
 #include <stdbool.h>
 
 #include "inc/audit.h"
-#include "kern/aspace.h"
+#include "kern/mem/aspace.h"
 
 /*
  * The audit: walks every page table and proves that
  *   - no frame of the host can be reached by a guest, and none of the kernel's by a process;
  *   - a frame that two VMs reach is read-only in both;
  *   - every mapped frame is owned, and struct page counts its references as they are;
- *   - promises are what the entries say (kern/aspace.c);
+ *   - promises are what the entries say (kern/mem/aspace.c);
  *   - no frame is in use that nobody refers to;
  *   - nothing is both writable and executable for the host.
  *

@@ -1,13 +1,13 @@
 #include "kern/audit/audit.h"
 
 #include "inc/x86.h"
+#include "kern/boot/initrd.h"
 #include "kern/env.h"
-#include "kern/initrd.h"
-#include "kern/pmap.h"
+#include "kern/mem/pmap.h"
 
 /* The host's part of an audit: the kernel's own tables, processes, files. */
 
-/* kern/kernel.ld */
+/* kern/boot/kernel.ld */
 extern char text_start[], rodata_end[], kernel_end[];
 
 #define LOW_MEMORY 0x100000 /* firmware, VGA: in the direct map, and not to be given out */

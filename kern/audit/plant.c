@@ -3,7 +3,7 @@
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "kern/env.h"
-#include "kern/pmap.h"
+#include "kern/mem/pmap.h"
 #include "lib/assert.h"
 #include "lib/string.h"
 

@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "kern/pmap.h"
+#include "kern/mem/pmap.h"
 #include "lib/string.h"
 
 struct rsdp {

@@ -7,7 +7,7 @@
 
 /*
  * The firmware's list of CPUs: the MADT among the ACPI tables (ACPI Specification, "ACPI
- * Software Programming Model").  Needs firmware_map() (kern/pmap.h) and nothing else, so that
+ * Software Programming Model").  Needs firmware_map() (kern/mem/pmap.h) and nothing else, so that
  * it is tested natively too.  Every length and checksum is checked: firmware data are input like
  * any other.
  */

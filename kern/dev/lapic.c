@@ -5,8 +5,8 @@
 #include "inc/x86.h"
 #include "kern/cpu.h"
 #include "kern/dev/timer.h"
-#include "kern/page.h"
-#include "kern/pmap.h"
+#include "kern/mem/page.h"
+#include "kern/mem/pmap.h"
 #include "lib/assert.h"
 
 /* Register offsets and bits (SDM vol. 3, "Local APIC Register Address Map"). */

@@ -1,6 +1,6 @@
 #include "inc/x86.h"
 #include "kern/dev/dev.h"
-#include "kern/page.h"
+#include "kern/mem/page.h"
 #include "lib/string.h"
 
 /* VGA text mode as firmware and boot loaders leave it: 32 KiB of cells, 80 to a row. */

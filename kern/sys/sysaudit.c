@@ -4,8 +4,8 @@
 #include "inc/x86.h"
 #include "kern/audit/audit.h"
 #include "kern/ipi.h"
-#include "kern/tlb.h"
-#include "kern/usercopy.h"
+#include "kern/mem/tlb.h"
+#include "kern/mem/usercopy.h"
 #include "vmm/hv.h"
 
 /* System call: the audit, with a violation planted or without. */

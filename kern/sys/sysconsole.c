@@ -2,8 +2,7 @@
 
 #include "inc/error.h"
 #include "inc/x86.h"
-#include "kern/aspace.h"
-#include "kern/boot.h"
+#include "kern/boot/boot.h"
 #include "kern/console.h"
 #include "kern/cpu.h"
 #include "kern/dev/poweroff.h"
@@ -11,10 +10,11 @@
 #include "kern/ipi.h"
 #include "kern/kmonitor.h"
 #include "kern/lock.h"
-#include "kern/page.h"
+#include "kern/mem/aspace.h"
+#include "kern/mem/page.h"
+#include "kern/mem/usercopy.h"
 #include "kern/sched.h"
 #include "kern/terminal.h"
-#include "kern/usercopy.h"
 #include "lib/string.h"
 #include "vmm/hv.h"
 

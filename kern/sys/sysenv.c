@@ -2,11 +2,11 @@
 
 #include "inc/error.h"
 #include "inc/x86.h"
-#include "kern/aspace.h"
 #include "kern/dev/timer.h"
+#include "kern/mem/aspace.h"
+#include "kern/mem/usercopy.h"
 #include "kern/sched.h"
 #include "kern/terminal.h"
-#include "kern/usercopy.h"
 #include "lib/string.h"
 #include "vmm/hv.h"
 

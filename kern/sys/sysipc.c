@@ -2,9 +2,9 @@
 
 #include "inc/error.h"
 #include "inc/x86.h"
-#include "kern/aspace.h"
+#include "kern/mem/aspace.h"
+#include "kern/mem/usercopy.h"
 #include "kern/sched.h"
-#include "kern/usercopy.h"
 
 /*
  * System calls: messages, in JOS's style, a value and perhaps a page.  A

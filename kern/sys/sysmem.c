@@ -2,10 +2,10 @@
 
 #include "inc/error.h"
 #include "inc/x86.h"
-#include "kern/aspace.h"
-#include "kern/initrd.h"
+#include "kern/boot/initrd.h"
+#include "kern/mem/aspace.h"
+#include "kern/mem/usercopy.h"
 #include "kern/sched.h"
-#include "kern/usercopy.h"
 #include "lib/string.h"
 #include "vmm/hv.h"
 

@@ -1,7 +1,7 @@
 #include "tests/unit/guesttables.h"
 
 #include "inc/mmu.h"
-#include "kern/pt.h"
+#include "kern/mem/pt.h"
 
 uint64_t *
 entry64(uint64_t table, unsigned int index)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "inc/error.h"
-#include "kern/page.h"
+#include "kern/mem/page.h"
 #include "tests/unit/unit.h"
 
 unsigned int pages_max = PAGES_LIMIT, pages_used, pages_promised;

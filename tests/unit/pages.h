@@ -2,9 +2,9 @@
 #define NESTLING_TESTS_UNIT_PAGES_H
 
 /*
- * The page allocator, over the heap: what tests of page tables link instead of kern/page.c.  Every
- * table is an allocation of its own, so that the sanitizer sees an access beside it or after it
- * was freed.
+ * The page allocator, over the heap: what tests of page tables link instead of kern/mem/page.c.
+ * Every table is an allocation of its own, so that the sanitizer sees an access beside it or after
+ * it was freed.
  */
 
 enum { PAGES_LIMIT = 4096 };

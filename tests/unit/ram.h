@@ -20,7 +20,7 @@
 #include <cmocka.h>
 
 #include "inc/error.h"
-#include "kern/page.h"
+#include "kern/mem/page.h"
 #include "lib/assert.h"
 
 #define MIB (1ull << 20)

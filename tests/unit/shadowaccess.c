@@ -4,7 +4,7 @@
 
 #include "inc/x86.h"
 #include "kern/lock.h"
-#include "kern/page.h"
+#include "kern/mem/page.h"
 #include "tests/unit/shadowvm.h"
 #include "tests/unit/unit.h"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "inc/x86.h"
-#include "kern/page.h"
+#include "kern/mem/page.h"
 #include "lib/assert.h"
 #include "tests/unit/pages.h"
 #include "tests/unit/unit.h"

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "kern/dev/acpi.h"
-#include "kern/pmap.h"
+#include "kern/mem/pmap.h"
 #include "tests/unit/unit.h"
 
 /* Tables as firmware leaves them, in a small physical memory; then every kind of damage to them. */

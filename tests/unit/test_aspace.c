@@ -5,11 +5,11 @@
 
 #include "inc/x86.h"
 
-#include "kern/aspace.c"
-#include "kern/fault.c"
-#include "kern/page.c"
-#include "kern/pt.c"
-#include "kern/usercopy.c"
+#include "kern/mem/aspace.c"
+#include "kern/mem/fault.c"
+#include "kern/mem/page.c"
+#include "kern/mem/pt.c"
+#include "kern/mem/usercopy.c"
 
 /*
  * Address spaces at random against a plain model: zero-on-demand memory,

@@ -1,10 +1,10 @@
-// SOURCES: kern/cpio.c
+// SOURCES: kern/boot/cpio.c
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "inc/error.h"
-#include "kern/cpio.h"
+#include "kern/boot/cpio.h"
 #include "tests/unit/unit.h"
 
 enum { ARCHIVE_MAX = 2048, HEADER = 110, MODE_AT = 14, FILESIZE_AT = 54, NAMESIZE_AT = 94 };

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "kern/page.c"
+#include "kern/mem/page.c"
 
 /* The frame allocator: the memory map it starts from, and random use against a model. */
 

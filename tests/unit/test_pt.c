@@ -1,11 +1,11 @@
-// SOURCES: kern/pt.c kern/step.c tests/unit/pages.c
+// SOURCES: kern/mem/pt.c kern/step.c tests/unit/pages.c
 #include <stdlib.h>
 #include <string.h>
 
 #include "inc/error.h"
 #include "inc/x86.h"
-#include "kern/page.h"
-#include "kern/pt.h"
+#include "kern/mem/page.h"
+#include "kern/mem/pt.h"
 #include "kern/step.h"
 #include "lib/assert.h"
 #include "tests/unit/pages.h"

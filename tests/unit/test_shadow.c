@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "inc/x86.h"
-#include "kern/page.h"
+#include "kern/mem/page.h"
 #include "kern/step.h"
 #include "tests/unit/cpu.h"
 #include "tests/unit/pages.h"

@@ -4,7 +4,7 @@
 #include "tests/unit/unit.h"
 
 #include "inc/x86.h"
-#include "kern/page.h"
+#include "kern/mem/page.h"
 #include "tests/unit/cpu.h"
 #include "tests/unit/shadowaccess.h"
 #include "tests/unit/shadowvm.h"

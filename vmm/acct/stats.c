@@ -3,7 +3,7 @@
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "kern/env.h"
-#include "kern/usercopy.h"
+#include "kern/mem/usercopy.h"
 #include "lib/string.h"
 
 /*

@@ -2,7 +2,7 @@
 
 #include "inc/error.h"
 #include "inc/x86.h"
-#include "kern/page.h"
+#include "kern/mem/page.h"
 #include "kern/step.h"
 #include "lib/assert.h"
 #include "lib/string.h"

@@ -6,7 +6,7 @@
 
 #include "inc/mmu.h"
 #include "inc/x86.h"
-#include "kern/pt.h"
+#include "kern/mem/pt.h"
 #include "vmm/exit.h"
 
 /*

@@ -1,5 +1,5 @@
-#ifndef NESTLING_KERN_CPIO_H
-#define NESTLING_KERN_CPIO_H
+#ifndef NESTLING_KERN_BOOT_CPIO_H
+#define NESTLING_KERN_BOOT_CPIO_H
 
 #include <stdint.h>
 

@@ -1,11 +1,11 @@
-#include "kern/multiboot.h"
+#include "kern/boot/multiboot.h"
 
 #include "inc/multiboot2.h"
 #include "inc/x86.h"
-#include "kern/boot.h"
+#include "kern/boot/boot.h"
 #include "kern/console.h"
 #include "kern/dev/acpi.h"
-#include "kern/page.h"
+#include "kern/mem/page.h"
 #include "lib/assert.h"
 #include "lib/string.h"
 

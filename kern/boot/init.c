@@ -1,15 +1,15 @@
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "kern/audit/audit.h"
+#include "kern/boot/initrd.h"
+#include "kern/boot/mp.h"
+#include "kern/boot/multiboot.h"
 #include "kern/console.h"
 #include "kern/cpu.h"
 #include "kern/dev/timer.h"
 #include "kern/env.h"
-#include "kern/initrd.h"
 #include "kern/lock.h"
-#include "kern/mp.h"
-#include "kern/multiboot.h"
-#include "kern/pmap.h"
+#include "kern/mem/pmap.h"
 #include "kern/sched.h"
 #include "kern/switchlog.h"
 #include "kern/trap.h"
@@ -113,7 +113,7 @@ kernel_main_on_cpu(void)
 	sched_yield();
 }
 
-/* From kern/entry.S, on the boot stack. */
+/* From kern/boot/entry.S, on the boot stack. */
 void
 kernel_main(uint64_t info_pa)
 {

@@ -1,10 +1,10 @@
 #include "inc/memlayout.h"
 #include "inc/mmu.h"
-#include "kern/mp.h"
+#include "kern/boot/mp.h"
 
 /*
- * How the other CPUs come into the kernel (kern/mp.c): from real mode, in the trampoline's copy
- * in low memory, to the boot tables of kern/entry.S, and from there to the kernel's own tables
+ * How the other CPUs come into the kernel (kern/boot/mp.c): from real mode, in the trampoline's copy
+ * in low memory, to the boot tables of kern/boot/entry.S, and from there to the kernel's own tables
  * and to the stack that the boot CPU has made.
  */
 #define PHYS(symbol)  ((symbol) - KERNBASE)

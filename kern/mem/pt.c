@@ -1,10 +1,10 @@
-#include "kern/pt.h"
+#include "kern/mem/pt.h"
 
 #include <stddef.h>
 
 #include "inc/error.h"
 #include "inc/x86.h"
-#include "kern/page.h"
+#include "kern/mem/page.h"
 #include "kern/step.h"
 #include "lib/assert.h"
 

@@ -1,7 +1,7 @@
-#ifndef NESTLING_KERN_USERCOPY_H
-#define NESTLING_KERN_USERCOPY_H
+#ifndef NESTLING_KERN_MEM_USERCOPY_H
+#define NESTLING_KERN_MEM_USERCOPY_H
 
-#include "kern/aspace.h"
+#include "kern/mem/aspace.h"
 
 /*
  * Copies between the kernel and user memory.  They go through the direct map, so that SMAP stays

@@ -1,8 +1,8 @@
-#ifndef NESTLING_KERN_ASPACE_H
-#define NESTLING_KERN_ASPACE_H
+#ifndef NESTLING_KERN_MEM_ASPACE_H
+#define NESTLING_KERN_MEM_ASPACE_H
 
-#include "kern/page.h"
-#include "kern/pt.h"
+#include "kern/mem/page.h"
+#include "kern/mem/pt.h"
 
 /*
  * Address spaces.  Copy-on-write and zero-on-demand are one mechanism here,
@@ -36,8 +36,8 @@ struct aspace_watcher {
 
 struct aspace {
 	struct pt pt;
-	uint64_t tlb_gen; /* kern/tlb.c: how often entries went, or came to allow less */
-	bool held;        /* kern/tlb.c: from tlb_hold() to tlb_flush() */
+	uint64_t tlb_gen; /* kern/mem/tlb.c: how often entries went, or came to allow less */
+	bool held;        /* kern/mem/tlb.c: from tlb_hold() to tlb_flush() */
 	uint32_t refs;    /* Envs */
 	uint64_t pages;   /* 4 KiB pages present */
 	struct aspace_watcher *watchers;
@@ -89,7 +89,7 @@ int aspace_frame(struct aspace *as, uint64_t va, int access, struct frame *out);
 void aspace_watch(struct aspace *as, struct aspace_watcher *w);
 void aspace_unwatch(struct aspace *as, struct aspace_watcher *w);
 
-/* Between kern/aspace.c and kern/fault.c. */
+/* Between kern/mem/aspace.c and kern/mem/fault.c. */
 
 /* Replaces a 2 MiB entry, a frame or a marker, by a table of 4 KiB entries. */
 void aspace_split(struct aspace *as, pte_t *entry);

@@ -1,4 +1,4 @@
-#include "kern/cpio.h"
+#include "kern/boot/cpio.h"
 
 #include "inc/error.h"
 #include "inc/x86.h"

@@ -1,13 +1,13 @@
-#include "kern/initrd.h"
+#include "kern/boot/initrd.h"
 
 #include "inc/error.h"
 #include "inc/x86.h"
-#include "kern/boot.h"
+#include "kern/boot/boot.h"
+#include "kern/boot/cpio.h"
 #include "kern/console.h"
-#include "kern/cpio.h"
 #include "kern/dev/poweroff.h"
-#include "kern/page.h"
-#include "kern/pmap.h"
+#include "kern/mem/page.h"
+#include "kern/mem/pmap.h"
 #include "lib/string.h"
 
 /*

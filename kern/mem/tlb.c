@@ -1,8 +1,8 @@
-#include "kern/tlb.h"
+#include "kern/mem/tlb.h"
 
 #include "inc/x86.h"
 #include "kern/ipi.h"
-#include "kern/pmap.h"
+#include "kern/mem/pmap.h"
 #include "lib/assert.h"
 
 /*

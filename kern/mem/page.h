@@ -1,5 +1,5 @@
-#ifndef NESTLING_KERN_PAGE_H
-#define NESTLING_KERN_PAGE_H
+#ifndef NESTLING_KERN_MEM_PAGE_H
+#define NESTLING_KERN_MEM_PAGE_H
 
 #include <stdbool.h>
 #include <stddef.h>

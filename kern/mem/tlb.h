@@ -1,11 +1,11 @@
-#ifndef NESTLING_KERN_TLB_H
-#define NESTLING_KERN_TLB_H
+#ifndef NESTLING_KERN_MEM_TLB_H
+#define NESTLING_KERN_MEM_TLB_H
 
 #include <stdint.h>
 
 #include "kern/cpu.h"
 #include "kern/env.h"
-#include "kern/aspace.h"
+#include "kern/mem/aspace.h"
 
 /*
  * CR3 and the TLBs: which CPU has loaded which address space, and that none of them goes on with

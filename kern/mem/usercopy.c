@@ -1,4 +1,4 @@
-#include "kern/usercopy.h"
+#include "kern/mem/usercopy.h"
 
 #include "inc/error.h"
 #include "inc/x86.h"

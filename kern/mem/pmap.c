@@ -1,11 +1,11 @@
-#include "kern/pmap.h"
+#include "kern/mem/pmap.h"
 
 #include "inc/cpuid.h"
 #include "inc/error.h"
 #include "inc/x86.h"
-#include "kern/boot.h"
+#include "kern/boot/boot.h"
 #include "kern/console.h"
-#include "kern/page.h"
+#include "kern/mem/page.h"
 #include "lib/assert.h"
 
 /*
@@ -14,10 +14,10 @@
  * constant parts of the image read-only too, or it would be a way round W^X.
  */
 
-/* kern/kernel.ld */
+/* kern/boot/kernel.ld */
 extern char text_start[], text_end[], rodata_start[], rodata_end[], data_start[], kernel_end[];
 
-#define BOOT_MAPPED (4ull << 30) /* by the tables of kern/entry.S */
+#define BOOT_MAPPED (4ull << 30) /* by the tables of kern/boot/entry.S */
 #define LOW_MEMORY  0x100000
 
 struct pt kernel_pt;

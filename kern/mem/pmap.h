@@ -1,14 +1,14 @@
-#ifndef NESTLING_KERN_PMAP_H
-#define NESTLING_KERN_PMAP_H
+#ifndef NESTLING_KERN_MEM_PMAP_H
+#define NESTLING_KERN_MEM_PMAP_H
 
-#include "kern/pt.h"
+#include "kern/mem/pt.h"
 
 /* The kernel's own mappings. */
 
 /*
  * Boot: builds the page allocator from the memory map and the kernel's own tables.  See
- * kern/init.c.  The direct map holds the first 1 MiB too, whatever the memory map says: the VGA
- * text buffer is there.
+ * kern/boot/init.c.  The direct map holds the first 1 MiB too, whatever the memory map says: the
+ * VGA text buffer is there.
  */
 void pmap_init(void);
 

@@ -1,16 +1,16 @@
-#include "kern/aspace.h"
+#include "kern/mem/aspace.h"
 
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "kern/env.h"
-#include "kern/pmap.h"
+#include "kern/mem/pmap.h"
+#include "kern/mem/tlb.h"
 #include "kern/step.h"
-#include "kern/tlb.h"
 #include "lib/assert.h"
 #include "lib/string.h"
 
 /*
- * Address spaces: mapping, unmapping, copying.  Faults are in kern/fault.c.
+ * Address spaces: mapping, unmapping, copying.  Faults are in kern/mem/fault.c.
  *
  * Promises of pages are counted by entry.  Dropping an entry gives back exactly
  * what nobody needs any more:

@@ -1,13 +1,13 @@
-#include "kern/aspace.h"
+#include "kern/mem/aspace.h"
 
 #include "inc/error.h"
 #include "inc/x86.h"
-#include "kern/tlb.h"
+#include "kern/mem/tlb.h"
 #include "lib/string.h"
 
 /*
  * Zero-on-demand and copy-on-write: what becomes of an access that finds a
- * marker or a shared page.  Memory cannot run out here; see kern/aspace.c.
+ * marker or a shared page.  Memory cannot run out here; see kern/mem/aspace.c.
  */
 
 /* Splits the 2 MiB entry that decides about va.  Returns the 4 KiB entry that decides from then on.

@@ -1,4 +1,4 @@
-#include "kern/page.h"
+#include "kern/mem/page.h"
 
 #include "inc/error.h"
 #include "inc/x86.h"

@@ -1,8 +1,8 @@
-#include "kern/pmap.h"
+#include "kern/mem/pmap.h"
 
 #include "inc/x86.h"
-#include "kern/aspace.h"
-#include "kern/usercopy.h"
+#include "kern/mem/aspace.h"
+#include "kern/mem/usercopy.h"
 #include "lib/assert.h"
 
 /*

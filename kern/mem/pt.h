@@ -1,5 +1,5 @@
-#ifndef NESTLING_KERN_PT_H
-#define NESTLING_KERN_PT_H
+#ifndef NESTLING_KERN_MEM_PT_H
+#define NESTLING_KERN_MEM_PT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-#ifndef NESTLING_KERN_BOOT_H
-#define NESTLING_KERN_BOOT_H
+#ifndef NESTLING_KERN_BOOT_BOOT_H
+#define NESTLING_KERN_BOOT_BOOT_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -7,7 +7,7 @@
 #include "inc/syscall.h"
 #include "kern/dev/acpi.h"
 
-/* What the boot loader said, gathered from its Multiboot2 tags (kern/multiboot.c). */
+/* What the boot loader said, gathered from its Multiboot2 tags (kern/boot/multiboot.c). */
 enum { BOOT_MMAP_MAX = 64 };
 struct boot_info {
 	char cmdline[CMDLINE_MAX];

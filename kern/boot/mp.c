@@ -1,15 +1,15 @@
-#include "kern/mp.h"
+#include "kern/boot/mp.h"
 
 #include "inc/error.h"
 #include "inc/x86.h"
-#include "kern/boot.h"
+#include "kern/boot/boot.h"
 #include "kern/console.h"
 #include "kern/cpu.h"
 #include "kern/dev/acpi.h"
 #include "kern/dev/lapic.h"
 #include "kern/dev/timer.h"
 #include "kern/lock.h"
-#include "kern/pmap.h"
+#include "kern/mem/pmap.h"
 #include "kern/sched.h"
 #include "lib/string.h"
 #include "vmm/hv.h"
@@ -32,7 +32,7 @@ enum {
 	TSC_ROUNDS = 100,
 };
 
-/* kern/ap.S */
+/* kern/boot/ap.S */
 extern const char ap_trampoline[], ap_trampoline_end[];
 _Noreturn void ap_main(void);
 
@@ -152,7 +152,7 @@ ap_leaves(unsigned int state)
 	return now;
 }
 
-/* Here another CPU comes from kern/ap.S, on its own stack, with the kernel's page tables. */
+/* Here another CPU comes from kern/boot/ap.S, on its own stack, with the kernel's page tables. */
 _Noreturn void
 ap_main(void)
 {

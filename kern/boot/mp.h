@@ -1,5 +1,5 @@
-#ifndef NESTLING_KERN_MP_H
-#define NESTLING_KERN_MP_H
+#ifndef NESTLING_KERN_BOOT_MP_H
+#define NESTLING_KERN_BOOT_MP_H
 
 /* Where the other CPUs begin, in real mode: a page of low memory, which nobody else uses. */
 #define AP_TRAMPOLINE 0x8000

@@ -1,5 +1,5 @@
-#ifndef NESTLING_KERN_INITRD_H
-#define NESTLING_KERN_INITRD_H
+#ifndef NESTLING_KERN_BOOT_INITRD_H
+#define NESTLING_KERN_BOOT_INITRD_H
 
 #include <stddef.h>
 #include <stdint.h>
