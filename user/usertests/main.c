@@ -2,6 +2,10 @@
 
 #include "inc/x86.h"
 
+/* A free part of the address space behind SCRATCH, for the stacks of threads. */
+#define THREAD_STACKS (SCRATCH + 0x10000000)
+enum { STACK_SIZE = 0x4000, STACK_DISTANCE = 0x100000 };
+
 static const struct test {
 	const char *name, *text;
 	void (*run)(void);
@@ -51,6 +55,44 @@ run_child(void (*fn)(void))
 		exit(0);
 	}
 	return sys_env_wait(id);
+}
+
+static char *
+stack_of(unsigned int n)
+{
+	return (char *)THREAD_STACKS + n * STACK_DISTANCE;
+}
+
+/* As if called: the return address is missing, and not needed. */
+void *
+thread_stack(unsigned int n)
+{
+	return stack_of(n) + STACK_SIZE - sizeof(uint64_t);
+}
+
+long
+start_thread(unsigned int n, void (*fn)(void *arg), void *arg)
+{
+	long id;
+
+	CHECK_RESULT(sys_mem_map(stack_of(n), STACK_SIZE), 0);
+	id = sys_thread(fn, thread_stack(n), arg);
+	CHECK(id > 0);
+	return id;
+}
+
+void
+tell(volatile uint32_t *word, uint32_t n)
+{
+	*word = n;
+	sys_mem_wake(word, UINT32_MAX);
+}
+
+void
+await(volatile uint32_t *word, uint32_t n)
+{
+	for (uint32_t now; (now = *word) < n;)
+		sys_mem_wait(word, now);
 }
 
 uint64_t

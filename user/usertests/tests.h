@@ -34,6 +34,14 @@ void check_result(const char *file, int line, const char *text, long found, long
 long run_child(void (*fn)(void));
 /* fork that cannot fail. */
 long must_fork(void);
+/* A thread that shares the caller's memory and runs fn on the n-th of some stacks; its process id.
+ */
+long start_thread(unsigned int n, void (*fn)(void *arg), void *arg);
+/* Where the n-th stack begins, once a thread has been started on it. */
+void *thread_stack(unsigned int n);
+/* Between threads: sets *word to n and wakes who waits for that; waits until *word is n or more. */
+void tell(volatile uint32_t *word, uint32_t n);
+void await(volatile uint32_t *word, uint32_t n);
 /* Free 4 KiB pages that nobody was promised. */
 uint64_t pages_available(void);
 /* The kernel keeps the accounts of the VMs that ended last: lets them be of the usual size. */

@@ -6,26 +6,19 @@
  */
 
 /* TRIES: with a pause for each, longer than any emulator is short of a CPU. */
-enum { STACK_SIZE = 0x4000, PAUSE = 20000 /* microseconds */, TRIES = 1000 };
+enum { PAUSE = 20000 /* microseconds */, TRIES = 1000 };
 
 /* In memory of their own, each in a page. */
 static volatile uint64_t *const counter = (uint64_t *)SCRATCH;
 static volatile uint64_t *const word = (uint64_t *)(SCRATCH + PAGE_SIZE);
 static volatile uint64_t *const status = (uint64_t *)(SCRATCH + 2 * PAGE_SIZE);
 static volatile uint64_t *const other = (uint64_t *)(SCRATCH + 3 * PAGE_SIZE);
-#define STACK (SCRATCH + 0x10000)
 
 static long
 new_thread(void (*entry)(void *arg), void *arg)
 {
-	long id;
-
 	CHECK_RESULT(sys_mem_map((void *)SCRATCH, 3 * PAGE_SIZE), 0);
-	CHECK_RESULT(sys_mem_map((void *)STACK, STACK_SIZE), 0);
-	/* As if called: the return address is missing, and not needed. */
-	id = sys_thread(entry, (char *)STACK + STACK_SIZE - sizeof(uint64_t), arg);
-	CHECK(id > 0);
-	return id;
+	return start_thread(0, entry, arg);
 }
 
 static void

@@ -1,42 +1,15 @@
 #include "user/usertests/vmtest.h"
 
 /*
- * Threads that come to drive vCPUs by unusual ways.  All that drive vCPUs of one VM end together,
- * and the VM with them, however they are related.
+ * The threads that drive vCPUs of one VM end together, and the VM ends with them: whoever of them
+ * ends first, for whatever reason, and however they are related.
  */
 
-enum { STACK = 0x4000, STATUS = 7, COUNTER = 0x2000 };
+enum { STATUS = 7, COUNTER = 0x2000 };
 
 /* sti; again: incw COUNTER; jmp again */
 static const uint8_t code[] = {0xfb, 0xff, 0x06, 0x00, 0x20, 0xeb, 0xfa};
 static volatile uint32_t step, vm;
-
-static void
-go_to(uint32_t n)
-{
-	step = n;
-	sys_mem_wake(&step, UINT32_MAX);
-}
-
-static void
-wait_for_step(uint32_t n)
-{
-	for (uint32_t now; (now = step) < n;)
-		sys_mem_wait(&step, now);
-}
-
-/* On a stack of its own, the n-th. */
-static long
-thread(unsigned int n, void (*fn)(void *arg))
-{
-	char *stack = (char *)SCRATCH + n * 0x100000;
-	long id;
-
-	CHECK_RESULT(sys_mem_map(stack, STACK), 0);
-	id = sys_thread(fn, stack + STACK - sizeof(uint64_t), NULL);
-	CHECK(id > 0);
-	return id;
-}
 
 /* The caller's vCPU, the n-th, runs the guest's code for ever. */
 static void
@@ -63,6 +36,109 @@ wait_for_guest(void)
 }
 
 static void
+drive_second(void *arg)
+{
+	(void)arg;
+	drive(1);
+}
+
+/* Starts a VM whose second vCPU runs; the thread that drives it. */
+static long
+start_guest(void)
+{
+	long id;
+
+	vm = new_guest(code, sizeof code);
+	id = start_thread(0, drive_second, NULL);
+	wait_for_guest();
+	return id;
+}
+
+static void
+owner_ends(void)
+{
+	start_guest();
+}
+
+static void
+drive_and_exit(void *arg)
+{
+	(void)arg;
+	CHECK_RESULT(sys_vcpu_create(vm, RUN + 1), 1);
+	sys_env_exit(STATUS);
+}
+
+static void
+drive_and_fault(void *arg)
+{
+	(void)arg;
+	CHECK_RESULT(sys_vcpu_create(vm, RUN + 1), 1);
+	*(volatile char *)SCRATCH = 1;
+}
+
+static void
+driver_exits(void)
+{
+	vm = new_guest(code, sizeof code);
+	start_thread(0, drive_and_exit, NULL);
+	RUN->deadline = UINT64_MAX;
+	for (;;)
+		sys_vcpu_run(vm, 0);
+}
+
+/* Who waits for a thread does not wait for a driver; but then this one is gone, too. */
+static void
+driver_faults(void)
+{
+	vm = new_guest(code, sizeof code);
+	sys_env_wait(start_thread(0, drive_and_fault, NULL));
+	for (;;)
+		sys_env_yield();
+}
+
+static void
+driver_is_killed(void)
+{
+	sys_env_kill(start_guest());
+}
+
+static void
+owner_is_killed(void)
+{
+	const uint32_t self = sys_env_id();
+	struct ipc_msg started;
+	long child = must_fork();
+
+	if (child == 0) {
+		start_guest();
+		CHECK_RESULT(sys_ipc_send(self, 0, NULL), 0);
+		for (;;)
+			sys_vcpu_run(vm, 0);
+	}
+	CHECK_RESULT(sys_ipc_recv(&started, NULL), 0);
+	sys_env_sleep(20000);
+	CHECK_RESULT(sys_env_kill(child), 0);
+	CHECK_RESULT(sys_env_wait(child), ENV_WAIT_KILLED);
+}
+
+/* Whoever of a VM's drivers ends, all end, and the VM is gone. */
+static void
+check_ends(void)
+{
+	uint64_t before;
+
+	CHECK_RESULT(run_child(keep_usual_accounts), 0);
+	before = pages_available();
+	CHECK_RESULT(run_child(owner_ends), 0);
+	CHECK_RESULT(run_child(driver_exits), STATUS);
+	CHECK_DIES(driver_faults);
+	CHECK_DIES(driver_is_killed);
+	owner_is_killed();
+	CHECK_RESULT(run_child(keep_usual_accounts), 0);
+	CHECK_RESULT(pages_available(), before);
+}
+
+static void
 drive_third(void *arg)
 {
 	(void)arg;
@@ -71,11 +147,11 @@ drive_third(void *arg)
 
 /* A driver whose own thread is a driver, too. */
 static void
-drive_second(void *arg)
+drive_and_start(void *arg)
 {
 	(void)arg;
 	CHECK_RESULT(sys_vcpu_create(vm, RUN + 1), 1);
-	thread(2, drive_third);
+	start_thread(2, drive_third, NULL);
 	for (;;)
 		sys_mem_wait(&step, 0);
 }
@@ -84,7 +160,7 @@ static void
 end_before_grandchild(void)
 {
 	vm = new_guest(code, sizeof code);
-	thread(1, drive_second);
+	start_thread(1, drive_and_start, NULL);
 	wait_for_guest();
 	exit(STATUS);
 }
@@ -106,10 +182,10 @@ drive_and_create(void *arg)
 {
 	(void)arg;
 	CHECK_RESULT(sys_vcpu_create(vm, RUN + 1), 1);
-	go_to(1);
-	wait_for_step(2);
+	tell(&step, 1);
+	await(&step, 2);
 	vm = new_vm();
-	go_to(3);
+	tell(&step, 3);
 	for (;;)
 		sys_mem_wait(&step, 3);
 }
@@ -119,11 +195,11 @@ static void
 end_before_creator(void)
 {
 	vm = new_guest(code, sizeof code);
-	thread(1, drive_and_create);
-	wait_for_step(1);
+	start_thread(1, drive_and_create, NULL);
+	await(&step, 1);
 	destroy_vm();
-	go_to(2);
-	wait_for_step(3);
+	tell(&step, 2);
+	await(&step, 3);
 	CHECK_RESULT(sys_vcpu_create(vm, RUN + 2), 0);
 	exit(STATUS);
 }
@@ -134,8 +210,8 @@ drive_for_thread(void *arg)
 {
 	(void)arg;
 	CHECK_RESULT(sys_vcpu_create(vm, RUN + 1), 1);
-	go_to(1);
-	wait_for_step(3);
+	tell(&step, 1);
+	await(&step, 3);
 	/* Whoever it was to end with has ended. */
 	for (;;)
 		sys_env_yield();
@@ -146,13 +222,13 @@ own_and_join(void *arg)
 {
 	(void)arg;
 	vm = new_guest(code, sizeof code);
-	thread(2, drive_for_thread);
-	wait_for_step(1);
+	start_thread(2, drive_for_thread, NULL);
+	await(&step, 1);
 	destroy_vm();
-	go_to(2);
-	wait_for_step(3);
+	tell(&step, 2);
+	await(&step, 3);
 	CHECK_RESULT(sys_vcpu_create(vm, RUN + 3), 0);
-	go_to(4);
+	tell(&step, 4);
 	for (;;)
 		sys_mem_wait(&step, 4);
 }
@@ -160,11 +236,11 @@ own_and_join(void *arg)
 static void
 end_before_follower(void)
 {
-	thread(1, own_and_join);
-	wait_for_step(2);
+	start_thread(1, own_and_join, NULL);
+	await(&step, 2);
 	vm = new_vm();
-	go_to(3);
-	wait_for_step(4);
+	tell(&step, 3);
+	await(&step, 4);
 	exit(STATUS);
 }
 
@@ -186,6 +262,7 @@ test_vm_drivers(void)
 
 	if (!have_vms())
 		return;
+	check_ends();
 	for (unsigned int i = 0; i < ARRAY_SIZE(families); i++) {
 		CHECK_RESULT(run_child(families[i]), STATUS);
 		CHECK_RESULT(processes(), before);
