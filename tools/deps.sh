@@ -2,7 +2,8 @@
 # Installs what Nestling needs and this machine lacks, with apt-get; says first what.
 # Silent and quick when nothing is missing.
 #
-# usage: tools/deps.sh [build] [bochs] [qemu] [window] [gdb] [iso] [plots] [tests]     all but window by default
+# usage: tools/deps.sh [build] [bochs] [qemu] [window] [gdb] [iso] [plots] [drawings] [tests]
+#        all but window and drawings by default
 
 set -eu
 
@@ -26,6 +27,7 @@ needs() {
 	iso   command:xorriso            xorriso
 	iso   command:mformat            mtools
 	plots command:gnuplot            gnuplot-nox
+	drawings command:dot             graphviz
 	tests command:gcc                gcc
 	tests file:/usr/include/stdio.h  libc6-dev
 	tests file:/usr/include/cmocka.h libcmocka-dev
