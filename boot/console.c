@@ -9,7 +9,7 @@
 
 #define COM1 0x3f8
 
-enum { PORT_POLLS = 100000 }; /* then there is no serial port */
+enum { PORT_POLLS = 100000 }; /* reads of LSR until the serial port counts as absent */
 
 static void
 put_char(char c)

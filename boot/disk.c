@@ -26,7 +26,7 @@ _Static_assert(sizeof(struct address_packet) == 16, "INT 13h, AH=42h");
 static uint8_t boot_drive;
 static uint64_t drive_sectors;
 
-/* INT 13h function with ds:si pointing to its structure, which lies below 64 KiB. */
+/* Calls a function of INT 13h with ds:si pointing to its structure, which must lie below 64 KiB. */
 static void
 drive_call(uint8_t function, void *structure, struct bios_regs *regs)
 {

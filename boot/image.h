@@ -22,19 +22,19 @@
 #define LOADER_MAGIC         0x4c4c534e /* "NSLL": the loader's first word */
 
 /*
- * Memory below 1 MiB while the loader runs; inside the 64 KiB that real mode
- * reaches with segment 0, but for the two buffers.
+ * Memory below 1 MiB while the loader runs.  All but the two buffers lies in the 64 KiB that real
+ * mode reaches with segment 0.
  */
 #define BOOT_SECTOR_BASE  0x7c00
 #define LOADER_BASE       0x8000
-#define LOADER_END        0xf000  /* of its data */
+#define LOADER_END        0xf000  /* end of the loader's data */
 #define LOADER_STACK      0xfff0  /* grows down to LOADER_END */
 #define IO_BUFFER         0x10000 /* where INT 13h puts sectors */
 #define IO_BUFFER_SECTORS 64
 #define HEAD_BUFFER       0x20000 /* the kernel file's first HEAD_BUFFER_SIZE bytes */
 #define HEAD_BUFFER_SIZE  0x8000
 
-/* Every message of boot sector and loader starts like this; the launcher knows it. */
+/* Every message of boot sector and loader starts like this, and the launcher looks for it. */
 #define BOOT_ERROR_PREFIX "nestling: cannot boot: "
 
 #ifndef __ASSEMBLER__

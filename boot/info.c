@@ -3,7 +3,7 @@
 #include "inc/x86.h"
 #include "lib/string.h"
 
-/* The Multiboot2 information: what the kernel is told. */
+/* Builds the Multiboot2 information, which tells the kernel about the machine and the initrd. */
 
 static const char module_name[] = "initrd";
 

@@ -13,7 +13,7 @@
 enum { SEGMENTS_MAX = 16 };
 
 static const uint8_t *const head = (const uint8_t *)HEAD_BUFFER;
-static uint32_t head_size; /* bytes of the file that are there */
+static uint32_t head_size; /* bytes of the file in `head` */
 
 static const struct elf_header *
 elf_check(void)
@@ -78,7 +78,9 @@ mb2_check_request(const struct mb2_header_tag *tag)
 			     types[i]);
 }
 
-/* The entry address, from the header's tags; their sizes are checked before anything else of them.
+/*
+ * Returns the entry address, from the header's tags.  Checks each tag's size before it uses the
+ * tag.
  */
 static uint32_t
 mb2_entry(const struct mb2_header *h)

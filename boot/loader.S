@@ -1,7 +1,4 @@
-/*
- * The loader's assembly: the way from the boot sector to C, BIOS calls from C,
- * and the way to the kernel.
- */
+/* The loader's assembly: its first instructions, BIOS calls from C, and the jump to the kernel. */
 #include "boot/image.h"
 #include "inc/mmu.h"
 #include "inc/multiboot2.h"
@@ -55,7 +52,7 @@ bios_call:
 	movl	(, %eax, 4), %eax	/* the vector's segment:offset */
 	movl	%eax, bios_entry
 	movl	24(%esp), %ebp		/* regs; below 64 KiB, like the stack */
-	ljmp	$CODE16, $2f		/* through 16-bit protected mode, so that limits are real mode's */
+	ljmp	$CODE16, $2f		/* through 16-bit protected mode, for its limits */
 
 	.code16
 2:	movw	$DATA16, %ax
@@ -78,7 +75,7 @@ bios_call:
 	movl	20(%bp), %edi
 	movw	24(%bp), %es
 	sti
-	pushfw				/* what INT does, for a vector in a register */
+	pushfw				/* acts as INT with a variable vector */
 	lcallw	*bios_entry
 	cli
 	popw	%bp
@@ -93,7 +90,7 @@ bios_call:
 	movw	%es, 24(%bp)
 	xorw	%ax, %ax
 	movw	%ax, %ds
-	lgdtl	gdt_pointer		/* a BIOS that uses protected mode leaves its own */
+	lgdtl	gdt_pointer		/* a BIOS that uses protected mode leaves its own GDT */
 	movl	%cr0, %eax
 	orl	$CR0_PE, %eax
 	movl	%eax, %cr0
@@ -113,7 +110,7 @@ bios_call:
 	popl	%ebp
 	ret
 
-/* bool cpuid_present(void): can the ID flag be changed? */
+/* bool cpuid_present(void) returns true if the ID flag can be changed. */
 	.globl	cpuid_present
 cpuid_present:
 	pushfl

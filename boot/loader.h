@@ -16,7 +16,7 @@
 
 /* ---- loader.S */
 
-/* Registers of a BIOS call, in and out; offsets are known to bios_call. */
+/* Registers of a BIOS call, in and out.  bios_call() relies on the offsets. */
 struct bios_regs {
 	uint32_t eax, ebx, ecx, edx, esi, edi;
 	uint16_t es;
@@ -26,9 +26,9 @@ struct bios_regs {
 
 /* Calls the BIOS by interrupt `vector` in real mode; ds is 0. */
 void bios_call(uint32_t vector, struct bios_regs *regs);
-/* Enters the kernel as a Multiboot2 loader does. */
+/* Enters the kernel at a physical address, as a Multiboot2 loader does. */
 _Noreturn void kernel_start(uint32_t entry, const struct mb2_info *info);
-/* False on a processor that lacks the CPUID instruction. */
+/* Returns false on a processor without the CPUID instruction. */
 bool cpuid_present(void);
 
 /* ---- console.c */
@@ -50,9 +50,12 @@ void disk_read(const struct image_extent *e, uint32_t offset, void *dst, uint32_
 void a20_enable(void);
 /* Asks the BIOS for the memory map (INT 15h, E820). */
 void memory_init(void);
-/* Is all of [start, start + size) RAM by the memory map, and above MEMORY_LOW_END? */
+/*
+ * Returns true if the memory map calls all of [start, start + size) RAM, and none is below
+ * MEMORY_LOW_END.
+ */
 bool memory_is_ram(uint64_t start, uint64_t size);
-/* The lowest page-aligned RAM address >= above with `size` bytes of RAM below 4 GiB, or 0. */
+/* Returns the lowest page-aligned address >= above with `size` bytes of RAM below 4 GiB, or 0. */
 uint32_t memory_place(uint64_t above, uint32_t size);
 enum { MEMORY_MAP_MAX = 64 };
 extern struct mb2_mmap_entry memory_map[MEMORY_MAP_MAX];
@@ -60,8 +63,8 @@ extern uint32_t memory_map_count;
 
 /* ---- kernel.c: the kernel's ELF file and its Multiboot2 header */
 struct kernel {
-	uint32_t entry; /* 32-bit, physical */
-	uint64_t end;   /* first address behind its segments */
+	uint32_t entry; /* physical address, of 32 bits */
+	uint64_t end;   /* physical address behind its last segment */
 };
 /* Checks the file and loads its segments. */
 void kernel_load(const struct image_extent *file, struct kernel *k);

@@ -8,8 +8,10 @@
 struct mb2_mmap_entry memory_map[MEMORY_MAP_MAX];
 uint32_t memory_map_count;
 
-/* Does address 1 MiB higher reach other memory?  Any cell will do whose content may change for a
- * moment. */
+/*
+ * Returns true if an address 1 MiB higher reaches other memory.  Any cell will do whose content may
+ * change for a moment.
+ */
 static bool
 a20_works(void)
 {
@@ -43,7 +45,7 @@ a20_by_port(void)
 #define KBD_STATUS           0x64
 #define KBD_INPUT_FULL       0x02
 #define KBD_WRITE_OUTPUT     0xd1
-#define KBD_OUTPUT_A20_RESET 0xdf /* A20 on, no reset, and what the PC/AT has there */
+#define KBD_OUTPUT_A20_RESET 0xdf /* A20 on, no reset, the other bits as on the PC/AT */
 
 static void
 keyboard_wait(void)
