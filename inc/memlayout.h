@@ -10,7 +10,7 @@
  *   ffffd00000000000  MMIO_BASE     device registers (LAPIC), uncached
  *   ffffc00000000000  CPU_BASE      one CPU_SPAN a CPU: struct cpu, guard pages, stacks
  *   ffff800000000000  DIRECT_BASE   all RAM, writable, never executable
- *   0000004000000000  UHEAP_BASE    malloc's
+ *   0000004000000000  UHEAP_BASE    memory of malloc()
  *   0000000020000000  UVM_RAM       where the monitor `vm` keeps its guest's RAM, and behind that
  *                                   the disk image
  *   0000000010000000  ULOG_BASE     where the shell keeps the logs of its jobs: lib/user/log.h
@@ -19,12 +19,12 @@
  *   0000000000580000  UJOB_BASE     where a job keeps its own log
  *   0000000000400000  UTEXT         user programs
  *
- * What a small monitor needs is close together, so that five pages of page tables do.
+ * What a small monitor needs lies close together, so that five pages of page tables map it.
  */
 #define KERNBASE    0xffffffff80000000
 #define KERN_PHYS   0x100000 /* where the kernel image is loaded */
 #define KTABLE_BASE 0xffffe00000000000
-#define KAUDIT_BASE 0xffffe04000000000 /* among them: what an audit knows of each frame */
+#define KAUDIT_BASE 0xffffe04000000000 /* one of them: what an audit knows of each frame */
 #define MMIO_BASE   0xffffd00000000000
 #define CPU_BASE    0xffffc00000000000
 #define CPU_SPAN    0x10000
@@ -53,9 +53,8 @@
 #define SEL_TSS   0x28
 
 /* Interrupt vectors of the host. */
-#define T_SYSCALL 0x30
-#define T_IRQ_BASE \
-	0x20 /* legacy IRQ n, masked at the PICs but for the serial port by I/O APIC or PIC */
+#define T_IRQ_BASE 0x20 /* + n: legacy IRQ n; all but the serial port's are masked */
+#define T_SYSCALL  0x30
 #define T_TIMER    0x40
 #define T_IPI      0x41 /* from another CPU */
 #define T_SPURIOUS 0xff

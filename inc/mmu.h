@@ -2,8 +2,8 @@
 #define NESTLING_INC_MMU_H
 
 /*
- * What the processor's memory management sees: paging bits, selectors,
- * control-register bits.  Used by C and by assembly.
+ * Bits of the processor that the code names: paging, control registers, flags, debug registers,
+ * XCR0, exception vectors.  For C and assembly.
  */
 
 #define PAGE_SHIFT       12

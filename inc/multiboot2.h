@@ -30,7 +30,7 @@
 #define MB2_TAG_MODULE      3
 #define MB2_TAG_MMAP        6
 #define MB2_TAG_ACPI_OLD    14 /* a copy of the RSDP of ACPI 1.0 */
-#define MB2_TAG_ACPI_NEW    15 /* of ACPI 2.0 and later */
+#define MB2_TAG_ACPI_NEW    15 /* a copy of the RSDP of ACPI 2.0 and later */
 #define MB2_TAG_ALIGN       8
 
 /* Types of a memory map entry; every other value is not usable either. */

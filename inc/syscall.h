@@ -8,59 +8,60 @@
  * arguments in rdi, rsi, rdx, rcx, r8; the result comes back in rax, a
  * negative E_ value for an error.  The kernel checks every pointer it is given.
  *
- * The table generates the numbers and the kernel's dispatch table.  A call runs under the
- * kernel lock, unless it is FREE of it and takes it only for what needs it.
+ * The table generates the numbers and the kernel's dispatch table.  A call runs under the kernel
+ * lock.  A FREE call runs without it and takes it only for what needs it.
  */
 #define SYSCALL_TABLE(X, FREE)                                                                     \
 	X(console_write) /* (buf, len) */                                                          \
-	X(console_read)  /* (buf, len, CONSOLE_*): bytes read; who does not own it gets none */    \
-	X(console_give)  /* (envid): who gets input: oneself, a descendant, or one's parent */     \
+	X(console_read)  /* (buf, len, CONSOLE_*) -> bytes read; only the owner gets any */        \
+	X(console_give)  /* (envid): gives input to the caller, a descendant or the parent */      \
 	X(env_id)        /* () -> own id */                                                        \
 	X(env_exit)      /* (status): does not return */                                           \
 	X(env_kill)      /* (envid): only oneself, or a descendant */                              \
 	X(env_wait)      /* (envid) -> exit status (0..255), or 256 when it was killed */          \
-	X(env_attend)    /* (envid) as env_wait, or ENV_WAIT_CONSOLE: the console is ours */       \
-	X(env_ended)     /* (struct env_end *): a child that ended; E_NOT_FOUND: none */           \
+	X(env_attend)    /* (envid) -> as env_wait, or ENV_WAIT_CONSOLE: the console is ours */    \
+	X(env_ended)     /* (struct env_end *): a child that has ended; E_NOT_FOUND: none */       \
 	X(env_yield)     /* () */                                                                  \
 	X(env_sleep)     /* (microseconds) */                                                      \
 	X(env_info)      /* (index, struct env_info *): E_NOT_FOUND past the last */               \
 	X(spawn)         /* (path, argv, argc) -> envid */                                         \
 	X(fork)          /* () -> child id, 0 in the child; copy-on-write */                       \
-	X(thread)        /* (entry, stack top, arg) -> envid: begins in this address space */      \
-	X(mem_map)       /* (va, size): zero-on-demand memory, reserved in full */                 \
-	X(mem_unmap)     /* (va, size) */                                                          \
-	X(mem_wait)      /* (va of uint32_t, value): while it is there, until mem_wake */          \
-	X(mem_wake)      /* (va, count) -> threads that waited there and go on */                  \
-	X(ipc_send)      /* (envid, value, page va or 0): blocks until received */                 \
-	X(ipc_recv)      /* (struct ipc_msg *, page va or 0): blocks */                            \
-	X(file_info)     /* (index, struct file_info *): E_NOT_FOUND past the last */              \
-	X(file_map)      /* (path, va) -> size; private, copy-on-write, page-rounded */            \
-	X(sys_info)      /* (struct sys_info *) */                                                 \
-	X(cmdline)       /* (buf, len) -> length of the kernel's command line */                   \
-	X(poweroff)      /* (status, 0..255): ends the emulator */                                 \
-	X(kmonitor)      /* (): drops into the kernel monitor K> */                                \
-	X(audit)         /* (struct audit_report *, enum audit_rule): walks all page tables, */    \
-	                 /* with that rule broken meanwhile, or AUDIT_NONE */                      \
-	X(hv_caps)       /* (struct hv_caps *) */                                                  \
-	X(vm_create)     /* (struct vm_config *) -> VM id; one VM per address space */             \
-	X(vm_destroy)    /* (vm id) */                                                             \
-	X(vm_map)        /* (vm id, gpa, va, size): own memory becomes guest RAM */                \
-	X(vm_clone)      /* (vm id, uint32_t *id, sibling) -> envid, 0 in the child, which has */  \
-	/* a copy of the VM, whose id both find in *id, and of the threads that drive */           \
-	/* vCPUs; E_AGAIN: one of these runs.  sibling: a child of the caller's parent */          \
-	X(vcpu_create)   /* (vm id, va) -> vCPU index; maps struct vm_run at va; by the VM's */    \
-	                 /* creator or a thread of it, which then end together */                  \
+	X(thread)     /* (entry, stack top, arg) -> envid; begins in the caller's address space */ \
+	X(mem_map)    /* (va, size): zero-on-demand memory, reserved in full */                    \
+	X(mem_unmap)  /* (va, size) */                                                             \
+	X(mem_wait)   /* (va of uint32_t, value): blocks until mem_wake, if the value is there */  \
+	X(mem_wake)   /* (va, count): wakes up to count threads that wait there -> how many */     \
+	X(ipc_send)   /* (envid, value, page va or 0): blocks until received */                    \
+	X(ipc_recv)   /* (struct ipc_msg *, page va or 0): blocks */                               \
+	X(file_info)  /* (index, struct file_info *): E_NOT_FOUND past the last */                 \
+	X(file_map)   /* (path, va) -> size; private, copy-on-write, page-rounded */               \
+	X(sys_info)   /* (struct sys_info *) */                                                    \
+	X(cmdline)    /* (buf, len) -> length of the kernel's command line */                      \
+	X(poweroff)   /* (status, 0..255): ends the emulator */                                    \
+	X(kmonitor)   /* (): drops into the kernel monitor K> */                                   \
+	X(audit)      /* (struct audit_report *, enum audit_rule): walks all page tables, */       \
+	              /* with that rule broken meanwhile, or AUDIT_NONE */                         \
+	X(hv_caps)    /* (struct hv_caps *) */                                                     \
+	X(vm_create)  /* (struct vm_config *) -> VM id; one VM per address space */                \
+	X(vm_destroy) /* (vm id) */                                                                \
+	X(vm_map)     /* (vm id, gpa, va, size): the caller's memory becomes guest RAM */          \
+	X(vm_clone)   /* (vm id, uint32_t *id, sibling) -> envid, 0 in the child, which has a */   \
+	              /* copy of the VM and of the threads that drive its vCPUs.  Both find */     \
+	              /* the copy's id in *id.  E_AGAIN: another thread runs a vCPU. */            \
+	              /* sibling: makes a child of the caller's parent */                          \
+	X(vcpu_create)   /* (vm id, va) -> vCPU index; maps struct vm_run at va.  The caller is */ \
+	                 /* the VM's creator or a thread of it: both end together */               \
 	FREE(vcpu_run)   /* (vm id, vcpu): runs until the monitor is needed; see inc/vm.h */       \
 	X(vcpu_get_regs) /* (vm id, vcpu, struct vm_regs *) */                                     \
 	X(vcpu_set_regs) /* (vm id, vcpu, const struct vm_regs *) */                               \
-	X(vcpu_reset) /* (vm id, vcpu): a RESET, as at its creation; E_AGAIN: another runs it */   \
-	X(vcpu_set_back) /* (vm id, vcpu, ticks): its TSC, as if these had not passed */           \
-	X(vcpu_kick)   /* (own vm id, vcpu): its vcpu_run or vcpu_wait comes back, or the next */  \
-	X(vcpu_wait)   /* (vm id, own vcpu, enum vm_time): until it is kicked, as if halted */     \
-	               /* or paused */                                                             \
-	X(vm_post)     /* (vm id, VM_REQ_ bits): to its monitor, which is a descendant */          \
-	X(vm_requests) /* (own vm id, wait) -> VM_REQ_ bits that came; waits for such */           \
-	X(vm_info)     /* (index, struct vm_info *): E_NOT_FOUND past the last */                  \
+	X(vcpu_reset)    /* (vm id, vcpu): resets it as at its creation; E_AGAIN: it runs */       \
+	X(vcpu_set_back) /* (vm id, vcpu, ticks): its TSC goes on as if these had not passed */    \
+	X(vcpu_kick)     /* (own vm id, vcpu): its vcpu_run or vcpu_wait returns, or the next */   \
+	X(vcpu_wait)     /* (vm id, own vcpu, enum vm_time): blocks until it is kicked; the */     \
+	                 /* time counts as halted or paused */                                     \
+	X(vm_post)       /* (vm id, VM_REQ_ bits): asks the VM's monitor, a descendant */          \
+	X(vm_requests)   /* (own vm id, wait) -> VM_REQ_ bits that came; wait: blocks for some */  \
+	X(vm_info)       /* (index, struct vm_info *): E_NOT_FOUND past the last */                \
 	X(vm_break_info) /* (index, struct vm_break_info *): E_NOT_FOUND past the last */          \
 	X(vcpu_break)    /* (vm id, vcpu, index of a break, or VM_BREAK_CHECK) */                  \
 	X(vm_stats)      /* (vm id, vcpu or VM_ALL_VCPUS, struct vm_stats *): any live VM, or */   \
@@ -91,11 +92,11 @@ enum {
 	ENV_WAIT_CONSOLE = 257,
 };
 
-/* What console_read does when nothing was typed, or the console is another's. */
+/* What console_read does if nothing was typed, or if another process owns the console. */
 enum {
 	CONSOLE_POLL,      /* returns 0 */
 	CONSOLE_WAIT,      /* waits */
-	CONSOLE_WAIT_CHILD /* waits, but returns -E_AGAIN when a child has ended: env_ended */
+	CONSOLE_WAIT_CHILD /* waits; returns -E_AGAIN when a child has ended: see env_ended */
 };
 
 struct env_end {
@@ -130,12 +131,11 @@ struct file_info {
 
 /* What `free` shows.  Pages are 4 KiB. */
 struct sys_info {
-	uint64_t pages_total; /* usable RAM in the page allocator */
-	uint64_t pages_free;  /* not allocated */
-	uint64_t
-	        pages_reserved; /* free pages promised to zero-on-demand and copy-on-write memory */
-	uint64_t pages_large;   /* free 2 MiB frames, in frames */
-	uint64_t tsc_hz;        /* calibrated against the PIT */
+	uint64_t pages_total;    /* usable RAM in the page allocator */
+	uint64_t pages_free;     /* not allocated */
+	uint64_t pages_reserved; /* free, but promised to zero-on-demand or copy-on-write memory */
+	uint64_t pages_large;    /* free 2 MiB frames, in frames */
+	uint64_t tsc_hz;         /* calibrated against the PIT */
 	uint64_t cpus;
 	uint64_t uptime_ticks; /* TSC since boot */
 	uint32_t envs;

@@ -15,9 +15,9 @@ enum hv_exit_kind {
 	HV_EXIT_KINDS
 };
 
-/* Intel basic exit reason of a kind; HV_REASON_NONE for HV_EXIT_UNKNOWN. */
+/* The Intel basic exit reason of HV_EXIT_UNKNOWN. */
 enum { HV_REASON_NONE = 0xffff };
-#define HV_REASON_MAX 69 /* reasons 0..68 exist in the profiles of the statistics leaves */
+#define HV_REASON_MAX 69 /* the statistics leaves know reasons 0 to 68 */
 
 /* General-purpose registers in hardware encoding order. */
 enum vm_reg {
@@ -43,8 +43,10 @@ enum vm_reg {
 /* Segment registers in hardware encoding order, then the two system ones. */
 enum vm_seg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR, SEG_COUNT };
 
-/* ar is in VMX's access-rights format: type 3:0, S 4, DPL 6:5, P 7, AVL 12, L 13, D/B 14, G 15,
- * unusable 16. */
+/*
+ * A segment register.  ar has VMX's access-rights format: type 3:0, S 4, DPL 6:5, P 7, AVL 12,
+ * L 13, D/B 14, G 15, unusable 16.
+ */
 struct vm_segment {
 	uint64_t base;
 	uint32_t limit;
@@ -58,7 +60,7 @@ enum {
 	SEG_AR_RW = 1 << 1,   /* data: writable; code: readable */
 	SEG_AR_DOWN = 1 << 2, /* data: expands down */
 	SEG_AR_CODE = 1 << 3,
-	SEG_AR_TSS_32 = 1 << 3, /* TSS: not a 16-bit one */
+	SEG_AR_TSS_32 = 1 << 3, /* TSS: a 32-bit or 64-bit one */
 	SEG_AR_L = 1 << 13,
 	SEG_AR_DB = 1 << 14,
 	SEG_AR_G = 1 << 15,
@@ -83,19 +85,19 @@ enum {
 	VM_IO_BYTES = 4096, /* most bytes that one string-I/O exit moves */
 };
 
-#define VM_GPA_LIMIT (1ull << 39) /* 512 GiB: what the guest's physical address width shows */
+#define VM_GPA_LIMIT (1ull << 39) /* 512 GiB, as the guest's physical address width shows */
 
 /* Who translates the guest's virtual addresses to frames. */
 enum vm_paging {
 	VM_PAGING_NESTED, /* the processor, in two steps: the guest's tables, then EPT or NPT */
 	VM_PAGING_SHADOW, /* tables of the hypervisor's, made from the guest's */
-	VM_PAGING_SHADOW_NOCACHE, /* the same, made anew whenever the guest loads CR3 */
+	VM_PAGING_SHADOW_NOCACHE, /* the same, made anew at each load of CR3 */
 	VM_PAGINGS
 };
 
 struct vm_config {
 	char name[VM_NAME_MAX];
-	uint64_t ram;    /* bytes, for `vms` only: vm_map gives the RAM */
+	uint64_t ram;    /* bytes, shown by `vms`; vm_map gives the RAM */
 	uint32_t leaves; /* statistics leaves profile: 1, 2 or 3 */
 	uint32_t trace;  /* exits that the flight recorder keeps, at least; 0: VM_TRACE_DEFAULT */
 	uint32_t paging; /* enum vm_paging */
@@ -116,22 +118,22 @@ enum vm_exit {
 enum vm_stop {
 	VM_STOP_TRIPLE_FAULT,
 	VM_STOP_ENTRY_FAILED,
-	VM_STOP_UNHANDLED, /* an exit nobody handles */
+	VM_STOP_UNHANDLED, /* an exit that nobody handles */
 	VM_STOP_DEAD_HALT, /* HLT with interrupts off: nothing can wake it */
 	VM_STOP_INTERNAL,
-	VM_STOP_NO_PAGING, /* the guest is without, and struct hv_caps has no `nested` */
+	VM_STOP_NO_PAGING, /* the guest runs without paging, and hv_caps has no `nested` */
 };
 
 enum { VM_STOP_TEXT = 1024, VM_INSN_MAX = 15 };
 
 enum { VM_ACCESS_READ = 1, VM_ACCESS_WRITE = 2, VM_ACCESS_EXEC = 4 };
 
-/* Why an access outside RAM is none that the monitor could do for the guest. */
+/* Why the monitor cannot do an access outside RAM for the guest. */
 enum vm_mem_why {
 	VM_MEM_CODE,    /* the guest fetches instructions there */
-	VM_MEM_TABLES,  /* it has page tables there */
+	VM_MEM_TABLES,  /* the guest has page tables there */
 	VM_MEM_EVENT,   /* an event's delivery needs it: stack, IDT, GDT, TSS */
-	VM_MEM_INSN,    /* the instruction is none of lib/insn/insn.h's enum insn_op */
+	VM_MEM_INSN,    /* lib/insn/insn.h does not know the instruction */
 	VM_MEM_CROSSES, /* the operand lies in two pages */
 };
 
@@ -144,7 +146,7 @@ enum { VM_INJECT_VALID = 1 << 31 };
 struct vm_run {
 	/* Written by the monitor. */
 	uint64_t deadline;    /* TSC of the next device event; UINT64_MAX: none */
-	uint32_t irq_pending; /* the interrupt line: come back when it can be taken */
+	uint32_t irq_pending; /* the interrupt line: VM_EXIT_IRQ_WINDOW once it can be taken */
 	uint32_t inject; /* VM_INJECT_VALID | vector: deliver before running; only when irq_ready */
 
 	/* Written by the kernel. */
@@ -154,13 +156,13 @@ struct vm_run {
 	union {
 		struct {
 			uint16_t port;
-			uint8_t size;   /* bytes an item: 1, 2, 4 */
+			uint8_t size;   /* bytes of an item: 1, 2, 4 */
 			uint8_t in;     /* 1: guest reads */
 			uint32_t count; /* items; more than 1 only for string I/O */
 		} io;                   /* data[] holds or takes size * count bytes */
 		struct {
 			uint64_t gpa;
-			uint64_t value; /* to write, or what was read: the monitor's */
+			uint64_t value; /* to write, or read by the monitor */
 			uint8_t size;   /* bytes: 1, 2, 4, 8; all in one page */
 			uint8_t write;  /* 0: guest reads */
 		} mmio;
@@ -174,13 +176,13 @@ struct vm_run {
 		} console;
 		struct {
 			uint32_t why;  /* enum vm_stop */
-			uint32_t kind; /* enum hv_exit_kind of the exit that did it */
+			uint32_t kind; /* enum hv_exit_kind of the exit that stopped it */
 		} stop;
 	};
 	char text[VM_STOP_TEXT]; /* VM_EXIT_STOP: lines, the last without newline */
-	/* On VM_EXIT_MMIO, VM_EXIT_MEM and VM_EXIT_STOP: where the guest is. */
+	/* VM_EXIT_MMIO, VM_EXIT_MEM, VM_EXIT_STOP: RIP and CS's base of the guest. */
 	uint64_t rip, cs_base;
-	uint32_t insn_len; /* bytes of insn[] that could be read; VM_MEM_INSN: the instruction's */
+	uint32_t insn_len; /* bytes read into insn[]; VM_MEM_INSN: the instruction's length */
 	uint8_t insn[VM_INSN_MAX];
 
 	uint8_t data[VM_IO_BYTES] __attribute__((aligned(4096)));
@@ -200,17 +202,17 @@ enum vm_time {
 	VM_TIMES
 };
 
-/* For the calls that tell what accounts say: not of one vCPU, but of all, added up. */
+/* In place of a vCPU's index, for the calls that read accounts: the sum over all vCPUs. */
 #define VM_ALL_VCPUS UINT32_MAX
 
 /*
- * Counters of a vCPU, or of all of a VM's, summed.  Cycles are TSC ticks; those of a kind are
- * VM_TIME_HANDLER's.  The counts add up to total, the cycles to total_cycles, the times to wall.
+ * Counters of a vCPU, or the sums over all vCPUs of a VM.  Cycles are TSC ticks; the cycles of a
+ * kind are VM_TIME_HANDLER's.  count[] adds up to total, cycles[] to total_cycles, time[] to wall.
  */
 struct vm_stats {
 	uint32_t id;
-	uint32_t live;  /* 0: it has ended */
-	uint32_t vcpus; /* that it has */
+	uint32_t live;  /* 0: the VM has ended */
+	uint32_t vcpus; /* number of its vCPUs */
 	uint32_t vcpu;  /* whose counters these are, or VM_ALL_VCPUS */
 	char name[VM_NAME_MAX];
 	uint64_t count[HV_EXIT_KINDS];
@@ -220,15 +222,15 @@ struct vm_stats {
 	uint64_t total, total_cycles;
 	uint64_t time[VM_TIMES];
 	uint64_t wall;              /* since the vCPUs were created */
-	uint64_t vmreads, vmwrites; /* VMX only: by the exit path */
-	uint64_t table_pages;       /* nested and shadow; now, or when it ended */
+	uint64_t vmreads, vmwrites; /* made by the exit path; VMX only */
+	uint64_t table_pages;       /* of nested and shadow tables, now or when the VM ended */
 };
 
 enum {
-	VM_KEPT = 2, /* accounts of so many VMs are kept when they have ended */
+	VM_KEPT = 2, /* VMs whose accounts are kept when they have ended */
 	/*
-	 * Of a histogram: bucket n counts exits of 2^(n+5) to 2^(n+6)-1 cycles, the first one those
-	 * that took less, too, and the last one those that took more.
+	 * Buckets of a histogram.  Bucket n counts exits of 2^(n+5) to 2^(n+6)-1 cycles; the first
+	 * one also counts exits that took less, and the last one exits that took more.
 	 */
 	VM_BUCKETS = 23,
 	VM_BUCKET_SHIFT = 5,
@@ -237,7 +239,10 @@ enum {
 	VM_TRACE_MAX = 16384,
 };
 
-/* Of the VMs that have ended, the last (n = 0), or the one n before: for the calls that ask. */
+/*
+ * In place of a VM's id, for the calls that read accounts: the VM that ended last (n = 0), or n
+ * before.
+ */
 #define VM_ENDED(n) (0u - (n))
 
 /* A sub-key of a kind: a port, an MSR, a CPUID leaf, or the gpa of a page. */
@@ -254,7 +259,7 @@ struct vm_keys {
 	struct vm_key overflow;
 };
 
-/* What a handler wants next. */
+/* What the run loop must do after a handler. */
 enum hv_action {
 	HV_RESUME, /* enter again at the same RIP (or where an injected event goes) */
 	HV_SKIP,   /* advance RIP over the instruction, then enter */
@@ -269,23 +274,23 @@ struct vm_trace {
 	uint64_t number; /* from 0 */
 	uint64_t tsc;    /* the host's, at the exit */
 	uint64_t rip;
-	uint64_t qual; /* hardware's qualification; 0 where it gives none */
-	uint64_t key;  /* port, MSR, CPUID leaf, gpa; VM_KEY_NONE for other kinds */
-	uint64_t away; /* ticks from the handler's end to the next entry, if guest mode was left */
-	uint32_t cycles; /* in the handler */
-	uint32_t raw;    /* hardware's reason */
+	uint64_t qual;   /* the hardware's qualification; 0 if it gives none */
+	uint64_t key;    /* port, MSR, CPUID leaf, gpa; VM_KEY_NONE for other kinds */
+	uint64_t away;   /* ticks from the handler's end to the next entry, out of guest mode */
+	uint32_t cycles; /* ticks in the handler */
+	uint32_t raw;    /* the hardware's reason */
 	uint32_t kind;   /* enum hv_exit_kind */
 	uint32_t action; /* enum hv_action */
 };
 
 /*
- * Time out of guest mode that was not the monitor's: what was halted or waiting after an exit; and
- * whatever came before the first exit.
+ * Time outside of guest mode that is not charged to an exit: halted, paused or waiting after an
+ * exit, and all time before the first exit.
  */
 struct vm_span {
 	uint64_t number;     /* from 0 */
-	uint64_t exits;      /* that came before it */
-	uint64_t tsc, ticks; /* the host's, at its beginning; how long */
+	uint64_t exits;      /* number of exits before it */
+	uint64_t tsc, ticks; /* the host's TSC at its beginning; its length */
 	uint64_t state;      /* enum vm_time */
 };
 
@@ -305,20 +310,20 @@ struct vm_break_info {
 enum vm_state { VM_READY, VM_RUNNING, VM_HALTED, VM_PAUSED, VM_STOPPED };
 
 /*
- * What a VM's monitor may be asked, by a process that it descends from (vm_post): the monitor's
- * vcpu_run comes back with VM_EXIT_EVENT, and it takes all that has come with vm_requests.
+ * Requests to a VM's monitor, by a process that it descends from (vm_post).  The monitor's vcpu_run
+ * returns VM_EXIT_EVENT, and vm_requests takes all requests that have come.
  *
- * A paused guest stands still with its clocks: the monitor's devices do not move, and with
- * vcpu_set_back its TSC goes on from where it was.  What it cannot see is that time has passed.
- * A reset, by the guest or by request, sets its TSC to 0; the devices' time goes on.
+ * A paused guest stands still with its clocks: its devices do not move, and vcpu_set_back lets its
+ * TSC go on from where it was.  The guest cannot see that time has passed.  A reset, by the guest
+ * or by request, sets the TSC to 0; the devices' time goes on.
  */
 enum vm_request {
 	VM_REQ_STOP = 1 << 0, /* end the VM */
 	VM_REQ_PAUSE = 1 << 1,
 	VM_REQ_RESUME = 1 << 2,
 	VM_REQ_RESET = 1 << 3,
-	VM_REQ_ATTACH = 1 << 4, /* the console is the monitor's now */
-	VM_REQ_CLONE = 1 << 5,  /* copy the VM, as another process of the monitor's parent */
+	VM_REQ_ATTACH = 1 << 4, /* the monitor owns the console now */
+	VM_REQ_CLONE = 1 << 5,  /* copy the VM; the copy belongs to the monitor's parent */
 	VM_REQ_ALL = (1 << 6) - 1
 };
 
@@ -333,21 +338,23 @@ struct vm_info {
 	uint64_t overhead;    /* pages of the host's memory beyond ram, the monitor's included */
 	uint64_t root;        /* hpa of the nested page table's root */
 	uint64_t exits;
-	uint64_t shared; /* bytes of its RAM whose frames others refer to, too */
-	uint64_t ticks;  /* TSC ticks that its processes have had a CPU, guest and monitor */
+	uint64_t shared; /* bytes of its RAM in frames that others refer to, too */
+	uint64_t ticks;  /* TSC ticks that its processes had a CPU, guest and monitor */
 	uint64_t wall;   /* TSC ticks since its first vCPU was created */
 	uint32_t clones; /* calls of vm_clone so far */
-	int32_t cloned;  /* what the last one gave: the clone's number, or -E_ */
+	int32_t cloned;  /* the last one's result: the clone's number, or -E_ */
 	char name[VM_NAME_MAX];
 };
 
-/* Hypercalls: number in rax, arguments in rbx, rcx; result in rax, -E_NO_SYS for an unknown number.
+/*
+ * Hypercalls.  rax: number, rbx and rcx: arguments.  The result comes in rax; -E_NO_SYS: unknown
+ * number.
  */
 enum vm_hypercall {
 	HC_VERSION = 1,
-	HC_CONSOLE_WRITE, /* rbx: gva, rcx: bytes, at most VM_IO_BYTES; 0, -E_INVAL or -E_FAULT */
-	HC_COUNTERS,      /* rax: this VM's exits, rbx: VMREADs, rcx: VMWRITEs; this exit is one */
-	HC_YIELD,         /* lets whatever else wants to run on this CPU do so first; 0 */
+	HC_CONSOLE_WRITE, /* rbx: gva, rcx: bytes, at most VM_IO_BYTES -> 0, -E_INVAL or -E_FAULT */
+	HC_COUNTERS,      /* -> rax: exits of this VM with this one, rbx: VMREADs, rcx: VMWRITEs */
+	HC_YIELD,         /* lets others run first that want this CPU -> 0 */
 };
 #define NESTLING_HV_VERSION 1
 
@@ -357,30 +364,38 @@ enum vm_hypercall {
 #define HV_CPUID_LEAF_LAST  0x4fffffffu    /* statistics, see docs/leaves */
 #define HV_CPUID_LEAF_FIRST 0x4ffffffcu
 
-/* What `caps` shows.  Raw words; the program decodes them by bit name.  On SVM msr[] holds the leaf
- * CPUID_SVM too: EDX in the low half, EBX in the high. */
+/*
+ * What `caps` shows: raw words, which the program decodes by bit name.  On SVM msr[] also holds the
+ * CPUID leaf CPUID_SVM: EDX in the low half, EBX in the high half.
+ */
 enum hv_vendor { HV_NONE, HV_VMX, HV_SVM };
 enum { HV_CAPS_WORDS = 24, HV_CAPS_TEXT = 160 };
 struct hv_caps {
 	uint32_t vendor; /* enum hv_vendor */
-	uint32_t usable; /* 1: VMs can run, */
-	uint32_t nested; /* 1: with nested paging and real mode; 0: with shadow paging, in a guest
-	                  * that has paging on from its first instruction to its last */
-	char cpu[56];    /* brand string */
-	uint32_t words;  /* used in msr[] */
+	uint32_t usable; /* 1: VMs can run */
+	/*
+	 * 1: VMs can run with nested paging and in real mode.  0: VMs run with shadow paging, and a
+	 * guest must have paging on from its first instruction to its last.
+	 */
+	uint32_t nested;
+	char cpu[56];   /* brand string */
+	uint32_t words; /* number of words in msr[] */
 	struct {
 		uint32_t msr;
 		uint32_t pad;
 		uint64_t value;
 	} msr[HV_CAPS_WORDS];
-	char refusal[HV_CAPS_TEXT]; /* !usable or !nested: one line naming the missing bit */
+	char refusal[HV_CAPS_TEXT]; /* !usable or !nested: one line that names the missing bit */
 };
 
-/* Names and reasons of the kinds, from the one table (lib/exitname.c). */
+/* Return the name and the reason of a kind, and the name of an action (lib/exitname.c). */
 const char *hv_exit_name(enum hv_exit_kind kind);
 unsigned int hv_exit_reason(enum hv_exit_kind kind);
 const char *hv_action_name(enum hv_action action);
-/* The kind counted under an Intel basic exit reason, or HV_EXIT_KINDS if the SDM defines none. */
+/*
+ * Returns the kind with an Intel basic exit reason, or HV_EXIT_KINDS if the SDM defines no such
+ * reason.
+ */
 enum hv_exit_kind hv_exit_kind_of(uint32_t reason);
 
 #endif

@@ -118,7 +118,7 @@ wrmsr(uint32_t msr, uint64_t v)
 	                 : "memory");
 }
 
-/* As wide as the mode's registers are. */
+/* Read and write a control or debug register, as wide as the mode's registers are. */
 #define X86_CONTROL_REGISTER(reg)                                              \
 	static inline unsigned long read_##reg(void)                           \
 	{                                                                      \
