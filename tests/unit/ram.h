@@ -3,8 +3,8 @@
 
 /*
  * `Physical memory' for tests of the kernel's memory management.  It lies at a
- * DIRECT_BASE of our own, so a test includes this first and then the .c files
- * under test.  A panic counts as a failed assertion: expect_assert_failure().
+ * DIRECT_BASE of the test's own, so a test includes this header first and then the
+ * .c files under test.  A panic counts as a failed assertion: expect_assert_failure().
  */
 #define DIRECT_BASE 0x200000000000
 
@@ -13,36 +13,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
-
-#include <sys/mman.h>
 
 #include <cmocka.h>
 
 #include "inc/error.h"
 #include "kern/mem/page.h"
-#include "lib/assert.h"
 
 #define MIB (1ull << 20)
 
-_Noreturn void
-panic_at(const char *file, int line, const char *fmt, ...)
-{
-	mock_assert(false, fmt, file, line);
-	abort();
-}
-
-/* Fresh memory behind [0, size), full of what must not be taken for zeros. */
-static inline void
-ram_map(uint64_t size)
-{
-	void *p = mmap((void *)DIRECT_BASE, size, PROT_READ | PROT_WRITE,
-	               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
-
-	assert_ptr_equal(p, DIRECT_BASE);
-	for (uint64_t pa = 0; pa < size; pa += PAGE_SIZE)
-		*(uint64_t *)(DIRECT_BASE + pa) = ~pa;
-}
+/* Maps fresh memory at [0, size) of it, full of what must not be taken for zeros. */
+void ram_map(uint64_t size);
 
 static inline uint32_t
 random_below(uint64_t *state, uint32_t n)

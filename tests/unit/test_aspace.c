@@ -1,4 +1,4 @@
-// SOURCES: kern/step.c
+// SOURCES: kern/step.c tests/unit/ram.c tests/unit/spaces.c
 #include "tests/unit/ram.h"
 
 #include <string.h>
@@ -11,6 +11,8 @@
 #include "kern/mem/pt.c"
 #include "kern/mem/usercopy.c"
 
+#include "tests/unit/spaces.h"
+
 /*
  * Address spaces at random against a plain model: zero-on-demand memory,
  * copies, shared pages and mapped files, in memory so small that it runs out
@@ -20,150 +22,13 @@
 
 enum {
 	RAM_MIB = 14,
-	SPACES = 5,
-	FRAMES = 4,
-	WINDOW_PAGES = FRAMES * FRAME_PAGES,
-	CELLS = SPACES * WINDOW_PAGES + 1,
 	FILE_PAGES = 8,
 	STEPS = 5000,
-	CPUS = 2, /* the first is the one that runs */
-};
-#define WINDOW UVM_RAM
-
-/* What a page shows: the first word of memory that private pages have each and shared ones
- * together. */
-struct cell {
-	uint64_t value;
-	unsigned int refs;
-};
-
-struct space {
-	struct aspace *as;
-	struct aspace_watcher watcher;
-	struct model {
-		unsigned int cell; /* 0: nothing is mapped */
-		bool writable, shared;
-	} page[WINDOW_PAGES];
-	struct frame seen[WINDOW_PAGES]; /* as an EPT would keep it; size 0: nothing */
-	struct frame tlb[CPUS][WINDOW_PAGES];
 };
 
 struct pt kernel_pt;
-static struct cell cells[CELLS];
-static struct space spaces[SPACES];
 static struct page *file[FILE_PAGES];
 static uint64_t seed;
-
-static uint64_t
-page_va(unsigned int page)
-{
-	return WINDOW + page * (uint64_t)PAGE_SIZE;
-}
-
-static unsigned int
-cell_new(uint64_t value)
-{
-	unsigned int i = 1;
-
-	while (cells[i].refs)
-		assert_true(++i < CELLS);
-	cells[i] = (struct cell){value, 1};
-	return i;
-}
-
-static void
-model_clear(struct model *m)
-{
-	if (m->cell)
-		cells[m->cell].refs--;
-	*m = (struct model){0};
-}
-
-static void
-forget(struct frame seen[WINDOW_PAGES], uint64_t va, uint64_t size)
-{
-	for (unsigned int i = 0; i < WINDOW_PAGES; i++)
-		if (page_va(i) < va + size && va < page_va(i) + PAGE_SIZE)
-			seen[i].size = 0;
-}
-
-/* The TLBs: this CPU's loses the range, the others lose all, but not before they are held. */
-void
-tlb_hold(struct aspace *as)
-{
-	as->held = true;
-}
-
-void
-tlb_flush(struct aspace *as, uint64_t va, uint64_t size)
-{
-	assert_true(as->held);
-	as->held = false;
-	for (struct space *s = spaces; s < spaces + SPACES; s++) {
-		if (s->as != as)
-			continue;
-		forget(s->tlb[0], va, size);
-		for (int cpu = 1; cpu < CPUS; cpu++)
-			forget(s->tlb[cpu], 0, ULIM);
-	}
-}
-
-void
-tlb_forget(const struct aspace *as)
-{
-	for (struct space *s = spaces; s < spaces + SPACES; s++)
-		if (s->as == as)
-			memset(s->tlb, 0, sizeof(s->tlb));
-}
-
-bool
-tlb_loaded(const struct aspace *as)
-{
-	for (struct space *s = spaces; s < spaces + SPACES; s++)
-		for (unsigned int i = 0; s->as == as && i < CPUS * WINDOW_PAGES; i++)
-			if (s->tlb[i / WINDOW_PAGES][i % WINDOW_PAGES].size)
-				return true;
-	return false;
-}
-
-/* The watcher: what it remembers of the range is gone. */
-static void
-narrow(struct aspace_watcher *w, uint64_t va, uint64_t size)
-{
-	forget(((struct space *)((char *)w - offsetof(struct space, watcher)))->seen, va, size);
-}
-
-static void
-protect_seen(struct aspace_watcher *w)
-{
-	struct space *s = (struct space *)((char *)w - offsetof(struct space, watcher));
-
-	for (unsigned int i = 0; i < WINDOW_PAGES; i++)
-		s->seen[i].writable = false;
-}
-
-static void
-space_create(struct space *s)
-{
-	s->as = aspace_create();
-	if (!s->as)
-		return;
-	s->watcher.narrow = narrow;
-	s->watcher.protect = protect_seen;
-	aspace_watch(s->as, &s->watcher);
-}
-
-static void
-space_drop(struct space *s)
-{
-	aspace_unwatch(s->as, &s->watcher);
-	aspace_put(s->as);
-	s->as = NULL;
-	for (unsigned int i = 0; i < WINDOW_PAGES; i++) {
-		model_clear(&s->page[i]);
-		s->seen[i].size = 0;
-	}
-}
 
 static void
 map_zero(struct space *s, unsigned int page, unsigned int count)

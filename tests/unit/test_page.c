@@ -1,4 +1,4 @@
-// SOURCES: kern/step.c
+// SOURCES: kern/step.c tests/unit/ram.c
 #include "tests/unit/ram.h"
 
 #include <string.h>
