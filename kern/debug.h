@@ -3,15 +3,10 @@
 
 #include <stdint.h>
 
-struct trapframe;
-
 /* Returns the name of the function that holds addr, and how far in; NULL: none (kern/ksyms.c). */
 const char *ksym_find(uint64_t addr, uint64_t *offset);
 /* Prints rip, then the return addresses up the chain of frame pointers.  The chain may be garbage.
  */
 void backtrace(uint64_t rbp, uint64_t rip);
-/* Panics about a trap of the host's own: message, registers, and the backtrace from the trap. */
-_Noreturn void panic_trap(struct trapframe *tf, const char *fmt, ...)
-        __attribute__((format(printf, 2, 3)));
 
 #endif

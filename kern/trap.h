@@ -27,6 +27,9 @@ void trap_window(void);
 void trap_wait(void);
 /* Back to user mode.  Without the lock. */
 _Noreturn void trap_return(const struct trapframe *tf);
+
+/* Traps as text (kern/trapframe.c): an exception's name; all registers. */
+const char *trap_name(unsigned int vector);
 void trap_print(const struct trapframe *tf);
 
 #endif

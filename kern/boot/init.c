@@ -6,6 +6,7 @@
 #include "kern/boot/multiboot.h"
 #include "kern/console.h"
 #include "kern/cpu.h"
+#include "kern/crash.h"
 #include "kern/dev/timer.h"
 #include "kern/env.h"
 #include "kern/lock.h"
@@ -117,6 +118,7 @@ kernel_main_on_cpu(void)
 void
 kernel_main(uint64_t info_pa)
 {
+	crash_init();
 	trap_init();
 	console_init();
 	multiboot_init(info_pa);
