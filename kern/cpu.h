@@ -55,8 +55,8 @@ struct cpu {
 	/* kern/ipi.c: written by the holder of the kernel lock, who waits until recalled is false
 	 */
 	bool recalled;
-	struct vcpu *recall_vcpu;
-	const struct aspace *recall_aspace;
+	void (*recall_call)(const void *arg); /* what this CPU calls before it answers, or NULL */
+	const void *recall_arg;
 	bool nmi_sent; /* an NMI that comes is ours */
 	struct tss tss;
 	uint64_t gdt[7] __attribute__((aligned(16)));

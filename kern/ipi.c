@@ -6,7 +6,6 @@
 #include "kern/dev/timer.h"
 #include "kern/env.h"
 #include "kern/lock.h"
-#include "kern/mem/tlb.h"
 #include "kern/step.h"
 #include "lib/assert.h"
 #include "vmm/hv.h"
@@ -26,15 +25,15 @@ enum {
 static uint32_t panicking = NOBODY;
 static uint32_t stopped;
 
-static void
-recall(struct cpu *cpu, struct vcpu *v, const struct aspace *as)
+void
+cpu_recall_call(struct cpu *cpu, void (*call)(const void *arg), const void *arg)
 {
 	uint64_t patience = RECALL_PATIENCE_MS * tsc_hz / MILLISECONDS;
 	uint64_t since = rdtsc();
 
 	assert(cpu != this_cpu() && spin_holding(&kernel_lock));
-	cpu->recall_vcpu = v;
-	cpu->recall_aspace = as;
+	cpu->recall_call = call;
+	cpu->recall_arg = arg;
 	__atomic_store_n(&cpu->recalled, true, __ATOMIC_RELEASE);
 	lapic_send(cpu->apic_id, T_IPI);
 	while (__atomic_load_n(&cpu->recalled, __ATOMIC_ACQUIRE)) {
@@ -54,7 +53,7 @@ recall(struct cpu *cpu, struct vcpu *v, const struct aspace *as)
 void
 cpu_recall(struct cpu *cpu)
 {
-	recall(cpu, NULL, NULL);
+	cpu_recall_call(cpu, NULL, NULL);
 }
 
 void
@@ -66,28 +65,14 @@ cpu_recall_others(void)
 }
 
 void
-cpu_recall_vcpu(struct cpu *cpu, struct vcpu *v)
-{
-	recall(cpu, v, NULL);
-}
-
-void
-cpu_recall_aspace(struct cpu *cpu, const struct aspace *as)
-{
-	recall(cpu, NULL, as);
-}
-
-void
 cpu_answer(void)
 {
 	struct cpu *cpu = this_cpu();
 
 	if (!__atomic_load_n(&cpu->recalled, __ATOMIC_ACQUIRE))
 		return;
-	if (cpu->recall_vcpu && cpu->recall_vcpu == cpu->vcpu)
-		hv_switch_out();
-	if (cpu->recall_aspace)
-		tlb_unload(cpu->recall_aspace);
+	if (cpu->recall_call)
+		cpu->recall_call(cpu->recall_arg);
 	__atomic_store_n(&cpu->recalled, false, __ATOMIC_RELEASE);
 }
 

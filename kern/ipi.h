@@ -13,17 +13,13 @@
  * holds no address that it has translated.  Since it answers without the lock, a holder who waits
  * cannot deadlock.
  */
-struct aspace;
 struct cpu;
-struct vcpu;
 
 /* cpu is another one.  With the kernel lock. */
 void cpu_recall(struct cpu *cpu);
 void cpu_recall_others(void);
-/* The same, and v, whose Env does not run there, has its state in memory. */
-void cpu_recall_vcpu(struct cpu *cpu, struct vcpu *v);
-/* The same, and as, none of whose Envs runs there, is not loaded. */
-void cpu_recall_aspace(struct cpu *cpu, const struct aspace *as);
+/* The same, and cpu calls `call` before it answers, which must not take the lock. */
+void cpu_recall_call(struct cpu *cpu, void (*call)(const void *arg), const void *arg);
 /* The other side: lets who recalls this CPU go on. */
 void cpu_answer(void);
 

@@ -1,8 +1,6 @@
 #include "kern/lock.h"
 
 #include "inc/x86.h"
-#include "kern/ipi.h"
-#include "kern/mem/tlb.h"
 #include "lib/assert.h"
 
 struct spinlock kernel_lock = {.name = "kernel"};
@@ -13,11 +11,12 @@ spin_wait(struct spinlock *l, uint32_t ticket)
 	if (spin_holding(l))
 		panic("lock %s taken twice by CPU %u", l->name, this_cpu()->index);
 	while (__atomic_load_n(&l->serving, __ATOMIC_ACQUIRE) != ticket) {
-		/* The holder may be waiting for this CPU: see kern/ipi.h. */
-		cpu_answer();
+		if (l->waiting)
+			l->waiting();
 		pause_cpu();
 	}
-	tlb_catch_up();
+	if (l->waited)
+		l->waited();
 }
 
 _Noreturn void

@@ -16,6 +16,8 @@ struct spinlock {
 	volatile uint32_t holder;        /* 1 + the CPU's index; 0: free */
 	uint64_t taken;
 	const char *name;
+	void (*waiting)(void); /* called again and again by a CPU that waits, or NULL */
+	void (*waited)(void);  /* called by a CPU that has waited, and has the lock, or NULL */
 };
 
 /* JOS's big kernel lock: held in the kernel, not in user mode, not in guest mode, not on fast

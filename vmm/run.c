@@ -71,6 +71,14 @@ hv_switch_out(void)
 	__atomic_store_n(&v->loaded_cpu, -1, __ATOMIC_RELEASE);
 }
 
+/* Called by the CPU that has a vCPU's state, when another one wants it. */
+static void
+give_up(const void *v)
+{
+	if (this_cpu()->vcpu == v)
+		hv_switch_out();
+}
+
 void
 vcpu_unload(struct vcpu *v)
 {
@@ -79,7 +87,7 @@ vcpu_unload(struct vcpu *v)
 	if (cpu == (int)this_cpu()->index)
 		hv_switch_out();
 	else if (cpu >= 0)
-		cpu_recall_vcpu(cpu_at((unsigned int)cpu), v);
+		cpu_recall_call(cpu_at((unsigned int)cpu), give_up, v);
 	assert(__atomic_load_n(&v->loaded_cpu, __ATOMIC_ACQUIRE) < 0);
 	/* Where it goes, host interrupts may wait for a window: those of guests that go from CPU to
 	 * CPU in step could all be elsewhere. */

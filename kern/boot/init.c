@@ -9,8 +9,10 @@
 #include "kern/crash.h"
 #include "kern/dev/timer.h"
 #include "kern/env.h"
+#include "kern/ipi.h"
 #include "kern/lock.h"
 #include "kern/mem/pmap.h"
+#include "kern/mem/tlb.h"
 #include "kern/sched.h"
 #include "kern/switchlog.h"
 #include "kern/trap.h"
@@ -100,6 +102,9 @@ kernel_main_on_cpu(void)
 {
 	cpu_load();
 	cpu_count = 1;
+	/* The holder may wait for a CPU that waits for the lock, and change what its TLB holds. */
+	kernel_lock.waiting = cpu_answer;
+	kernel_lock.waited = tlb_catch_up;
 	page_check();
 	spin_lock(&kernel_lock);
 	pmap_check();

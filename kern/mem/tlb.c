@@ -90,8 +90,9 @@ tlb_stale(const struct cpu *cpu)
 	      cpu->index, e->id, (unsigned long)cpu->tlb_gen, (unsigned long)e->as->tlb_gen);
 }
 
-void
-tlb_unload(const struct aspace *as)
+/* This CPU loads the kernel's own tables if it has those of an address space. */
+static void
+unload(const void *as)
 {
 	struct cpu *cpu = this_cpu();
 
@@ -113,8 +114,8 @@ tlb_loaded(const struct aspace *as)
 void
 tlb_forget(const struct aspace *as)
 {
-	tlb_unload(as);
+	unload(as);
 	for (unsigned int i = 0; i < cpu_count; i++)
 		if (cpu_at(i)->aspace == as)
-			cpu_recall_aspace(cpu_at(i), as);
+			cpu_recall_call(cpu_at(i), unload, as);
 }

@@ -30,8 +30,6 @@ bool tlb_loaded(const struct aspace *as); /* on some CPU */
 /* On a CPU that was called back (kern/ipi.h), as soon as it has the lock: flushes what it missed.
  */
 void tlb_catch_up(void);
-/* This CPU loads the kernel's own tables if it has those of as.  The lock may be another CPU's. */
-void tlb_unload(const struct aspace *as);
 
 /* Panics; see tlb_check(). */
 _Noreturn void tlb_stale(const struct cpu *cpu);
