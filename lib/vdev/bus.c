@@ -37,7 +37,10 @@ look_up(struct vdev_bus *bus, uint64_t addr, unsigned int size)
 	return bus->last = &bus->dev[i];
 }
 
-/* Most often, the next access is the same device's. */
+/*
+ * Most accesses are to the same device as the one before.  Without this, an OUT to the UART costs
+ * 582 ticks instead of 497, and a byte of REP OUTS 142 instead of 71 (make bench).
+ */
 static bool
 is_last(const struct vdev_bus *bus, uint64_t addr, unsigned int size)
 {
