@@ -153,8 +153,8 @@ run_until_full(char *image)
 	}
 	if (id < 0)
 		printf("crowd: VM %u: %s\n", live + 1, error_text(id));
-	printf("crowd: %u VMs live, and there is %s\n", live,
-	       live < VM_MAX ? "no memory for one more" : "no limit but their number");
+	printf("crowd: %u VMs live; %s\n", live,
+	       live < VM_MAX ? "there is no memory for one more" : "there can be no more of them");
 	print_costs();
 	end_all();
 	return live ? 0 : STATUS_ERROR;
@@ -217,7 +217,7 @@ main(int argc, char **argv)
 	sys_sys_info(&after);
 	had = before.pages_free - before.pages_reserved;
 	has = after.pages_free - after.pages_reserved;
-	printf("crowd: %lu pages neither used nor promised, %s\n", has,
+	printf("crowd: %lu pages are neither used nor promised, %s\n", has,
 	       has == had ? "as before" : "not as before");
 	return has == had ? status : STATUS_ERROR;
 }

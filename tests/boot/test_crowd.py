@@ -24,7 +24,7 @@ def crowd(machine, request):
         m = machine(**BEDS[request.param], **options, run=audited(f"free; crowd {args}; free"))
         assert m.finish() == 0
         assert_clean(m)
-        assert re.search(r"^crowd: \d+ pages neither used nor promised, as before$", m.output, re.M)
+        assert re.search(r"^crowd: \d+ pages are neither used nor promised, as before$", m.output, re.M)
         free = re.findall(r"^  free .*", m.output, re.M)
         assert len(set(free[-1:] + free[:1])) == 1
         return m
@@ -62,12 +62,12 @@ def test_exits_cost_the_same_among_200(machine, bed):
 
 def check_last_is_refused(m, least):
     """Only the last VM, in one clear line; `least` of them, or more, live."""
-    live = int(re.search(r"^crowd: (\d+) VMs live, and there is no memory for one more$", m.output,
+    live = int(re.search(r"^crowd: (\d+) VMs live; there is no memory for one more$", m.output,
                          re.M)[1])
     assert live >= least
     refused = re.findall(r"^vm: .*|^crowd: VM \d+: .*", m.output, re.M)
     assert len(refused) == 1
-    assert re.fullmatch(r"vm: -m: 1024 KiB are more than the host has free, \d+ KiB|"
+    assert re.fullmatch(r"vm: -m: a VM of 1024 KiB does not fit into what the host has free, \d+ KiB|"
                         r"vm: cannot create the VM: out of memory|"
                         rf"crowd: VM {live + 1}: out of memory", refused[0])
     return live
@@ -86,7 +86,7 @@ def test_shadow_paging_until_memory_runs_out(machine):
         assert_clean(m)
         live = check_last_is_refused(m, 12)
         assert "crowd: 5 VMs created, booted and destroyed; 5 ended well" in m.output
-        assert m.output.count("pages neither used nor promised, as before") == 2
+        assert m.output.count("pages are neither used nor promised, as before") == 2
         print(f"{live} VMs with shadow paging in {SMALL} MiB")
 
 

@@ -19,15 +19,15 @@ EPT_VIOLATION = 48
 
 # What such a CPU does not run, and the one line that says so.
 REFUSED = {
-    "vm guest": "vm: guest: a disk boots in real mode, in which this CPU, without nested paging, "
-                "runs no guest; use vm --kernel guest",
+    "vm guest": "vm: guest: a disk boots in real mode, and without nested paging this CPU cannot "
+                "run a guest in real mode; use vm --kernel guest",
     "vm guest --paging=shadow": "use vm --kernel guest",
-    "vm guest --paging=nested": "vm: --paging=nested: not on this CPU: VMX: the secondary "
+    "vm guest --paging=nested": "vm: --paging=nested: this CPU has none: VMX: the secondary "
                                 "processor-based control ",
-    "vm --kernel guest --paging=nested": "vm: --paging=nested: not on this CPU",
-    "vm --kernel guest --cpus=2": "vm: --cpus=2: all CPUs but the first start in real mode, in "
-                                  "which this CPU, without nested paging, runs no guest; "
-                                  "use --cpus=1",
+    "vm --kernel guest --paging=nested": "vm: --paging=nested: this CPU has none",
+    "vm --kernel guest --cpus=2": "vm: --cpus=2: all CPUs but the first start in real mode, and "
+                                  "without nested paging this CPU cannot run a guest in real "
+                                  "mode; use --cpus=1",
 }
 
 # Images without a kernel that could be entered.

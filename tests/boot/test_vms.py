@@ -121,7 +121,7 @@ def test_announcements(bed):
     m.sendline("exit")
     m.expect("1 job in the background; `exit` again ends it")
     m.sendline("exit")
-    m.expect(r"\[vm 3\] killed, since its shell ends")
+    m.expect(r"\[vm 3\] killed: its shell has exited")
     m.expect("the shell ended with status 0; here is another")
     m.expect(r"\n\$ ")
     assert vms(command(m, "vms")) == {}
@@ -134,7 +134,7 @@ def test_what_a_log_loses_is_told(machine):
     m = machine("bochs", run="vm guest -q -c 'leaves; leaves; leaves; leaves; leaves; leaves; leaves; "
                              "leaves; leaves' & wait; vm log 1")
     assert m.finish() == 0
-    assert re.search(r"^\[vm 1\] \d+ bytes before these are lost: a log keeps the last 16368$",
+    assert re.search(r"^\[vm 1\] the first \d+ bytes are lost: a log keeps the last 16368$",
                      m.output, re.M)
     assert m.output.count("Exit 68: ") in range(3, 9) and "guest> poweroff" in m.output
 
@@ -170,7 +170,7 @@ def test_errors(machine):
         assert said.startswith(message), (line, part)
         assert int(status) > 0, (line, part)
     assert vms(parts[-1])[1]["STATE"] == "running"
-    assert "[vm 1] killed, since its shell ends" in m.output
+    assert "[vm 1] killed: its shell has exited" in m.output
 
 
 def test_a_monitor_that_dies_takes_its_vm_only(bed):

@@ -38,7 +38,7 @@ plant_one(enum audit_rule rule)
 	}
 	err = sys_audit(&report, AUDIT_NONE);
 	if (err < 0 || report.violations) {
-		printf("audit: violations are left after %s\n", audit_rule_name(rule));
+		printf("audit: %s is undone, but violations are left\n", audit_rule_name(rule));
 		audit_print_findings(&report, printf);
 		return MISSED;
 	}
@@ -73,7 +73,7 @@ plant(const char *name, enum vm_paging paging)
 	int status;
 
 	if (child < 0) {
-		printf("audit: nothing to plant violations in: %s\n", error_text(child));
+		printf("audit: cannot create a VM to plant violations in: %s\n", error_text(child));
 		return STATUS_ERROR;
 	}
 	status = plant_each(name);

@@ -35,10 +35,10 @@ free_slot(void)
 			ended = job;
 	}
 	if (!ended) {
-		printf("sh: %d jobs are as many as there can be\n", JOBS_MAX);
+		printf("sh: too many jobs: a shell has at most %d\n", JOBS_MAX);
 		return NULL;
 	}
-	printf("[vm %u] its log is forgotten\n", ended->vm);
+	printf("[vm %u] its log is discarded to make room for another job\n", ended->vm);
 	job_forget(ended);
 	return ended;
 }
@@ -217,7 +217,7 @@ jobs_end(void)
 		job_name(job, name);
 		sys_env_kill(job->process);
 		sys_env_wait(job->process);
-		printf("[%s] killed, since its shell ends\n", name);
+		printf("[%s] killed: its shell has exited\n", name);
 		job_forget(job);
 	}
 }

@@ -91,8 +91,8 @@ vm_job_show_log(struct job *job)
 		return;
 	left = log_waiting(job->log, &lost);
 	if (lost)
-		printf("[vm %u] %lu bytes before these are lost: a log keeps the last %d\n",
-		       job->vm, lost, LOG_BYTES);
+		printf("[vm %u] the first %lu bytes are lost: a log keeps the last %d\n", job->vm,
+		       lost, LOG_BYTES);
 	/* No more than that: a VM may print faster than we. */
 	while (left && (n = log_read(job->log, buf, left < sizeof buf ? left : sizeof buf)) > 0) {
 		put_bytes(buf, n);
@@ -255,7 +255,7 @@ vm_attach(uint32_t vm)
 		return STATUS_ERROR;
 	}
 	if (sys_console_give(sys_env_id()) < 0) {
-		printf("vm %u: this shell does not have the console itself\n", vm);
+		printf("vm %u: cannot attach: this shell does not have the console\n", vm);
 		return STATUS_ERROR;
 	}
 	printf("[vm %u] attached%s; Ctrl-] opens a prompt\n", vm,

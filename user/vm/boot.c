@@ -118,7 +118,7 @@ boot_report_bios_call(struct machine *m, const struct vm_run *run)
 		       "no BIOS in a VM\n",
 		       n, regs.gpr[REG_RAX] & 0xffff, cs, ip - 2);
 	else
-		printf("guest took exception or interrupt %02xh at %04x:%04x without a "
-		       "handler of its own\n",
+		printf("guest took exception or interrupt %02xh at %04x:%04x, but has not set "
+		       "a handler for it\n",
 		       n, cs, ip);
 }

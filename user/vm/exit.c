@@ -96,11 +96,13 @@ static void
 device_misused(struct driver *d)
 {
 	static const char *const texts[] = {
-	        [VM_MEM_CODE] = "code is fetched from there, where only data may be",
-	        [VM_MEM_TABLES] = "there are page tables, which have to be in RAM",
-	        [VM_MEM_EVENT] = "an interrupt or exception needs it, whose stack has to be in RAM",
+	        [VM_MEM_CODE] = "code is fetched from there, and code has to be in RAM",
+	        [VM_MEM_TABLES] = "a page table lies there, and page tables have to be in RAM",
+	        [VM_MEM_EVENT] =
+	                "the delivery of an interrupt or exception needs it, and its stack "
+	                "and tables have to be in RAM",
 	        [VM_MEM_INSN] = "the instruction is not emulated:",
-	        [VM_MEM_CROSSES] = "the operand lies in two pages, but has to be in one",
+	        [VM_MEM_CROSSES] = "the operand lies in two pages, and has to be in one",
 	};
 	const struct vm_run *run = d->run;
 

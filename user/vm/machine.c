@@ -94,8 +94,8 @@ open_image(const struct options *o, uint8_t *data, struct ide_disk *disk)
 	} else if (size == 0) {
 		printf(VM_NAME ": %s: the disk image is empty\n", name);
 	} else if (size < SECTOR) {
-		printf(VM_NAME ": %s: %ld bytes are less than a boot sector, %d bytes\n", name,
-		       size, SECTOR);
+		printf(VM_NAME ": %s: the disk image has %ld bytes, but a boot sector has %d\n",
+		       name, size, SECTOR);
 	} else {
 		*disk = (struct ide_disk){.data = data, .size = size};
 		return is_bootable(o, disk);
@@ -133,8 +133,8 @@ say_no_memory(const struct options *o)
 	struct sys_info info;
 
 	sys_sys_info(&info);
-	printf(VM_NAME ": -m: %lu KiB are more than the host has free, %lu KiB\n", o->ram >> 10,
-	       (info.pages_free - info.pages_reserved) * 4);
+	printf(VM_NAME ": -m: a VM of %lu KiB does not fit into what the host has free, %lu KiB\n",
+	       o->ram >> 10, (info.pages_free - info.pages_reserved) * 4);
 }
 
 static void
@@ -161,14 +161,16 @@ cpu_suffices(struct options *o)
 	if (caps.nested || !caps.usable)
 		return true;
 	if (o->paging == VM_PAGING_NESTED)
-		printf(VM_NAME ": --paging=nested: not on this CPU: %s\n", caps.refusal);
+		printf(VM_NAME ": --paging=nested: this CPU has none: %s\n", caps.refusal);
 	else if (!o->kernel)
-		printf(VM_NAME ": %s: a disk boots in real mode, in which this CPU, without nested "
-		               "paging, runs no guest; use " VM_NAME " --kernel %s\n",
+		printf(VM_NAME
+		       ": %s: a disk boots in real mode, and without nested paging this CPU "
+		       "cannot run a guest in real mode; use " VM_NAME " --kernel %s\n",
 		       o->image, o->image);
 	else if (o->cpus > 1)
-		printf(VM_NAME ": --cpus=%u: all CPUs but the first start in real mode, in which "
-		               "this CPU, without nested paging, runs no guest; use --cpus=1\n",
+		printf(VM_NAME
+		       ": --cpus=%u: all CPUs but the first start in real mode, and without "
+		       "nested paging this CPU cannot run a guest in real mode; use --cpus=1\n",
 		       o->cpus);
 	else
 		return true;
