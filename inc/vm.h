@@ -259,14 +259,17 @@ struct vm_keys {
 	struct vm_key overflow;
 };
 
-/* What the run loop must do after a handler. */
+/* What the run loop must do after a handler: one of these, and HV_SKIP where the instruction ends.
+ */
 enum hv_action {
-	HV_RESUME, /* enter again at the same RIP (or where an injected event goes) */
-	HV_SKIP,   /* advance RIP over the instruction, then enter */
+	HV_RESUME, /* enter the guest: at the same RIP, or where an injected event goes */
 	HV_USER,   /* return to the monitor with what vm_run says */
 	HV_STOP,   /* return to the monitor: this vCPU is finished, vm_run.text says why */
-	HV_WINDOW, /* as HV_RESUME, after host interrupts that may wait have been let in */
+	HV_LET_IN, /* let in the host interrupts that may wait, then enter the guest */
 	HV_YIELD,  /* give up the CPU: preempted or halted; the run loop goes on later */
+	/* A flag, alone or with HV_USER or HV_YIELD: first, run.c moves RIP behind the instruction.
+	 */
+	HV_SKIP = 0x40,
 };
 
 /* An exit in the flight recorder. */

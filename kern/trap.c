@@ -186,7 +186,7 @@ trap_interrupt(unsigned int vector)
 }
 
 void
-trap_window(void)
+trap_let_in(void)
 {
 	struct cpu *cpu = this_cpu();
 

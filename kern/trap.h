@@ -22,7 +22,7 @@ void trap_syscall(struct trapframe *tf);
 /* Handles a host interrupt that arrived in guest mode; may set this_cpu()->resched. */
 void trap_interrupt(unsigned int vector);
 /* Lets waiting interrupts in, for an instant; the kernel runs with them off.  Without the lock. */
-void trap_window(void);
+void trap_let_in(void);
 /* Halts until one has come, in the same way. */
 void trap_wait(void);
 /* Back to user mode.  Without the lock. */

@@ -14,11 +14,14 @@ const char *
 hv_action_name(enum hv_action action)
 {
 	static const char *const names[] = {
-	        [HV_RESUME] = "resume", [HV_SKIP] = "skip",     [HV_USER] = "monitor",
-	        [HV_STOP] = "stop",     [HV_WINDOW] = "window", [HV_YIELD] = "yield",
+	        [HV_RESUME] = "resume", [HV_USER] = "monitor", [HV_STOP] = "stop",
+	        [HV_LET_IN] = "let-in", [HV_YIELD] = "yield",
 	};
+	unsigned int then = action & ~(unsigned int)HV_SKIP;
 
-	return action < sizeof(names) / sizeof(names[0]) ? names[action] : "?";
+	if (action == HV_SKIP)
+		return "skip";
+	return then < sizeof(names) / sizeof(names[0]) ? names[then] : "?";
 }
 
 const char *

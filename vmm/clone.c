@@ -32,8 +32,7 @@ copy_state(struct vcpu *to, const struct vcpu *from)
 	to->guest = from->guest;
 	to->pending = from->pending;
 	copy_mmio(to, from);
-	to->kick = from->kick;
-	to->irq_wanted = from->irq_wanted;
+	vcpu_request(to, from->requests & ~REQ_BREAK);
 	state_copy(to, from);
 	memcpy(to->run, from->run, PAGE_SIZE);
 	memcpy(to->data, from->data, PAGE_SIZE);

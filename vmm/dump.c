@@ -10,6 +10,7 @@
 #include "lib/printf.h"
 #include "lib/string.h"
 #include "vmm/debug.h"
+#include "vmm/load.h"
 
 /*
  * Control blocks as text, for the kernel monitor and for gdb (`vmcs` in tools/gdb), which

@@ -9,7 +9,8 @@
 #include "vmm/regs.h"
 #include "vmm/shadow/shadow.h"
 
-/* The neutral exit handlers, one for each name in inc/exits.def; MSRs are in msr.c, I/O in io.c. */
+/* The neutral exit handlers, one for each name in inc/exits.def; MSRs are in msr.c, I/O in io.c,
+ * hypercalls in hypercall.c, the interrupt window in inject.c. */
 
 const exit_handler_t exit_handlers[HV_EXIT_KINDS] = {
 #define EXIT_KIND(kind, reason, name, handler) [HV_EXIT_##kind] = exit_##handler,
@@ -53,7 +54,7 @@ exit_cpuid(struct vcpu *v, struct hv_exit *x)
 static bool
 is_dead(const struct vcpu *v)
 {
-	if (v->kick && v->vm->vcpu_count > 1)
+	if (vcpu_requested(v, REQ_KICK) && v->vm->vcpu_count > 1)
 		return false;
 	return v->env->guest ? v->pending.dead_halt : v->env->wait == WAIT_HALT;
 }
@@ -91,8 +92,7 @@ exit_hlt(struct vcpu *v, struct hv_exit *x)
 	v->pending.dead_halt = false; /* after an earlier one: a trap ends that, too */
 	if (!(hv->get_rflags(v) & RFLAGS_IF) && halt_dead(v) == HV_STOP)
 		return HV_STOP;
-	v->pending.halted = true;
-	v->attention = true;
+	vcpu_request(v, REQ_HALTED);
 	return HV_SKIP;
 }
 
@@ -298,7 +298,7 @@ exit_preemption_timer(struct vcpu *v, struct hv_exit *x)
 {
 	(void)v;
 	(void)x;
-	return HV_WINDOW;
+	return HV_LET_IN;
 }
 
 /* #DB, #AC and #MC are intercepted, since a guest can loop in their delivery; and host NMIs. */
@@ -316,10 +316,10 @@ exit_exception(struct vcpu *v, struct hv_exit *x)
 		if (x->qual & DR6_BD)
 			hv->set_dr7(v, hv->get_dr7(v) & ~(uint64_t)DR7_GD);
 		inject_event(v, x->intr.event);
-		return HV_WINDOW;
+		return HV_LET_IN;
 	case X86_AC:
 		inject_event(v, x->intr.event);
-		return HV_WINDOW;
+		return HV_LET_IN;
 	case X86_PF: /* with shadow paging only */
 		return shadow_fault(v, x);
 	}
@@ -332,17 +332,6 @@ exit_external_interrupt(struct vcpu *v, struct hv_exit *x)
 	(void)v;
 	hv->take_interrupt(x);
 	return this_cpu()->resched ? HV_YIELD : HV_RESUME;
-}
-
-/* The window is open: inject_pending() finds the interrupt deliverable now. */
-enum hv_action
-exit_interrupt_window(struct vcpu *v, struct hv_exit *x)
-{
-	(void)x;
-	hv->irq_window(v, false);
-	v->pending.window_open = false;
-	v->attention = true;
-	return HV_RESUME;
 }
 
 enum hv_action

@@ -99,6 +99,7 @@ break_remove(struct vcpu *v)
 	if (b->enable.field)
 		hv->debug->field_write(v, &b->enable, v->breaking.old[0]);
 	v->breaking.state = BREAK_NONE;
+	vcpu_drop_request(v, REQ_BREAK);
 }
 
 static enum hv_action
@@ -117,7 +118,6 @@ stop_at_false_alarm(struct vcpu *v)
 enum hv_action
 debug_prepare(struct vcpu *v)
 {
-	v->attention = true; /* come here before the next entry, too */
 	switch (v->breaking.state) {
 	case BREAK_CHECK:
 		return stop_at_false_alarm(v);
@@ -196,6 +196,6 @@ vcpu_break(struct env *e, uint64_t id, uint64_t index, uint64_t number)
 	} else {
 		return -E_INVAL;
 	}
-	v->attention = true;
+	vcpu_request(v, REQ_BREAK);
 	return 0;
 }

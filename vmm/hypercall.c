@@ -27,15 +27,14 @@ console_write(struct vcpu *v, struct hv_exit *x)
 	uint64_t count = v->guest.gpr[REG_RCX];
 	struct gmem_fault f;
 
+	(void)x;
 	if (count > VM_IO_BYTES)
 		return answer(v, (uint64_t)-E_INVAL);
 	if (gmem_read(v, v->guest.gpr[REG_RBX], v->data, count, &f) < 0)
 		return answer(v, (uint64_t)-E_FAULT);
 	v->run->exit = VM_EXIT_CONSOLE;
 	v->run->console.count = (uint32_t)count;
-	answer(v, 0);
-	hv->skip(v, x);
-	return HV_USER;
+	return answer(v, 0) | HV_USER;
 }
 
 static enum hv_action
@@ -50,9 +49,8 @@ counters(struct vcpu *v, struct hv_exit *x)
 static enum hv_action
 yield(struct vcpu *v, struct hv_exit *x)
 {
-	answer(v, 0);
-	hv->skip(v, x);
-	return HV_YIELD;
+	(void)x;
+	return answer(v, 0) | HV_YIELD;
 }
 
 static const exit_handler_t calls[] = {

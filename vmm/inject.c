@@ -12,9 +12,16 @@ inject_event(struct vcpu *v, struct hv_event ev)
 	 */
 	if ((v->pending.event.info & HV_EVENT_VALID) &&
 	    (v->pending.event.info & HV_EVENT_TYPE) == HV_EVENT_INTR)
-		v->pending.held_irq = HV_EVENT_VALID | (v->pending.event.info & 0xff);
+		inject_hold_irq(v, (uint8_t)v->pending.event.info);
 	v->pending.event = ev;
-	v->attention = true;
+	vcpu_request(v, REQ_EVENT);
+}
+
+void
+inject_hold_irq(struct vcpu *v, uint8_t vector)
+{
+	v->pending.held_irq = vector;
+	vcpu_request(v, REQ_HELD_IRQ);
 }
 
 void
@@ -41,35 +48,51 @@ inject_page_fault(struct vcpu *v, uint64_t gva, uint32_t error)
 	inject_exception_error(v, X86_PF, error);
 }
 
+/* Asks the back end for an exit as soon as the guest can take an interrupt, or no longer. */
+static void
+set_window(struct vcpu *v, bool on)
+{
+	hv->irq_window(v, on);
+	if (on)
+		vcpu_request(v, REQ_WINDOW);
+	else
+		vcpu_drop_request(v, REQ_WINDOW);
+}
+
 bool
 inject_pending(struct vcpu *v)
 {
-	bool window = false;
+	uint32_t requests = vcpu_requested(v, REQ_EVENT | REQ_HELD_IRQ | REQ_IRQ | REQ_WINDOW);
+	bool window;
 
-	if (v->pending.held_irq && !v->pending.event.info && hv->irq_ready(v)) {
-		v->pending.event = (struct hv_event){.info = HV_EVENT_INTR | v->pending.held_irq};
-		v->pending.held_irq = 0;
+	if ((requests & (REQ_EVENT | REQ_HELD_IRQ)) == REQ_HELD_IRQ && hv->irq_ready(v)) {
+		v->pending.event.info = HV_EVENT_VALID | HV_EVENT_INTR | v->pending.held_irq;
+		v->pending.event.len = 0;
+		vcpu_drop_request(v, REQ_HELD_IRQ);
+		requests = (requests & ~(uint32_t)REQ_HELD_IRQ) | REQ_EVENT;
 	}
-	if (v->irq_wanted || v->pending.held_irq) {
-		if (v->irq_wanted && !v->pending.held_irq && !v->pending.event.info &&
-		    hv->irq_ready(v))
-			return true;
-		window = true;
-	}
+	if ((requests & (REQ_EVENT | REQ_HELD_IRQ | REQ_IRQ)) == REQ_IRQ && hv->irq_ready(v))
+		return true;
+	window = requests & (REQ_IRQ | REQ_HELD_IRQ);
 	if (window && hv->blocking_at_risk && hv->blocking_at_risk(v)) {
 		window = false; /* it would open before the blocking ends */
-		v->attention = true;
 		timer_soon();
 	}
-	if (window != v->pending.window_open) {
-		hv->irq_window(v, window);
-		v->pending.window_open = window;
-	}
-	if (v->pending.event.info) {
-		v->pending.halted = false;
+	if (window != !!(requests & REQ_WINDOW))
+		set_window(v, window);
+	if (requests & REQ_EVENT) {
+		vcpu_drop_request(v, REQ_EVENT | REQ_HALTED);
 		v->pending.dead_halt = false;
 		hv->inject(v);
 		v->pending.event.info = 0;
 	}
 	return false;
+}
+
+enum hv_action
+exit_interrupt_window(struct vcpu *v, struct hv_exit *x)
+{
+	(void)x;
+	set_window(v, false); /* inject_pending() finds the interrupt deliverable now */
+	return HV_RESUME;
 }

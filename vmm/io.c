@@ -39,7 +39,7 @@ io_to_monitor(struct vcpu *v, const struct hv_exit *x, uint32_t count)
 	run->io.size = x->io.size;
 	run->io.in = x->io.in;
 	run->io.count = count;
-	return HV_USER;
+	return HV_USER | HV_SKIP;
 }
 
 /* The monitor's data will have to go to the guest: see io_complete(). */
@@ -222,7 +222,6 @@ io_string(struct vcpu *v, struct hv_exit *x)
 	/* Between chunks RIP stays, but a trap and blocking are as after the last. */
 	if (op.left != op.count)
 		x->len = 0;
-	hv->skip(v, x);
 	return io_to_monitor(v, x, op.count);
 }
 
@@ -236,7 +235,6 @@ exit_io(struct vcpu *v, struct hv_exit *x)
 		expect_in(v, x, 1);
 	else
 		memcpy(v->data, &v->guest.gpr[REG_RAX], 4);
-	hv->skip(v, x);
 	return io_to_monitor(v, x, 1);
 }
 
@@ -257,27 +255,25 @@ complete_string(struct vcpu *v)
 }
 
 /* Apart, so that the way to mmio_complete() needs no stack. */
-static SLOW_PATH void
+static SLOW_PATH enum hv_action
 complete_in(struct vcpu *v)
 {
 	uint64_t value = 0;
 
 	if (v->pending.in.string) {
 		complete_string(v);
-		return;
+		return HV_RESUME;
 	}
 	memcpy(&value, v->data, v->pending.in.size);
 	v->guest.gpr[REG_RAX] = merge(v->guest.gpr[REG_RAX], value, v->pending.in.size);
+	return HV_RESUME;
 }
 
-void
+enum hv_action
 io_complete(struct vcpu *v)
 {
-	uint8_t pending = v->pending.answer;
+	bool mmio = v->pending.answer == PENDING_MMIO;
 
 	v->pending.answer = PENDING_NONE;
-	if (pending == PENDING_MMIO)
-		mmio_complete(v);
-	else
-		complete_in(v);
+	return mmio ? mmio_complete(v) : complete_in(v);
 }

@@ -172,7 +172,7 @@ mmio_access(struct vcpu *v, struct hv_exit *x)
 	return one_operand(v, x, i, &regs);
 }
 
-/* Between elements RIP stays, but a trap and blocking are as after the last. */
+/* Between elements RIP stays, but a trap and the blocking of interrupts are as after the last. */
 static SLOW_PATH void
 step(struct vcpu *v, const struct hv_insn *i, struct hv_exit *x)
 {
@@ -180,19 +180,17 @@ step(struct vcpu *v, const struct hv_insn *i, struct hv_exit *x)
 		x->len = 0;
 }
 
-/* All accesses are made: on to the next element or instruction. */
-static void
+/* All accesses are made: the instruction ends, or goes on with its next element. */
+static enum hv_action
 retire(struct vcpu *v, const struct hv_insn *i)
 {
-	struct hv_exit *x = v->acct.exit;
-
 	if (i->mem.op >= INSN_MOVS)
-		step(v, i, x);
-	hv->skip(v, x);
+		step(v, i, v->acct.exit);
+	return HV_SKIP;
 }
 
 /* The operand has been read: registers and flags change, and the result may have to be written. */
-static SLOW_PATH void
+static SLOW_PATH enum hv_action
 finish_read(struct vcpu *v, const struct hv_insn *i)
 {
 	uint64_t value = v->run->mmio.value;
@@ -205,27 +203,22 @@ finish_read(struct vcpu *v, const struct hv_insn *i)
 		hv->set_rflags(v, rflags);
 	if (i->mem.to_reg && i->mem.reg == REG_RSP)
 		hv->set_rsp(v, v->guest.gpr[REG_RSP]);
-	if (!(i->mem.access & VM_ACCESS_WRITE)) {
-		retire(v, i);
-	} else if (is_ram(v, v->pending.mmio.to_gpa)) {
+	if (!(i->mem.access & VM_ACCESS_WRITE))
+		return retire(v, i);
+	if (is_ram(v, v->pending.mmio.to_gpa)) {
 		/* Where movs() found it, whatever other vCPUs have done to the page tables. */
 		gphys_write_across(v->vm, v->pending.mmio.to_gpa, v->pending.mmio.last_gpa, &value,
 		                   i->mem.width);
-		retire(v, i);
-	} else {
-		ask(v, i, v->pending.mmio.to_gpa, true, value);
-		v->pending.mmio.again = true;
-		v->attention = true;
+		return retire(v, i);
 	}
+	ask(v, i, v->pending.mmio.to_gpa, true, value);
+	return HV_USER;
 }
 
-void
+enum hv_action
 mmio_complete(struct vcpu *v)
 {
 	const struct hv_insn *i = v->pending.mmio.insn;
 
-	if (!v->pending.mmio.writing)
-		finish_read(v, i);
-	else
-		retire(v, i);
+	return v->pending.mmio.writing ? retire(v, i) : finish_read(v, i);
 }

@@ -105,7 +105,7 @@ npt_removed(struct vm *vm)
 {
 	vm->tlb_gen = (vm->tlb_gen & ~TLB_CHANGING) + 1;
 	for (unsigned int c = 0; c < vm->vcpu_count; c++)
-		vm->vcpus[c]->attention = true;
+		vcpu_request(vm->vcpus[c], REQ_FLUSH);
 }
 
 /*

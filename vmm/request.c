@@ -38,12 +38,12 @@ vm_requests(struct env *e, uint64_t id, bool wait)
 	if (!vm || !vm->vcpu_count || vm->vcpus[0]->env != e)
 		return -E_BAD_VM;
 	v = vm->vcpus[0];
-	if (wait && !vm->requests && !v->kick) {
+	if (wait && !vm->requests && !vcpu_requested(v, REQ_KICK)) {
 		acct_switch(&v->acct, VM_TIME_PAUSED, rdtsc());
 		return -E_AGAIN;
 	}
 	if (wait)
-		v->kick = false;
+		vcpu_drop_request(v, REQ_KICK);
 	requests = vm->requests;
 	vm->requests = 0;
 	return requests;

@@ -3,45 +3,18 @@
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "kern/cpu.h"
+#include "kern/dev/timer.h"
 #include "kern/env.h"
-#include "kern/ipi.h"
 #include "kern/lock.h"
 #include "kern/sched.h"
 #include "kern/switchlog.h"
-#include "kern/dev/timer.h"
 #include "kern/trap.h"
-#include "lib/assert.h"
+#include "vmm/load.h"
 
 /*
  * THE loop: enter, account, decode, handle, skip.  It runs without the big
  * kernel lock; handlers that touch more than their vCPU take it themselves.
  */
-
-static SLOW_PATH void
-switch_in(struct vcpu *v)
-{
-	struct cpu *cpu = this_cpu();
-
-	hv_switch_out();
-	assert(v->loaded_cpu < 0);
-	hv->load(v);
-	v->loaded_cpu = (int)cpu->index;
-	switchlog_step(SWITCH_LOAD);
-	vtlb_load(v);
-	vtlb_check(v);
-	state_load(v);
-	cpu->vcpu = v;
-	if (switchlog_left)
-		v->attention = true; /* for the last step */
-	switchlog_step(SWITCH_REGISTERS);
-}
-
-void
-vcpu_current(struct vcpu *v)
-{
-	if (this_cpu()->vcpu != v)
-		switch_in(v);
-}
 
 /* The loop is left: for the monitor, or for another Env. */
 static inline void
@@ -53,97 +26,42 @@ vcpu_leave(struct vcpu *v, enum vm_time next)
 	acct_leave(&v->acct, next, rdtsc());
 }
 
-void
-hv_switch_out(void)
-{
-	struct cpu *cpu = this_cpu();
-	struct vcpu *v = cpu->vcpu;
-
-	if (!v)
-		return;
-	state_save(v);
-	switchlog_step(SWITCH_SAVED);
-	hv->put(v);
-	switchlog_step(SWITCH_PUT);
-	v->tlb.flushed = TLB_UNKNOWN;
-	cpu->vcpu = NULL;
-	/* Last: another CPU may load it from now on. */
-	__atomic_store_n(&v->loaded_cpu, -1, __ATOMIC_RELEASE);
-}
-
-/* Called by the CPU that has a vCPU's state, when another one wants it. */
-static void
-give_up(const void *v)
-{
-	if (this_cpu()->vcpu == v)
-		hv_switch_out();
-}
-
-void
-vcpu_unload(struct vcpu *v)
-{
-	int cpu = __atomic_load_n(&v->loaded_cpu, __ATOMIC_ACQUIRE);
-
-	if (cpu == (int)this_cpu()->index)
-		hv_switch_out();
-	else if (cpu >= 0)
-		cpu_recall_call(cpu_at((unsigned int)cpu), give_up, v);
-	assert(__atomic_load_n(&v->loaded_cpu, __ATOMIC_ACQUIRE) < 0);
-	/* Where it goes, host interrupts may wait for a window: those of guests that go from CPU to
-	 * CPU in step could all be elsewhere. */
-	v->let_in_at = 0;
-}
-
-/* Was this CPU called back?  It waits until whoever did that is done.  Shall the Env leave it? */
+/*
+ * If this CPU was recalled, waits until the recaller drops the kernel lock.  Returns true if the
+ * Env must give up the CPU.
+ */
 static SLOW_PATH bool
-heed_recall(struct vcpu *v)
+heed_recall(void)
 {
-	v->recalled = false;
 	if (this_cpu()->recalled)
 		spin_wait_free(&kernel_lock);
 	return this_cpu()->resched;
 }
 
-/* What must happen before an entry that is not the common case.  HV_RESUME: enter. */
+/* Does what was requested before an entry.  HV_RESUME: the guest may be entered. */
 static enum hv_action
 vcpu_prepare(struct vcpu *v)
 {
-	/* A full barrier: what others set before they set attention is looked at after it. */
-	(void)__atomic_exchange_n(&v->attention, false, __ATOMIC_SEQ_CST);
-	if (v->recalled && heed_recall(v)) {
-		v->attention = true;
+	if (vcpu_take_request(v, REQ_RECALL) && heed_recall())
 		return HV_YIELD;
-	}
-	if (v->pending.mmio.again) {
-		v->pending.mmio.again = false;
-		v->attention = true; /* nothing else has been looked at */
-		return HV_USER;
-	}
-	if (v->kick) {
-		v->kick = false;
-		v->attention = true;
+	if (vcpu_take_request(v, REQ_KICK)) {
 		v->run->exit = VM_EXIT_EVENT;
 		return HV_USER;
 	}
 	if (inject_pending(v)) {
-		v->attention = true;
 		v->run->exit = VM_EXIT_IRQ_WINDOW;
 		v->run->irq_ready = 1;
 		return HV_USER;
 	}
-	if (v->pending.halted) {
-		v->attention = true;
+	if (vcpu_requested(v, REQ_HALTED))
 		return v->pending.dead_halt ? halt_dead(v) : HV_YIELD;
-	}
-	/* Takes the lock, and while it waits for that the nested page table may change. */
-	switchlog_step(SWITCH_ENTRY);
-	if (v->tlb.flushed != v->vm->tlb_gen)
+	/* Printing takes the lock, and meanwhile the nested page table may change. */
+	if (vcpu_take_request(v, REQ_SWITCHLOG))
+		switchlog_step(SWITCH_ENTRY);
+	if (vcpu_take_request(v, REQ_FLUSH) && v->tlb.flushed != v->vm->tlb_gen)
 		vtlb_flush(v);
 	vtlb_check(v);
-	/* An exit may come before the window does, and may open it: STI; CPUID. */
-	if (v->pending.window_open)
-		v->attention = true;
-	return v->breaking.state ? debug_prepare(v) : HV_RESUME;
+	return vcpu_requested(v, REQ_BREAK) ? debug_prepare(v) : HV_RESUME;
 }
 
 /*
@@ -154,10 +72,10 @@ vcpu_prepare(struct vcpu *v)
 static SLOW_PATH enum hv_action
 let_interrupts_in(struct vcpu *v)
 {
-	enum { WINDOWS_PER_SECOND = 100 };
+	enum { TIMES_PER_SECOND = 100 };
 
-	trap_window();
-	v->let_in_at = rdtsc() + tsc_hz / WINDOWS_PER_SECOND;
+	trap_let_in();
+	v->let_in_at = rdtsc() + tsc_hz / TIMES_PER_SECOND;
 	return this_cpu()->resched ? HV_YIELD : HV_RESUME;
 }
 
@@ -168,7 +86,7 @@ entry_refused(struct vcpu *v)
 	return entry_failed(v, NULL);
 }
 
-/* The life of an exit. */
+/* The life of an exit.  The order of the tests is that of their frequency. */
 static inline enum hv_action
 vcpu_enter(struct vcpu *v, const struct hv_ops *ops)
 {
@@ -187,10 +105,19 @@ vcpu_enter(struct vcpu *v, const struct hv_ops *ops)
 	acct_count(&v->acct, kind);
 	action = exit_handlers[kind](v, x);
 	x->action = action;
-	if (__builtin_expect(action == HV_SKIP, 1))
+	if (__builtin_expect(action == HV_SKIP, 1)) {
 		ops->skip(v, x);
-	else if (action != HV_RESUME)
-		return action == HV_WINDOW ? let_interrupts_in(v) : action;
+	} else if (action == (HV_USER | HV_SKIP)) {
+		ops->skip(v, x);
+		return HV_USER;
+	} else if (action != HV_RESUME) {
+		if (action == HV_LET_IN)
+			return let_interrupts_in(v);
+		if (action != (HV_YIELD | HV_SKIP))
+			return action;
+		ops->skip(v, x);
+		return HV_YIELD;
+	}
 	return x->tsc < v->let_in_at ? HV_RESUME : let_interrupts_in(v);
 }
 
@@ -202,7 +129,7 @@ vcpu_yield(struct env *e)
 
 	vcpu_leave(v, VM_TIME_WAITING);
 	spin_lock(&kernel_lock);
-	if (v->pending.halted && !v->kick) {
+	if (vcpu_requested(v, REQ_HALTED | REQ_KICK) == REQ_HALTED) {
 		acct_switch(&v->acct, VM_TIME_HALTED, rdtsc());
 		sched_block(e, WAIT_HALT, 0);
 	}
@@ -229,17 +156,22 @@ vcpu_loop(struct env *e)
 {
 	const struct hv_ops *ops = hv;
 	struct vcpu *v = e->vcpu;
-	enum hv_action action;
+	enum hv_action action = HV_RESUME;
 
 	vcpu_current(v);
 	write_cr2(v->guest.cr2);
-	if (v->pending.answer)
-		io_complete(v);
-	do {
-		action = v->attention ? vcpu_prepare(v) : HV_RESUME;
+	if (v->pending.answer) {
+		action = io_complete(v);
+		if (action == HV_SKIP) {
+			ops->skip(v, v->acct.exit);
+			action = HV_RESUME;
+		}
+	}
+	while (action == HV_RESUME) {
+		action = v->requests ? vcpu_prepare(v) : HV_RESUME;
 		if (action == HV_RESUME)
 			action = vcpu_enter(v, ops);
-	} while (action == HV_RESUME);
+	}
 
 	if (action == HV_YIELD)
 		vcpu_yield(e);

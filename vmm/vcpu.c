@@ -12,6 +12,7 @@
 #include "vmm/debug.h"
 #include "vmm/fetch.h"
 #include "vmm/gmem.h"
+#include "vmm/load.h"
 #include "vmm/shadow/shadow.h"
 
 /* Virtual CPUs: made, reset, kicked and scheduled, and freed. */
@@ -108,8 +109,8 @@ vcpu_take_regs(struct vcpu *v, const struct vm_regs *regs)
 	v->guest.dr6 = (regs->dr6 & DR6_WRITABLE) | DR6_FIXED;
 	memcpy(v->guest.dr, regs->dr, sizeof(v->guest.dr));
 	state_load_dr(v);
-	/* The window is the control block's, which goes on. */
-	v->pending = (struct vcpu_pending){.window_open = v->pending.window_open};
+	v->pending = (struct vcpu_pending){0};
+	vcpu_drop_request(v, REQ_EVENT | REQ_HELD_IRQ | REQ_HALTED);
 	gmem_forget_code(v);
 	/* The monitor may have made page tables anew as well, which no fault has told of. */
 	if (v->shadow)
@@ -197,7 +198,7 @@ vcpu_new(struct vm *vm, struct env *e, uint64_t run_va)
 	v->tlb.flushed = TLB_UNKNOWN;
 	v->tlb.serial = ++last_serial;
 	fetch_init(v);
-	v->attention = true;
+	v->requests = REQ_FLUSH;
 	if ((err = run_init(v, e->as, run_va)) < 0) {
 		vcpu_release(v);
 		return err;
@@ -270,8 +271,7 @@ vcpu_kick(struct vcpu *v)
 {
 	struct cpu *cpu = env_cpu(v->env);
 
-	v->kick = true;
-	v->attention = true; /* after kick: vcpu_prepare() takes them in the other order */
+	vcpu_request(v, REQ_KICK);
 	if (cpu && cpu != this_cpu())
 		cpu_poke(cpu); /* a guest that runs there exits, and looks */
 	if (v->env->wait == WAIT_HALT || v->env->wait == WAIT_REQUEST)
@@ -281,8 +281,7 @@ vcpu_kick(struct vcpu *v)
 void
 vcpu_recalled(struct vcpu *v)
 {
-	v->recalled = true;
-	v->attention = true;
+	vcpu_request(v, REQ_RECALL);
 }
 
 void

@@ -63,11 +63,9 @@ struct vcpu_guest {
 /* What the guest waits for, and what waits for the guest.  A clone takes all of it along. */
 struct vcpu_pending {
 	struct hv_event event; /* the next entry delivers it; info 0: none */
-	uint32_t held_irq;     /* HV_EVENT_VALID | vector: taken from the PIC, not yet delivered */
-	bool window_open;      /* the back end's interrupt window is on */
-	bool halted;
-	bool dead_halt; /* halted with interrupts off: only another vCPU's INIT ends it */
-	bool stopped;   /* the vCPU must not be entered any more */
+	uint32_t held_irq;     /* vector that was taken from the PIC: valid with REQ_HELD_IRQ */
+	bool dead_halt;        /* halted with interrupts off: only another vCPU's INIT ends it */
+	bool stopped;          /* the vCPU must not be entered any more */
 	/* Which answer of the monitor must go to the guest before the next entry. */
 	enum { PENDING_NONE, PENDING_IN, PENDING_MMIO } answer;
 	/* PENDING_IN: the IN or INS that waits (io.c). */
@@ -83,7 +81,6 @@ struct vcpu_pending {
 		const struct hv_insn *insn; /* in the same vCPU's fetch.insns */
 		uint64_t to_gpa, last_gpa;  /* what the instruction writes: first and last byte */
 		bool writing;               /* the monitor writes; before, it may have read */
-		bool again;                 /* the monitor must write at once */
 	} mmio;
 };
 
@@ -109,6 +106,23 @@ struct vcpu_breaking {
 	uint64_t old[2]; /* values of the fields that were changed */
 };
 
+/*
+ * Requests: what must be looked at before an entry.  Whoever has work for vcpu_prepare() sets the
+ * bit, maybe from another CPU; the bit is cleared where the work is done.
+ */
+enum {
+	REQ_RECALL = 1 << 0,   /* this CPU was recalled from guest mode: obey first */
+	REQ_KICK = 1 << 1,     /* return to the monitor with VM_EXIT_EVENT */
+	REQ_EVENT = 1 << 2,    /* inject pending.event */
+	REQ_HELD_IRQ = 1 << 3, /* inject pending.held_irq as soon as the guest can take it */
+	REQ_IRQ = 1 << 4,    /* the monitor has an interrupt: tell it when the guest can take it */
+	REQ_WINDOW = 1 << 5, /* the back end's interrupt window is on: is it still wanted? */
+	REQ_HALTED = 1 << 6, /* the guest sleeps in HLT: do not enter it, an event ends that */
+	REQ_FLUSH = 1 << 7,  /* entries of the nested page table went: flush */
+	REQ_BREAK = 1 << 8,  /* breaking.state asks for something */
+	REQ_SWITCHLOG = 1 << 9, /* the entry is the last step that kern/switchlog.c narrates */
+};
+
 struct vcpu {
 	struct vcpu_guest guest; /* first: entry.S addresses gpr[] from the vCPU */
 	uint64_t host_rsp;       /* as the back end last recorded it */
@@ -119,13 +133,7 @@ struct vcpu {
 	uint8_t *data;      /* kernel's address of run->data[], a frame of its own */
 	uint64_t run_va;    /* hva of the run page, in the monitor */
 	uint32_t index;     /* in vm->vcpus[] */
-	/* Set by whoever changes what vcpu_prepare() looks at: kick, halted, event, held_irq,
-	 * irq_wanted, the VM's tlb_gen.  Clear in the common case, where an entry needs nothing
-	 * else. */
-	volatile bool attention;
-	volatile bool recalled;
-	volatile bool kick; /* come back to the monitor with VM_EXIT_EVENT */
-	bool irq_wanted;    /* the monitor has an interrupt: tell it when it can be taken */
+	uint32_t requests;  /* REQ_: what must be done before the next entry; 0: enter at once */
 	int loaded_cpu;     /* the CPU whose hardware holds the control block; -1: none */
 	uint64_t let_in_at; /* TSC at which an exit lets host interrupts in */
 	struct vcpu_pending pending;
@@ -139,6 +147,37 @@ struct vcpu {
 };
 _Static_assert(__builtin_offsetof(struct vcpu, guest.gpr) == 0,
                "entry.S addresses gpr[] from the vcpu");
+
+/* Returns those of the requests that were made. */
+static inline uint32_t
+vcpu_requested(const struct vcpu *v, uint32_t requests)
+{
+	return __atomic_load_n(&v->requests, __ATOMIC_RELAXED) & requests;
+}
+
+/* A full barrier: whoever takes the request sees what was written before. */
+static inline void
+vcpu_request(struct vcpu *v, uint32_t requests)
+{
+	__atomic_or_fetch(&v->requests, requests, __ATOMIC_SEQ_CST);
+}
+
+/* Clears the requests.  A full barrier: clear first, then look at what they are about. */
+static inline void
+vcpu_drop_request(struct vcpu *v, uint32_t requests)
+{
+	__atomic_and_fetch(&v->requests, ~requests, __ATOMIC_SEQ_CST);
+}
+
+/* Was the request made?  Then clears it, for the caller to serve. */
+static inline bool
+vcpu_take_request(struct vcpu *v, uint32_t request)
+{
+	if (!vcpu_requested(v, request))
+		return false;
+	vcpu_drop_request(v, request);
+	return true;
+}
 
 struct vm_slot {
 	uint64_t gpa, size, hva;

@@ -7,6 +7,7 @@
 #include "kern/mem/usercopy.h"
 #include "kern/sched.h"
 #include "lib/string.h"
+#include "vmm/load.h"
 
 /* The system calls on virtual CPUs. */
 
@@ -74,13 +75,12 @@ vcpu_wait(struct env *e, uint64_t id, uint64_t index, uint64_t as)
 		return -E_BAD_VM;
 	if (as != VM_TIME_HALTED && as != VM_TIME_PAUSED)
 		return -E_INVAL;
-	if (!v->kick) {
+	if (!vcpu_take_request(v, REQ_KICK)) {
 		acct_switch(&v->acct, as, rdtsc());
 		if (as == VM_TIME_HALTED)
 			tell_dead(v->vm);
 		return -E_AGAIN;
 	}
-	v->kick = false;
 	return 0;
 }
 
@@ -95,13 +95,15 @@ static int
 take_interrupt_line(struct vcpu *v, const struct request *r)
 {
 	if (r->inject & VM_INJECT_VALID) {
-		if (v->pending.held_irq)
+		if (vcpu_requested(v, REQ_HELD_IRQ))
 			return -E_AGAIN;
-		v->pending.held_irq = HV_EVENT_VALID | (r->inject & 0xff);
+		inject_hold_irq(v, (uint8_t)r->inject);
 		v->run->inject = 0;
 	}
-	v->irq_wanted = r->irq_pending;
-	v->attention = true;
+	if (r->irq_pending)
+		vcpu_request(v, REQ_IRQ);
+	else
+		vcpu_drop_request(v, REQ_IRQ);
 	return 0;
 }
 
@@ -134,7 +136,7 @@ vcpu_run(struct env *e, uint64_t id, uint64_t index)
 		return -E_INVAL;
 	run = v->run;
 	r = (struct request){run->deadline, run->inject, run->irq_pending};
-	if ((r.inject | r.irq_pending | v->irq_wanted) || r.deadline != e->deadline)
+	if ((r.inject | r.irq_pending | v->requests) || r.deadline != e->deadline)
 		return run_with_changes(e, r);
 	e->guest = true;
 	return vcpu_loop(e);

@@ -256,7 +256,7 @@ all_halted(const struct vm *vm)
 	unsigned int i = 0;
 
 	while (i < vm->vcpu_count &&
-	       (vm->vcpus[i]->pending.halted || vm->vcpus[i]->env->wait == WAIT_HALT))
+	       (vcpu_requested(vm->vcpus[i], REQ_HALTED) || vm->vcpus[i]->env->wait == WAIT_HALT))
 		i++;
 	return i == vm->vcpu_count;
 }

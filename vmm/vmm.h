@@ -20,8 +20,7 @@ struct gmem_fault;
 /* exit.c: v halts with interrupts off, and if all of its VM do that VM stops; else HV_YIELD. */
 enum hv_action halt_dead(struct vcpu *v);
 
-/* run.c: puts v's control block and registers on this CPU. */
-void vcpu_current(struct vcpu *v);
+/* load.c: which vCPU's state is on this CPU, see vmm/load.h. */
 
 /* vtlb.c: what the TLBs know of guests. */
 enum { TLB_NESTED = 1, TLB_LINEAR = 2 }; /* of guest-physical addresses; and of linear ones */
@@ -110,7 +109,9 @@ void inject_exception(struct vcpu *v, unsigned int vector); /* without error cod
 void inject_exception_error(struct vcpu *v, unsigned int vector, uint32_t error);
 void inject_page_fault(struct vcpu *v, uint64_t gva, uint32_t error);
 void inject_event(struct vcpu *v, struct hv_event ev);
-/* Before an entry: what waits is made ready; true when the monitor must come first (IRQ window). */
+/* Remembers an interrupt that was taken from the PIC, until the guest can take it. */
+void inject_hold_irq(struct vcpu *v, uint8_t vector);
+/* Before an entry: makes ready what waits.  True: the monitor must first give its interrupt. */
 bool inject_pending(struct vcpu *v);
 
 /* npt.c: the nested page table of a VM. */
@@ -131,12 +132,13 @@ bool vm_slot_large(const struct vm_slot *slot, uint64_t gpa);
 
 /* mmio.c: an access outside RAM goes to the monitor; with shadow paging, one by an instruction; */
 enum hv_action mmio_access(struct vcpu *v, struct hv_exit *x);
-/* it has been made, and the instruction goes on, which may take another: v->pending.mmio.again. */
-void mmio_complete(struct vcpu *v);
+/* it has been made: HV_SKIP, or HV_USER when the instruction makes another one. */
+enum hv_action mmio_complete(struct vcpu *v);
 
 /* io.c */
-/* v->pending.answer: what the monitor did for an IN or for MMIO goes to the guest. */
-void io_complete(struct vcpu *v);
+/* Gives the guest the answer of the monitor that v->pending.answer names.  HV_RESUME, HV_SKIP for
+ * an instruction that ends only now, or HV_USER: the monitor must make one more access. */
+enum hv_action io_complete(struct vcpu *v);
 /* A guest access that failed: the guest's own fault, or memory that is not there. */
 enum hv_action io_fault(struct vcpu *v, const struct gmem_fault *f, uint32_t access);
 

@@ -223,7 +223,7 @@ keep_blocking(struct vcpu *v)
 	enum { STI = 0xfb };
 	const struct hv_insn *before;
 
-	if (!(v->irq_wanted || v->pending.held_irq) || !hv->irq_ready(v))
+	if (!vcpu_requested(v, REQ_IRQ | REQ_HELD_IRQ) || !hv->irq_ready(v))
 		return;
 	before = fetch_insn(v, hv->get_rip(v) - 1);
 	if (before && before->insn.map == INSN_MAP_1BYTE && before->insn.opcode == STI)

@@ -332,7 +332,7 @@ static void
 svm_take_interrupt(const struct hv_exit *x)
 {
 	if (!x->intr.nmi) /* STGI has let those in */
-		trap_window();
+		trap_let_in();
 }
 
 static bool

@@ -8,6 +8,7 @@
 #include "kern/dev/timer.h"
 #include "lib/assert.h"
 #include "lib/string.h"
+#include "vmm/load.h"
 #include "vmm/shadow/shadow.h"
 
 /* The VMCS of a vCPU: made, loaded on a CPU, taken off it, freed. */

@@ -180,7 +180,7 @@ end_by_flags(struct vcpu *v, const struct hv_exit *x, uint64_t rflags)
 	if (x->len)
 		vmcs_write(v, VMCS_GUEST_RFLAGS, rflags & ~(uint64_t)RFLAGS_RF);
 	if (rflags & RFLAGS_TF) {
-		v->pending.halted = false; /* the trap ends HLT, too */
+		vcpu_drop_request(v, REQ_HALTED); /* the trap ends HLT, too */
 		v->pending.dead_halt = false;
 		vmcs_write(v, VMCS_GUEST_PENDING_DEBUG,
 		           vmcs_read(v, VMCS_GUEST_PENDING_DEBUG) | PENDING_SINGLE_STEP);
