@@ -75,6 +75,7 @@ ALLOWED = (
         vmm/npt.c
         vmm/regs.c
         vmm/request.c
+        vmm/load.c
         vmm/run.c
         vmm/segment.c
         vmm/shadow/fault.c
