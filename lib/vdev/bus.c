@@ -2,7 +2,7 @@
 #include "lib/string.h"
 #include "lib/vdev/vdev.h"
 
-/* The first device whose range ends behind addr, or the end of the table. */
+/* Finds the first device whose range ends at addr or above; bus->count if there is none. */
 static unsigned int
 first_behind(const struct vdev_bus *bus, uint64_t addr)
 {
@@ -26,7 +26,7 @@ holds(const struct vdev *dev, uint64_t addr, unsigned int size)
 	return at < dev->len && dev->len - at >= size;
 }
 
-/* The device that holds all of the access, or NULL.  It becomes the last one. */
+/* Returns the device that holds the whole access, and remembers it in bus->last; NULL: none. */
 static const struct vdev *
 look_up(struct vdev_bus *bus, uint64_t addr, unsigned int size)
 {
@@ -67,7 +67,7 @@ vdev_bus_add(struct vdev_bus *bus, const struct vdev *dev)
 	memmove(&bus->dev[i + 1], &bus->dev[i], (bus->count - i) * sizeof(bus->dev[0]));
 	bus->dev[i] = *dev;
 	bus->count++;
-	bus->last = NULL; /* it may have moved */
+	bus->last = NULL; /* that device may have moved in dev[] */
 	return 0;
 }
 
@@ -86,7 +86,7 @@ all_ones(unsigned int size)
 	return mask[size];
 }
 
-/* An access to an 8-bit device, byte by byte. */
+/* Splits an access to an 8-bit device into accesses of one byte. */
 static SLOW_PATH uint64_t
 read_bytes(const struct vdev *dev, uint64_t at, unsigned int size)
 {
@@ -139,7 +139,7 @@ vdev_write(const struct vdev *dev, uint64_t addr, unsigned int size, uint64_t va
 	write_device(dev, addr, size, value);
 }
 
-/* Not the last device's: another's, or unclaimed. */
+/* The access is not to the last device, but to another one or to none. */
 static SLOW_PATH uint64_t
 read_elsewhere(struct vdev_bus *bus, uint64_t addr, unsigned int size)
 {

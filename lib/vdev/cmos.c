@@ -1,6 +1,7 @@
 #include "lib/vdev/cmos.h"
 
-/* Registers (MC146818A data sheet; memory sizes as PC firmware keeps them). */
+/* Registers: MC146818A data sheet.  PC firmware keeps the sizes of memory in the RAM behind them.
+ */
 enum {
 	RTC_SECONDS = 0x00,
 	RTC_MINUTES = 0x02,
@@ -32,7 +33,7 @@ enum {
 	D_VALID = 0x80,
 	HOURS_PM = 0x80,
 	EQUIPMENT = 0x02,  /* a coprocessor, no floppy disk */
-	INDEX_MASK = 0x7f, /* bit 7 of port 70 masks NMI: there is none */
+	INDEX_MASK = 0x7f, /* bit 7 of port 70 masks NMIs, which we do not have */
 };
 
 enum { MINUTE = 60, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
@@ -42,7 +43,7 @@ struct date {
 	int month, day; /* from 1 */
 };
 
-/* The years that the clock can show. */
+/* YEAR_MIN and YEAR_MAX: the years that the clock can show. */
 enum { YEAR_MIN = 1900, YEAR_MAX = 9999, YEAR_UNIX = 1970 };
 
 static bool
@@ -51,7 +52,7 @@ leap(int year)
 	return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 }
 
-/* Days from 1 January of year 1 to 1 January of this year. */
+/* Returns the days from 1 January of year 1 to 1 January of `year`. */
 static int
 days_before_year(int year)
 {
@@ -68,7 +69,7 @@ days_before_month(int year, int month)
 	return days[month - 1] + (month > 2 && leap(year));
 }
 
-/* A date from days since 1 January 1970; what the clock cannot show becomes its first or last day.
+/* Returns the date of a day.  A day outside the clock's range becomes the first or last day in it.
  */
 static struct date
 date_of(int64_t days_since_1970)
@@ -100,7 +101,7 @@ encode(const struct cmos *c, unsigned int n)
 	return c->ram[RTC_B] & B_BINARY ? n : n / 10 << 4 | n % 10;
 }
 
-/* The guest may have written anything: the result is at most max. */
+/* Decodes what the guest has written, which may be anything, into a number from min to max. */
 static unsigned int
 decode(const struct cmos *c, uint8_t v, unsigned int min, unsigned int max)
 {
@@ -164,7 +165,7 @@ show_time(struct cmos *c)
 	c->ram[CMOS_CENTURY] = encode(c, d.year / 100);
 }
 
-/* The guest has set the time registers: the clock goes on from there. */
+/* Sets the clock to the time registers, which the guest has written. */
 static void
 take_time(struct cmos *c)
 {
@@ -180,7 +181,7 @@ take_time(struct cmos *c)
 	           decode(c, c->ram[RTC_SECONDS], 0, 59) - guest_seconds(c);
 }
 
-/* A second has passed since the last look: that is all of register C that we have. */
+/* Of register C there is only the update flag: a second has passed since the last read. */
 static uint8_t
 read_c(struct cmos *c)
 {
@@ -211,7 +212,7 @@ write_b(struct cmos *c, uint8_t value)
 {
 	bool was_set = c->ram[RTC_B] & B_SET;
 
-	/* In the old format, before the new one applies. */
+	/* Show the time in the old format before the new format applies. */
 	show_time(c);
 	if (was_set && !(value & B_SET))
 		take_time(c);
@@ -262,7 +263,7 @@ store(struct cmos *c, unsigned int reg, unsigned int bytes, uint64_t value)
 		c->ram[reg + i] = value >> (8 * i);
 }
 
-/* The part of RAM between two addresses, in units. */
+/* Returns how much of the RAM lies between `from` and `to`, in units of `unit` bytes. */
 static uint64_t
 ram_units(uint64_t ram, uint64_t from, uint64_t unit)
 {

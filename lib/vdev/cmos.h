@@ -4,8 +4,8 @@
 #include "lib/vdev/vdev.h"
 
 /*
- * The PC's MC146818 clock and its battery-backed RAM, ports 70-71.  No
- * interrupts.  An update is never in progress (register A's bit 7 is clear).
+ * The PC's MC146818 clock and its battery-backed RAM, ports 70-71.  The model raises no
+ * interrupts, and an update is never in progress (register A's bit 7 is clear).
  */
 
 enum { CMOS_SIZE = 128 };
@@ -27,11 +27,11 @@ struct cmos_config {
 
 void cmos_init(struct cmos *c, const struct vdev_clock *clock, const struct cmos_config *config);
 /*
- * The clock and the RAM live on a battery.  But what firmware sets when a PC starts is as in the
- * beginning, since a VM has none: how much RAM there is, and the clock's format.
+ * Resets what firmware sets when a PC starts, since a VM has no firmware: the sizes of memory and
+ * the clock's format.  The clock and the rest of the RAM live on a battery and keep their values.
  */
 void cmos_reset(struct cmos *c);
-/* -1 when the ports are taken. */
+/* Puts the device on the bus; -1 if the ports are taken. */
 int cmos_attach(struct cmos *c, struct vdev_bus *bus);
 
 #endif

@@ -8,7 +8,7 @@
 
 enum { FS_PER_NS = 1000000, REGISTER = 8 };
 
-/* What the counter has gained by running, since the clock's beginning: h->counter lacks it. */
+/* Returns the counts that h->counter lacks: while the counter runs, those since the clock began. */
 static uint64_t
 gained(const struct hpet *h)
 {
@@ -38,7 +38,7 @@ read_register(const struct hpet *h, uint64_t reg)
 	return 0;
 }
 
-/* An access that is not within one register is none that the specification has. */
+/* The specification knows only accesses within one register. */
 static bool
 is_within(uint64_t addr, unsigned int size)
 {

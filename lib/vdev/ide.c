@@ -102,7 +102,7 @@ set_lba(struct ide *d, uint32_t n)
 	d->device = (d->device & ~DEVICE_LBA3) | (n >> 24 & DEVICE_LBA3);
 }
 
-/* Where the disk keeps the sector, and how many of its bytes it really has. */
+/* Finds the current sector in the disk: where it begins, and how many of its bytes the disk has. */
 static size_t
 locate(const struct ide *d, uint8_t **where)
 {
@@ -113,7 +113,7 @@ locate(const struct ide *d, uint8_t **where)
 	return rest < IDE_SECTOR ? rest : IDE_SECTOR;
 }
 
-/* The next sector's buffer is ready to be read, or to be filled. */
+/* Lets the guest read or fill the buffer of the next sector. */
 static void
 start_sector(struct ide *d)
 {
@@ -127,7 +127,7 @@ start_sector(struct ide *d)
 	}
 }
 
-/* The buffer has been read, or filled. */
+/* Goes on after the guest has read or filled the whole buffer. */
 static void
 end_sector(struct ide *d)
 {
@@ -153,14 +153,14 @@ end_sector(struct ide *d)
 	}
 }
 
-/* Sectors move in blocks: an interrupt tells that one is ready, or that one has been taken. */
+/* Begins a transfer in blocks: an interrupt tells that a block is ready or has been taken. */
 static void
 start_transfer(struct ide *d, enum ide_phase phase, uint32_t block)
 {
 	uint32_t n = d->count ? d->count : COUNT_ZERO;
 
-	/* MULTIPLE has not been set, an address of cylinder, head and sector, or a read-only disk.
-	 */
+	/* Refused: MULTIPLE before its block size is set, an address that is not LBA, and a write
+	 * to a read-only disk. */
 	if (block == 0 || !(d->device & DEVICE_LBA) || (phase == IDE_WRITE && d->disk.readonly)) {
 		fail(d, ERROR_ABRT);
 		return;
@@ -174,7 +174,7 @@ start_transfer(struct ide *d, enum ide_phase phase, uint32_t block)
 	d->left = n;
 	d->block = d->block_left = block;
 	start_sector(d);
-	/* The first block of a write is awaited without an interrupt. */
+	/* No interrupt asks for the first block of a write. */
 	if (phase == IDE_READ)
 		interrupt(d);
 }
@@ -218,7 +218,7 @@ set_multiple(struct ide *d)
 {
 	uint8_t n = d->count;
 
-	/* A power of two, or 0 to forbid the MULTIPLE commands. */
+	/* The size is a power of two, or 0 to forbid the MULTIPLE commands. */
 	d->multiple = n <= IDE_MULTIPLE_MAX && (n & (n - 1)) == 0 ? n : 0;
 	if (d->multiple == n)
 		interrupt(d);
@@ -226,7 +226,7 @@ set_multiple(struct ide *d)
 		fail(d, ERROR_ABRT);
 }
 
-/* Registers as after a reset: they tell that the device is a disk. */
+/* Sets the registers to what they hold after a reset, which tells that the device is a disk. */
 static void
 signature(struct ide *d)
 {
@@ -244,7 +244,7 @@ diagnostic(struct ide *d)
 	interrupt(d);
 }
 
-/* FLUSH CACHE and SET FEATURES: there is nothing to do. */
+/* FLUSH CACHE and SET FEATURES do nothing. */
 static void
 nothing(struct ide *d)
 {
@@ -262,7 +262,7 @@ static void (*const commands[256])(struct ide *d) = {
 static void
 command(struct ide *d, uint8_t code)
 {
-	/* The absent slave obeys none but DIAGNOSTIC, which is for both. */
+	/* The slave is absent: it ignores all commands but DIAGNOSTIC, which addresses both. */
 	if ((slave_selected(d) && code != CMD_DIAGNOSTIC) || (d->control & CONTROL_SRST))
 		return;
 	finish(d);
@@ -275,7 +275,7 @@ command(struct ide *d, uint8_t code)
 		fail(d, ERROR_ABRT);
 }
 
-/* The part of the buffer that an access to the data port may move, at most size bytes. */
+/* Returns how many bytes an access to the data port may move now, at most size. */
 static size_t
 window(const struct ide *d, bool writing, size_t size)
 {
@@ -367,7 +367,7 @@ read_register(struct ide *d, uint64_t reg)
 	case REG_DEVICE:
 		return d->device | DEVICE_ALWAYS;
 	default:
-		/* The status acknowledges the interrupt. */
+		/* A read of the status acknowledges the interrupt. */
 		if (!slave_selected(d))
 			d->intrq = false;
 		update_irq(d);
@@ -399,7 +399,7 @@ write_register(struct ide *d, uint64_t reg, uint8_t value)
 	}
 }
 
-/* Only the data port is wider than a byte. */
+/* Only the data port allows accesses wider than a byte. */
 static uint64_t
 ide_read(void *state, uint64_t reg, unsigned int size)
 {

@@ -1,7 +1,7 @@
 #include "lib/string.h"
 #include "lib/vdev/ide.h"
 
-/* What IDENTIFY DEVICE tells (ATA/ATAPI-4, "IDENTIFY DEVICE"). */
+/* The answer to IDENTIFY DEVICE (ATA/ATAPI-4, "IDENTIFY DEVICE"). */
 
 static void
 put_word(uint8_t *page, unsigned int word, uint16_t value)
@@ -10,7 +10,7 @@ put_word(uint8_t *page, unsigned int word, uint16_t value)
 	page[2 * word + 1] = value >> 8;
 }
 
-/* Strings are padded with blanks, the first character in the high byte of each word. */
+/* Strings are padded with blanks; each word holds its first character in the high byte. */
 static void
 put_string(uint8_t *page, unsigned int word, unsigned int words, const char *s)
 {
@@ -20,7 +20,7 @@ put_string(uint8_t *page, unsigned int word, unsigned int words, const char *s)
 		page[2 * word + (i ^ 1)] = i < len ? s[i] : ' ';
 }
 
-/* The geometry that stands in for the capacity, for drivers that ask. */
+/* Tells a geometry, for drivers that compute the capacity from it. */
 static void
 put_geometry(uint8_t *page, uint32_t sectors)
 {

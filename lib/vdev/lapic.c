@@ -11,10 +11,10 @@ enum {
 	SHORTHAND = 3 << 18,
 	BROADCAST = 0xff, /* as a physical destination */
 	ICR_WRITABLE = 0x000ccfff,
-	WORD = 0x10, /* distance of registers */
+	WORD = 0x10, /* bytes from one register to the next */
 };
 
-/* What can be set in each LVT entry. */
+/* The bits that can be set in each LVT entry. */
 static const uint32_t lvt_writable[LAPIC_LVTS] = {
         [TIMER] = 0x000300ff, [LINT0] = 0x0001a7ff, [LINT1] = 0x0001a7ff, [ERROR] = 0x000100ff};
 
@@ -30,7 +30,7 @@ clear_bit(uint32_t *words, unsigned int n)
 	words[n / 32] &= ~(1u << n % 32);
 }
 
-/* The highest vector whose bit is set, or -1. */
+/* Returns the highest vector whose bit is set, or -1. */
 static int
 highest(const uint32_t *words)
 {
@@ -113,7 +113,7 @@ error(struct lapics *s, struct lapic *l, uint32_t bit)
 		accept(s, l, vector);
 }
 
-/* A fixed interrupt comes, from an LVT entry or another processor. */
+/* Takes a fixed interrupt from an LVT entry or from another processor. */
 static void
 receive(struct lapics *s, struct lapic *l, unsigned int vector)
 {
@@ -134,7 +134,7 @@ reset(struct lapic *l)
 		l->lvt[i] = LAPIC_MASKED;
 }
 
-/* Timer: what one count takes, in ns. */
+/* Returns how long a count of the timer takes, in ns. */
 static uint64_t
 unit(const struct lapic *l)
 {
@@ -219,7 +219,7 @@ is_destination(const struct lapics *s, const struct lapic *from, unsigned int in
 	return destination == index || destination == BROADCAST;
 }
 
-/* The destination of a lowest-priority interrupt. */
+/* Picks the destination of a lowest-priority interrupt; NULL: there is none. */
 static struct lapic *
 least_busy(struct lapics *s, const struct lapic *from)
 {
@@ -275,7 +275,7 @@ send_one(struct lapics *s, struct lapic *to, uint32_t icr)
 static void
 send(struct lapics *s, struct lapic *from)
 {
-	struct lapic sender = *from; /* INIT may reset it */
+	struct lapic sender = *from; /* kept, since an INIT may reset `from` */
 	uint32_t mode = sender.icr & MODE, shorthand = sender.icr & SHORTHAND;
 	struct lapic *best;
 
@@ -377,7 +377,7 @@ write_lvt(struct lapics *s, struct lapic *l, uint32_t *lvt, uint32_t value)
 	if (lvt == &l->lvt[TIMER] && l->due != VDEV_NEVER &&
 	    ((before ^ *lvt) & LAPIC_TIMER_PERIODIC))
 		timer_start(s, l);
-	/* The 8259 may be waiting for it. */
+	/* The 8259s may have an interrupt that only LINT0 held back. */
 	if (lvt == &l->lvt[LINT0])
 		event(s, l);
 }

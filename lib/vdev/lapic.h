@@ -5,21 +5,22 @@
 
 /*
  * The local APICs of a VM with several processors: xAPIC, at the same address for all of them
- * (SDM vol. 3, "Advanced Programmable Interrupt Controller").  The bus cannot tell who accesses
- * it, so lapics_select() says so before.
+ * (SDM vol. 3, "Advanced Programmable Interrupt Controller").  The bus cannot tell which
+ * processor makes an access: the caller says so with lapics_select() before.
  *
- * What there is: fixed and lowest-priority interrupts, INIT and start-up IPIs, with physical, flat
+ * The model has fixed and lowest-priority interrupts, INIT and start-up IPIs, with physical, flat
  * and cluster destinations and all shorthands; the timer, one-shot and periodic; LINT0, which
- * takes the 8259's interrupts (ExtINT); errors.  What there is not: x2APIC, TSC-deadline, NMI and
- * SMI (sent, they go nowhere), level-triggered interrupts, since there is no I/O APIC.
+ * takes the 8259's interrupts (ExtINT); and errors.  It has no x2APIC, no TSC-deadline mode, no NMI
+ * and SMI (if they are sent, nothing happens), and no level-triggered interrupts, since there is
+ * no I/O APIC.
  */
 
 #define LAPIC_GPA 0xfee00000ull
 
 enum {
-	LAPIC_MAX = 8, /* of a VM */
+	LAPIC_MAX = 8, /* processors of a VM */
 	LAPIC_SIZE = 0x1000,
-	/* Registers, 32 bits each; other accesses read 0 and are ignored. */
+	/* Registers have 32 bits each.  Other accesses read 0, and write nothing. */
 	LAPIC_ID = 0x020, /* read-only: the processor's index, in bits 31:24 */
 	LAPIC_VERSION = 0x030,
 	LAPIC_TPR = 0x080,
@@ -46,9 +47,9 @@ enum {
 	LAPIC_MASKED = 1 << 16,         /* of an LVT entry */
 	LAPIC_TIMER_PERIODIC = 1 << 17, /* of LVT_TIMER */
 	LAPIC_EXTINT = 7 << 8,          /* of LVT_LINT0 */
-	LAPIC_ESR_SEND = 1 << 5,        /* an illegal vector, below 16, was to be sent; */
-	LAPIC_ESR_RECEIVE = 1 << 6,     /* came */
-	LAPIC_ESR_REGISTER = 1 << 7,    /* a register that there is not */
+	LAPIC_ESR_SEND = 1 << 5,        /* the guest tried to send an illegal vector, below 16 */
+	LAPIC_ESR_RECEIVE = 1 << 6,     /* an illegal vector came */
+	LAPIC_ESR_REGISTER = 1 << 7,    /* the guest accessed a register that does not exist */
 	LAPIC_ICR_LOWEST = 1 << 8,
 	LAPIC_ICR_INIT = 5 << 8,
 	LAPIC_ICR_STARTUP = 6 << 8,
@@ -60,57 +61,60 @@ enum {
 	LAPIC_ICR_OTHERS = 3 << 18,
 
 	LAPIC_NS = 10, /* the timer's input clock: 100 MHz */
-	/* A periodic timer is not faster, so that its VM's monitor keeps up. */
+	/* A shorter period counts as this one, so that the monitor keeps up. */
 	LAPIC_PERIOD_MIN_NS = 200000,
 	LAPIC_LVTS = 4,
 };
 
 struct lapic {
 	uint32_t tpr, ldr, dfr, svr;
-	uint32_t esr, errors; /* as read; as gathered since the last write */
+	uint32_t esr, errors; /* what reads give; errors since the last write */
 	uint32_t icr, icr_high;
 	uint32_t lvt[LAPIC_LVTS]; /* timer, LINT0, LINT1, error */
 	uint32_t irr[8], isr[8];
 	uint32_t divide, initial;
-	uint64_t due;  /* guest time of the timer's end; VDEV_NEVER: it does not run */
-	bool moved;    /* due may be sooner than lapic_tick() has said */
-	bool waits;    /* after INIT, for a start-up IPI */
-	bool init;     /* INIT has come and has not been taken */
-	uint8_t start; /* the start-up IPI's vector, when waits has ended */
+	uint64_t due;  /* guest time at which the timer ends, in ns; VDEV_NEVER: it does not run */
+	bool moved;    /* `due` may be sooner than lapic_tick() last said */
+	bool waits;    /* INIT has come, and no start-up IPI since */
+	bool init;     /* INIT has come, and no lapic_take_init() since */
+	uint8_t start; /* vector of the start-up IPI that ended `waits` */
 };
 
 struct lapics {
 	struct vdev_clock clock;
-	/* Processor `line` has something to look at: an interrupt, INIT, a start-up IPI. */
+	/* Told that processor `line` should look at its APIC: for an interrupt, INIT or a start-up
+	 * IPI. */
 	struct vdev_irq event;
 	unsigned int count, selected;
 	struct lapic cpu[LAPIC_MAX];
 };
 
-/* count: of processors, 1 to LAPIC_MAX.  Of event only set() and arg are used; level is true. */
+/* Sets up the APICs of `count` processors, 1 to LAPIC_MAX.  `event` is called as set(arg,
+ * processor, true); its `line` is not used. */
 void lapics_init(struct lapics *s, unsigned int count, const struct vdev_clock *clock,
                  const struct vdev_irq *event);
-/* As firmware leaves them: processor 0 has its APIC on and LINT0 as ExtINT; the others wait for a
- * start-up IPI. */
+/* Resets the APICs to what firmware leaves: processor 0's is on, with LINT0 as ExtINT, and the
+ * other processors wait for a start-up IPI. */
 void lapics_reset(struct lapics *s);
-/* -1 when the addresses are taken. */
+/* Puts the APICs on the bus; -1 if the addresses are taken. */
 int lapics_attach(struct lapics *s, struct vdev_bus *bus);
-/* The accesses that follow are processor index's. */
+/* Says that processor `index` makes the accesses that follow. */
 static inline void
 lapics_select(struct lapics *s, unsigned int index)
 {
 	s->selected = index;
 }
 
-/* The timer's interrupt, if its time has come; the guest time of the next, or VDEV_NEVER. */
+/* Raises the timer's interrupt if it is due.  Returns the guest time in ns at which the next one is
+ * due, or VDEV_NEVER. */
 uint64_t lapic_tick(struct lapics *s, unsigned int index);
-/* Is there an interrupt that its priority lets through? */
+/* Returns whether an interrupt is pending whose priority lets it through. */
 bool lapic_pending(const struct lapic *l);
-/* Acknowledges it: its vector, or the spurious one when there is none. */
+/* Acknowledges that interrupt and returns its vector; without one, the spurious vector. */
 uint8_t lapic_ack(struct lapic *l);
-/* Does LINT0 let the 8259's interrupts through? */
+/* Returns whether LINT0 lets the 8259s' interrupts through. */
 bool lapic_takes_extint(const struct lapic *l);
-/* INIT has come since the last call: the processor has to be reset, and wait. */
+/* Returns whether INIT has come since the last call: then the caller has to reset the processor. */
 bool lapic_take_init(struct lapic *l);
 
 #endif

@@ -29,7 +29,7 @@ enum {
 	SLAVE_ELCR_MASK = 0xde,
 };
 
-/* The input of the highest priority among bits, or INPUTS. */
+/* Returns the input of the highest priority among `bits`, or INPUTS if no bit is set. */
 static unsigned int
 highest(const struct pic_chip *c, uint8_t bits)
 {
@@ -39,7 +39,8 @@ highest(const struct pic_chip *c, uint8_t bits)
 	return bits ? (first + __builtin_ctz(turned)) % INPUTS : INPUTS;
 }
 
-/* 0 is the highest priority; INPUTS stands for no input and is below all. */
+/* Returns the rank of an input: 0 is the highest.  INPUTS, which stands for no input, is the
+ * lowest. */
 static unsigned int
 priority(const struct pic_chip *c, unsigned int input)
 {
@@ -48,7 +49,7 @@ priority(const struct pic_chip *c, unsigned int input)
 
 static uint8_t requests(const struct pic_chip *c);
 
-/* The input whose request the chip passes on, or INPUTS. */
+/* Returns the input whose request the chip passes on, or INPUTS if there is none. */
 static unsigned int
 requested(const struct pic_chip *c)
 {
@@ -58,7 +59,7 @@ requested(const struct pic_chip *c)
 	if (c->icw)
 		return INPUTS;
 	input = highest(c, requests(c) & ~c->imr);
-	/* In special mask mode, what is masked does not block. */
+	/* In special mask mode, a masked input that is in service does not block others. */
 	if (c->special_mask)
 		blocking &= ~c->imr;
 	/* In special fully nested mode, the slave in service does not block the slave. */
@@ -67,7 +68,7 @@ requested(const struct pic_chip *c)
 	return priority(c, input) < priority(c, highest(c, blocking)) ? input : INPUTS;
 }
 
-/* IRR as the guest sees it: the master's cascade input is the slave's output. */
+/* Returns IRR as the guest sees it: the slave's output is the master's cascade input. */
 static uint8_t
 requests(const struct pic_chip *c)
 {
@@ -76,7 +77,7 @@ requests(const struct pic_chip *c)
 	return c->irr | (slave ? CASCADE_BIT : 0);
 }
 
-/* The acknowledge cycle: the input goes into service. */
+/* Acknowledges the request of an input, which goes into service. */
 static void
 acknowledge(struct pic_chip *c, unsigned int input)
 {
@@ -132,7 +133,8 @@ pic_ack(struct pic *p)
 	unsigned int input = requested(&p->master);
 	struct pic_chip *c = &p->master;
 
-	/* The request is gone: the chip answers with its lowest input and nothing is in service. */
+	/* The request is gone: the chip answers with its lowest input, which does not go into
+	 * service. */
 	if (input == INPUTS)
 		return c->vector_base + LOWEST;
 	acknowledge(c, input);
@@ -172,7 +174,7 @@ chip_read(void *state, uint64_t port, unsigned int size)
 static void
 write_icw1(struct pic_chip *c, uint8_t value)
 {
-	/* The edge detectors are cleared: an input must rise again to be seen. */
+	/* This clears the edge detectors: an input has to rise again to be seen. */
 	*c = (struct pic_chip){
 	        .slave = c->slave,
 	        .lines = c->lines,
@@ -204,7 +206,7 @@ write_ocw2(struct pic_chip *c, uint8_t value)
 		c->lowest = input;
 		return;
 	}
-	/* An EOI: of the input it names, or of the highest in service. */
+	/* An EOI ends the input that it names, or else the highest one in service. */
 	if (!(value & OCW2_SPECIFIC))
 		input = highest(c, in_service);
 	if (input == INPUTS)
@@ -233,7 +235,7 @@ write_icw(struct pic_chip *c, uint8_t value)
 		c->vector_base = value & ICW2_VECTOR;
 		c->icw = c->single ? 4 : 3;
 		break;
-	case 3: /* the cascade is wired */
+	case 3: /* ICW3 describes the cascade, which is fixed here */
 		c->icw = 4;
 		break;
 	case 4:

@@ -4,8 +4,8 @@
 #include "lib/vdev/vdev.h"
 
 /*
- * The PC's pair of 8259A interrupt controllers: ports 20-21 and a0-a1, and the
- * edge/level registers 4d0-4d1.  (Intel 8259A data sheet.)
+ * The PC's pair of 8259A interrupt controllers, ports 20-21 and a0-a1 (Intel 8259A data sheet), and
+ * their edge/level registers, ports 4d0-4d1.
  */
 
 enum { PIC_LINES = 16, PIC_CASCADE = 2 };
@@ -13,7 +13,7 @@ enum { PIC_LINES = 16, PIC_CASCADE = 2 };
 struct pic_chip {
 	struct pic_chip *slave; /* of the master: drives its input PIC_CASCADE */
 	uint8_t lines;          /* level of the inputs */
-	uint8_t irr;            /* requests; of level-triggered inputs, lines itself */
+	uint8_t irr;            /* requests; for level-triggered inputs the same as lines */
 	uint8_t isr;            /* in service */
 	uint8_t imr;            /* masked */
 	uint8_t elcr;           /* level-triggered */
@@ -27,37 +27,38 @@ struct pic_chip {
 	bool nested; /* special fully nested mode */
 	bool special_mask;
 	bool read_isr; /* reads of port 0 give ISR, not IRR */
-	bool poll;     /* the next read acknowledges */
+	bool poll;     /* the next read acknowledges an interrupt */
 };
 
 struct pic {
 	struct pic_chip master, slave;
 };
 
-/* Call first; holds addresses of itself, so p must not move. */
+/* Sets up *p, which then holds addresses of itself and must not move. */
 void pic_init(struct pic *p);
-/* As firmware would leave it: vectors 08 and 70, everything masked. */
+/* Resets the chips to what firmware leaves: vectors 08 and 70, every input masked. */
 void pic_reset(struct pic *p);
-/* -1 when the ports are taken. */
+/* Puts the chips on the bus; -1 if the ports are taken. */
 int pic_attach(struct pic *p, struct vdev_bus *bus);
 
 /*
- * Drives an input, 0 to 15 but for the cascade.  As on the chip, a request
- * that is withdrawn before it was acknowledged is gone, edge-triggered or not.
+ * Drives an input: 0 to 15, without the cascade.  As on the chip, a request that is withdrawn
+ * before it is acknowledged is gone, also that of an edge-triggered input.
  */
 void pic_irq(struct pic *p, unsigned int line, bool level);
-/* The same as an output for a device. */
+/* Returns an output that drives this input, for a device. */
 struct vdev_irq pic_line(struct pic *p, unsigned int line);
 
-/* Is the processor's INTR input high? */
+/* Both return whether the processor's INTR input is high. */
 bool pic_requests(const struct pic *p);
 static inline bool
 pic_pending(const struct pic *p)
 {
-	/* Asked before every entry, and rarely true. */
+	/* The loop asks before every entry, and the answer is rarely yes. */
 	return (p->master.irr | p->slave.irr) && pic_requests(p);
 }
-/* The interrupt acknowledge cycle: the vector, that of IRQ 7 when nothing is pending (spurious). */
+/* Does the interrupt acknowledge cycle; returns the vector.  If nothing is pending, that is IRQ 7's
+ * (a spurious interrupt). */
 uint8_t pic_ack(struct pic *p);
 
 #endif

@@ -26,14 +26,14 @@ enum {
 	REFRESH_NS = 15085,
 };
 
-/* Two steps each, so that nothing overflows. */
+/* Seconds and the rest are converted separately, so that nothing overflows. */
 static uint64_t
 periods_of(uint64_t ns)
 {
 	return ns / NS_PER_SECOND * PIT_HZ + ns % NS_PER_SECOND * PIT_HZ / NS_PER_SECOND;
 }
 
-/* Rounded up: then as many periods have passed. */
+/* Rounds up: by the time returned, that many periods have passed. */
 static uint64_t
 ns_of(uint64_t periods)
 {
@@ -53,7 +53,7 @@ now_periods(const struct pit *p)
 	return periods_of(now_ns(p));
 }
 
-/* Modes 1 and 5 start with a rising edge of the gate, not with the count. */
+/* In modes 1 and 5 a rising edge of the gate starts the counter, not the write of a count. */
 static bool
 triggered_by_gate(const struct pit_channel *c)
 {
@@ -93,7 +93,7 @@ output(const struct pit_channel *c, uint64_t now)
 	}
 }
 
-/* Rising edges of the output since start. */
+/* Returns how often the output has risen since start. */
 static uint64_t
 rising_edges(const struct pit_channel *c, uint64_t now)
 {
@@ -106,7 +106,7 @@ rising_edges(const struct pit_channel *c, uint64_t now)
 	return c->mode <= 1 ? t >= c->reload : t > c->reload;
 }
 
-/* The time of the next rising edge, or VDEV_NEVER. */
+/* Returns the time at which the output rises next, or VDEV_NEVER. */
 static uint64_t
 next_edge(const struct pit_channel *c, uint64_t now)
 {
@@ -119,7 +119,8 @@ next_edge(const struct pit_channel *c, uint64_t now)
 	return c->start + c->reload + (c->mode > 1);
 }
 
-/* The counter runs to 0 and on from the top; it has four decimal digits with bcd, else 16 bits. */
+/* The counter goes on from its top when it has reached 0: it has four digits with bcd, else 16
+ * bits. */
 static uint32_t
 modulus(const struct pit_channel *c)
 {
@@ -138,7 +139,7 @@ from_bcd(uint16_t v)
 	return (v >> 12) * 1000u + (v >> 8 & 0xf) * 100u + (v >> 4 & 0xf) * 10u + (v & 0xf);
 }
 
-/* By twos from an even number, once with the output high and once with it low. */
+/* The counter falls by twos from an even number: once with the output high, once with it low. */
 static uint32_t
 square_count(const struct pit_channel *c, uint64_t t)
 {
@@ -193,7 +194,7 @@ set_gate(struct pit_channel *c, bool gate, uint64_t now)
 
 	c->gate = gate;
 	if (rising && c->loaded) {
-		/* Modes 0 and 4 go on, the others start again. */
+		/* In modes 0 and 4 the counter goes on, in the others it starts again. */
 		c->start = c->mode == 0 || c->mode == 4 ? now - c->stopped : now;
 		c->edges = 0;
 		c->running = true;
@@ -211,7 +212,7 @@ status(const struct pit_channel *c, uint64_t now)
 	       c->bcd;
 }
 
-/* A latch holds until it is read; another command before that does nothing. */
+/* A latched count stays until it is read: until then further latch commands do nothing. */
 static void
 latch_count(struct pit_channel *c, uint64_t now)
 {
@@ -311,7 +312,7 @@ pit_read(void *state, uint64_t port, unsigned int size)
 	return read_channel(&p->channel[port], now_periods(p));
 }
 
-/* Reports the rising edges of channel 0 since the last time as one. */
+/* Raises IRQ 0 once for all rising edges of channel 0 since the last call. */
 static void
 update_irq(struct pit *p, uint64_t now)
 {
@@ -338,7 +339,7 @@ pit_write(void *state, uint64_t port, unsigned int size, uint64_t value)
 		write_control(p, value, now);
 	else
 		write_channel(&p->channel[port], value, now);
-	/* In mode 0 a new count takes a pending interrupt back.  A latch must not, in any mode. */
+	/* In mode 0 a new count takes a pending interrupt back; a latch command must not. */
 	if (p->channel[0].mode == 0 && !output(&p->channel[0], now))
 		p->irq.set(p->irq.arg, p->irq.line, false);
 }

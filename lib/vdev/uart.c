@@ -2,13 +2,13 @@
 
 #include "inc/uart.h"
 
-/* A guest that reads the status this often in a row, and nothing else, polls for input. */
+/* A guest polls for input if it reads the status this many times in a row, and nothing else. */
 enum { POLLS = 8 };
 
-/* IIR's top bits tell a 16550A, with FIFOs that work, from its ancestors. */
+/* IIR's top bits say that this is a 16550A: unlike its ancestors, it has FIFOs that work. */
 enum { IIR_FIFOS = 0xc0 };
 
-/* DCD, DSR and CTS: a terminal is there. */
+/* These modem inputs say that a terminal is there. */
 enum { MSR_TERMINAL = UART_MSR_DCD | UART_MSR_DSR | UART_MSR_CTS };
 
 static bool
@@ -29,7 +29,7 @@ fifo_size(const struct uart *u)
 	return fifo_on(u) ? UART_FIFO : 1;
 }
 
-/* Bytes in the FIFO that raise the receive interrupt. */
+/* Returns how many bytes in the FIFO raise the receive interrupt. */
 static unsigned int
 trigger_level(const struct uart *u)
 {
@@ -39,9 +39,8 @@ trigger_level(const struct uart *u)
 }
 
 /*
- * The pending interrupt of the highest priority, as IIR shows it.  Fewer bytes
- * than the trigger level are reported as a character timeout at once: nothing
- * says when the next byte comes.
+ * Returns the pending interrupt of the highest priority, as IIR shows it.  Fewer bytes than the
+ * trigger level count as a character timeout at once: nothing says when the next byte comes.
  */
 static uint8_t
 interrupt(const struct uart *u)
@@ -107,7 +106,7 @@ read_iir(struct uart *u)
 {
 	uint8_t iir = interrupt(u);
 
-	/* Reading the transmitter's interrupt acknowledges it. */
+	/* A read that shows the transmitter's interrupt acknowledges it. */
 	if (iir == UART_IIR_THRI)
 		u->thri = false;
 	return iir | (fifo_on(u) ? IIR_FIFOS : 0);
@@ -122,7 +121,7 @@ read_lsr(struct uart *u)
 	return lsr | (u->count ? UART_LSR_DR : 0);
 }
 
-/* In loopback the modem inputs are fed from the outputs. */
+/* In loopback the modem outputs feed the inputs. */
 static uint8_t
 modem_inputs(const struct uart *u)
 {
@@ -195,7 +194,7 @@ write_thr(struct uart *u, uint8_t byte)
 		receive(u, byte);
 	else
 		u->out.tx(u->out.arg, byte);
-	u->thri = true; /* sent already */
+	u->thri = true; /* the byte is sent already */
 	update_irq(u);
 }
 
@@ -275,7 +274,7 @@ uart_write(void *state, uint64_t reg, unsigned int size, uint64_t value)
 	writers[reg](u, value);
 }
 
-/* A run of bytes to the transmitter goes out as one. */
+/* Sends a run of bytes with one call. */
 static size_t
 uart_write_string(void *state, uint64_t reg, unsigned int size, const void *buf, size_t count)
 {

@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 /*
- * Device models: {read, write, tick, reset} plus state.  Pure: no system call,
- * no clock, no allocation.  Time comes in as nanoseconds of guest time, bytes
- * and interrupt lines go out by call-backs.  State belongs to a VM.
+ * Device models: functions to read, write, tick and reset, and a state that belongs to one VM. They
+ * make no system call, have no clock and allocate nothing: time comes in as nanoseconds of guest
+ * time, bytes and interrupt lines go out by call-backs.
  */
 
 enum { VDEV_BUS_MAX = 32 };
@@ -16,18 +16,19 @@ enum { VDEV_BUS_MAX = 32 };
 
 struct vdev_bus;
 
-/* A claimed range of ports, or of guest-physical addresses: they have a bus each. */
+/* A device and the range that it claims on a bus: of ports, or of guest-physical addresses. */
 struct vdev {
 	const char *name;
 	uint64_t base, len;
-	bool bytes; /* an 8-bit device: wider accesses are split, low address first, as on ISA */
-	/* addr is relative to base; size 1, 2 or 4, and 8 in memory.  NULL read: all ones; NULL
-	 * write: ignored. */
+	bool bytes; /* 8-bit device: the bus splits wider accesses, low address first, as ISA does
+	             */
+	/* addr is relative to base; size is 1, 2 or 4, in memory also 8.  Without a read function,
+	 * reads give all ones; without a write function, writes are ignored. */
 	uint64_t (*read)(void *state, uint64_t addr, unsigned int size);
 	void (*write)(void *state, uint64_t addr, unsigned int size, uint64_t value);
 	/*
-	 * String transfers of count items from or to one port: moves as many as it can in bulk
-	 * and returns how many.  At 0, or when NULL, the next item goes through read/write.
+	 * String transfers: move as many of the `count` items as they can at once, and return how
+	 * many.  If that is 0, or the function NULL, the next item goes through read or write.
 	 */
 	size_t (*read_string)(void *state, uint64_t addr, unsigned int size, void *buf,
 	                      size_t count);
@@ -44,14 +45,15 @@ struct vdev_bus {
 	uint64_t last_unclaimed; /* address */
 };
 
-/* -1 when the range overlaps another, is empty, or the bus is full. */
+/* Adds a copy of *dev; -1 if its range is empty or overlaps another, or the bus is full. */
 int vdev_bus_add(struct vdev_bus *bus, const struct vdev *dev);
-/* The device that holds all of the access, or NULL; and the access, by the bus's address. */
+/* Returns the device that holds the whole access, or NULL. */
 const struct vdev *vdev_bus_find(struct vdev_bus *bus, uint64_t addr, unsigned int size);
+/* Access to that device; addr is an address on the bus. */
 uint64_t vdev_read(const struct vdev *dev, uint64_t addr, unsigned int size);
 void vdev_write(const struct vdev *dev, uint64_t addr, unsigned int size, uint64_t value);
-/* Unclaimed reads give all ones and are counted.  An access that crosses a range's end is
- * unclaimed. */
+/* Access to whatever device is there.  If no device holds the whole access, a read gives all ones,
+ * a write is ignored, and either is counted. */
 uint64_t vdev_bus_read(struct vdev_bus *bus, uint64_t addr, unsigned int size);
 void vdev_bus_write(struct vdev_bus *bus, uint64_t addr, unsigned int size, uint64_t value);
 void vdev_bus_read_string(struct vdev_bus *bus, uint64_t addr, unsigned int size, void *buf,
@@ -59,7 +61,7 @@ void vdev_bus_read_string(struct vdev_bus *bus, uint64_t addr, unsigned int size
 void vdev_bus_write_string(struct vdev_bus *bus, uint64_t addr, unsigned int size, const void *buf,
                            size_t count);
 
-/* An interrupt line: level 1 or 0. */
+/* An interrupt line, for a device to drive. */
 struct vdev_irq {
 	void (*set)(void *arg, unsigned int line, bool level);
 	void *arg;
