@@ -80,7 +80,7 @@ class Vcpu:
 
     def saved_registers(self):
         _, b = self.vmcb()
-        found = {name: int(self.struct["gpr"][number])
+        found = {name: int(self.struct["guest"]["gpr"][number])
                  for number, name in enumerators("enum vm_reg", "REG_").items() if name != "COUNT"}
         for name in ("rip", "rsp", "rflags", "cr0", "cr3", "cr4", "efer"):
             found[name.upper()] = int(b[name])
