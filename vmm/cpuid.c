@@ -189,7 +189,7 @@ cpuid_guest(struct vcpu *v, uint32_t leaf, uint32_t subleaf)
 
 	if (leaf <= BASIC_MAX && leaf <= shown.basic[0].eax) {
 		r = shown.basic[leaf];
-		if (leaf == 1 && v && (hv->get_cr(v, 4) & CR4_OSXSAVE))
+		if (leaf == 1 && v && (hv->get_reg(v, HV_CR4) & CR4_OSXSAVE))
 			r.ecx |= CPUID1_ECX_OSXSAVE;
 		if (leaf == 7 && subleaf)
 			r = (struct cpuid_regs){0};

@@ -96,14 +96,49 @@ long_mode_may_begin(struct vcpu *v)
 
 	hv->get_segment(v, SEG_CS, &cs);
 	hv->get_segment(v, SEG_TR, &tr);
-	return (hv->get_cr(v, 4) & CR4_PAE) && !(cs.ar & SEG_AR_L) && (tr.ar & SEG_AR_TSS_32);
+	return (hv->get_reg(v, HV_CR4) & CR4_PAE) && !(cs.ar & SEG_AR_L) && (tr.ar & SEG_AR_TSS_32);
+}
+
+/* CR0.PG changes, and with it long mode begins or ends: *efer gets LMA or loses it. */
+static int
+switch_long_mode(struct vcpu *v, uint64_t value, uint64_t *efer)
+{
+	struct vm_segment cs;
+
+	hv->get_segment(v, SEG_CS, &cs);
+	if ((value & CR0_PG) && (*efer & EFER_LME)) {
+		if (!long_mode_may_begin(v))
+			return -E_INVAL;
+		*efer |= EFER_LMA;
+	} else if (!(value & CR0_PG)) {
+		if ((*efer & EFER_LMA) && (cs.ar & SEG_AR_L))
+			return -E_INVAL;
+		*efer &= ~(uint64_t)EFER_LMA;
+	}
+	return 0;
+}
+
+/* A MOV to CR0 changes CR0_LOADS_PDPTES: what goes with that, or -E_INVAL if it must not. */
+static SLOW_PATH int
+cr0_change_paging(struct vcpu *v, uint64_t value, uint64_t changed)
+{
+	uint64_t efer = hv->get_reg(v, HV_EFER);
+
+	if ((changed & CR0_PG) && switch_long_mode(v, value, &efer) < 0)
+		return -E_INVAL;
+	if (!pdptes_valid(v, value, hv->get_reg(v, HV_CR3), hv->get_reg(v, HV_CR4), efer))
+		return -E_INVAL;
+	if (changed & CR0_PG) {
+		hv->set_reg(v, HV_EFER, efer);
+		gmem_forget_code(v);
+	}
+	return 0;
 }
 
 int
 cr0_write(struct vcpu *v, uint64_t value)
 {
-	uint64_t old = hv->get_cr(v, 0);
-	uint64_t efer = hv->get_efer(v);
+	uint64_t changed;
 
 	if (value >> 32)
 		return -E_INVAL;
@@ -112,28 +147,10 @@ cr0_write(struct vcpu *v, uint64_t value)
 		return -E_INVAL;
 	if ((value & CR0_NW) && !(value & CR0_CD))
 		return -E_INVAL;
-	if ((value ^ old) & CR0_PG) {
-		struct vm_segment cs;
-
-		hv->get_segment(v, SEG_CS, &cs);
-		if ((value & CR0_PG) && (efer & EFER_LME)) {
-			if (!long_mode_may_begin(v))
-				return -E_INVAL;
-			efer |= EFER_LMA;
-		} else if (!(value & CR0_PG)) {
-			if ((efer & EFER_LMA) && (cs.ar & SEG_AR_L))
-				return -E_INVAL;
-			efer &= ~(uint64_t)EFER_LMA;
-		}
-	}
-	if (((value ^ old) & CR0_LOADS_PDPTES) &&
-	    !pdptes_valid(v, value, hv->get_cr(v, 3), hv->get_cr(v, 4), efer))
+	changed = value ^ hv->get_reg(v, HV_CR0);
+	if ((changed & CR0_LOADS_PDPTES) && cr0_change_paging(v, value, changed) < 0)
 		return -E_INVAL;
-	if ((value ^ old) & CR0_PG) {
-		hv->set_efer(v, efer);
-		gmem_forget_code(v);
-	}
-	hv->set_cr(v, 0, value);
+	hv->set_reg(v, HV_CR0, value);
 	return 0;
 }
 
@@ -141,12 +158,13 @@ int
 cr3_write(struct vcpu *v, uint64_t value)
 {
 	if (value >> cpuid_phys_bits() ||
-	    !pdptes_valid(v, hv->get_cr(v, 0), value, hv->get_cr(v, 4), hv->get_efer(v)))
+	    !pdptes_valid(v, hv->get_reg(v, HV_CR0), value, hv->get_reg(v, HV_CR4),
+	                  hv->get_reg(v, HV_EFER)))
 		return -E_INVAL;
 	/* Code is found by the hardware's CR3, and the shadow may have the same root as before. */
-	if (value != hv->get_cr(v, 3))
+	if (value != hv->get_reg(v, HV_CR3))
 		gmem_forget_code(v);
-	hv->set_cr(v, 3, value);
+	hv->set_reg(v, HV_CR3, value);
 	return 0;
 }
 
@@ -155,12 +173,13 @@ cr4_write(struct vcpu *v, uint64_t value)
 {
 	if (value & ~cr4_allowed())
 		return -E_INVAL;
-	if (!(value & CR4_PAE) && (hv->get_efer(v) & EFER_LMA))
+	if (!(value & CR4_PAE) && (hv->get_reg(v, HV_EFER) & EFER_LMA))
 		return -E_INVAL;
-	if (((value ^ hv->get_cr(v, 4)) & cr4_loads_pdptes) &&
-	    !pdptes_valid(v, hv->get_cr(v, 0), hv->get_cr(v, 3), value, hv->get_efer(v)))
+	if (((value ^ hv->get_reg(v, HV_CR4)) & cr4_loads_pdptes) &&
+	    !pdptes_valid(v, hv->get_reg(v, HV_CR0), hv->get_reg(v, HV_CR3), value,
+	                  hv->get_reg(v, HV_EFER)))
 		return -E_INVAL;
-	hv->set_cr(v, 4, value);
+	hv->set_reg(v, HV_CR4, value);
 	gmem_forget_code(v);
 	return 0;
 }
@@ -168,14 +187,14 @@ cr4_write(struct vcpu *v, uint64_t value)
 int
 efer_write(struct vcpu *v, uint64_t value)
 {
-	uint64_t old = hv->get_efer(v);
+	uint64_t old = hv->get_reg(v, HV_EFER);
 	uint64_t allowed = EFER_SCE | EFER_LME | EFER_LMA | (cpuid_has_nx() ? EFER_NXE : 0);
 
 	if (value & ~allowed)
 		return -E_INVAL;
-	if (((value ^ old) & EFER_LME) && (hv->get_cr(v, 0) & CR0_PG))
+	if (((value ^ old) & EFER_LME) && (hv->get_reg(v, HV_CR0) & CR0_PG))
 		return -E_INVAL;
-	hv->set_efer(v, (value & ~(uint64_t)EFER_LMA) | (old & EFER_LMA));
+	hv->set_reg(v, HV_EFER, (value & ~(uint64_t)EFER_LMA) | (old & EFER_LMA));
 	gmem_forget_code(v);
 	return 0;
 }

@@ -90,7 +90,7 @@ exit_hlt(struct vcpu *v, struct hv_exit *x)
 {
 	(void)x;
 	v->pending.dead_halt = false; /* after an earlier one: a trap ends that, too */
-	if (!(hv->get_rflags(v) & RFLAGS_IF) && halt_dead(v) == HV_STOP)
+	if (!(hv->get_reg(v, HV_RFLAGS) & RFLAGS_IF) && halt_dead(v) == HV_STOP)
 		return HV_STOP;
 	vcpu_request(v, REQ_HALTED);
 	return HV_SKIP;
@@ -129,6 +129,20 @@ operand(struct vcpu *v, unsigned int reg)
 	return !(value >> 32) || vcpu_in_64bit(v) ? value : (uint32_t)value;
 }
 
+static uint64_t
+cr_read(struct vcpu *v, unsigned int cr)
+{
+	switch (cr) {
+	case 0:
+		return hv->get_reg(v, HV_CR0);
+	case 3:
+		return hv->get_reg(v, HV_CR3);
+	case 4:
+		return hv->get_reg(v, HV_CR4);
+	}
+	return v->guest.cr8;
+}
+
 static int
 cr_write(struct vcpu *v, unsigned int cr, uint64_t value)
 {
@@ -152,7 +166,7 @@ cr_write(struct vcpu *v, unsigned int cr, uint64_t value)
 static enum hv_action
 smsw(struct vcpu *v, const struct hv_exit *x)
 {
-	uint64_t cr0 = hv->get_cr(v, 0);
+	uint64_t cr0 = hv->get_reg(v, HV_CR0);
 	struct gmem_fault f;
 
 	if (x->cr.memory) {
@@ -183,7 +197,7 @@ exit_cr_access(struct vcpu *v, struct hv_exit *x)
 
 	switch (x->cr.op) {
 	case CR_READ:
-		vcpu_set_gpr(v, x->cr.reg, x->cr.cr == 8 ? v->guest.cr8 : hv->get_cr(v, x->cr.cr));
+		vcpu_set_gpr(v, x->cr.reg, cr_read(v, x->cr.cr));
 		break;
 	case CR_WRITE:
 		err = cr_write(v, x->cr.cr, operand(v, x->cr.reg));
@@ -191,21 +205,21 @@ exit_cr_access(struct vcpu *v, struct hv_exit *x)
 	case CR_SMSW:
 		return smsw(v, x);
 	case CR_CLTS:
-		err = cr0_write(v, hv->get_cr(v, 0) & ~(uint64_t)CR0_TS);
+		err = cr0_write(v, hv->get_reg(v, HV_CR0) & ~(uint64_t)CR0_TS);
 		break;
 	case CR_LMSW:
 		if (x->cr.memory &&
 		    gmem_read(v, x->cr.gva, &x->cr.lmsw, sizeof(x->cr.lmsw), &f) < 0)
 			return io_fault(v, &f, VM_ACCESS_READ);
 		/* LMSW can set PE, never clear it (SDM vol. 2, "LMSW"). */
-		cr0 = hv->get_cr(v, 0);
+		cr0 = hv->get_reg(v, HV_CR0);
 		err = cr0_write(v, (cr0 & ~0xeull) | (x->cr.lmsw & 0xf));
 		break;
 	}
 	if (err < 0)
 		return exit_inject_gp(v, x);
 	/* Nested paging runs any CR0, and reading it would cost each write some VMREADs. */
-	if (x->cr.cr || hv_caps.nested || cr0_can_run(hv->get_cr(v, 0)))
+	if (x->cr.cr || hv_caps.nested || cr0_can_run(hv->get_reg(v, HV_CR0)))
 		return HV_SKIP;
 	return without_paging(v);
 }
@@ -225,20 +239,20 @@ exit_mov_dr(struct vcpu *v, struct hv_exit *x)
 	unsigned int dr = x->dr.dr;
 	uint64_t value;
 
-	if (dr > 7 || ((dr == 4 || dr == 5) && (hv->get_cr(v, 4) & CR4_DE)))
+	if (dr > 7 || ((dr == 4 || dr == 5) && (hv->get_reg(v, HV_CR4) & CR4_DE)))
 		return exit_inject_ud(v, x);
 	if (vcpu_cpl(v) != 0)
 		return exit_inject_gp(v, x);
-	if (hv->get_dr7(v) & DR7_GD) {
+	if (hv->get_reg(v, HV_DR7) & DR7_GD) {
 		v->guest.dr6 |= DR6_BD;
-		hv->set_dr7(v, hv->get_dr7(v) & ~(uint64_t)DR7_GD);
+		hv->set_reg(v, HV_DR7, hv->get_reg(v, HV_DR7) & ~(uint64_t)DR7_GD);
 		inject_exception(v, X86_DB);
 		return HV_RESUME;
 	}
 	if (dr == 4 || dr == 5)
 		dr += 2;
 	if (x->dr.read) {
-		value = dr < 4 ? v->guest.dr[dr] : dr == 6 ? v->guest.dr6 : hv->get_dr7(v);
+		value = dr < 4 ? v->guest.dr[dr] : dr == 6 ? v->guest.dr6 : hv->get_reg(v, HV_DR7);
 		vcpu_set_gpr(v, x->dr.reg, value);
 		return HV_SKIP;
 	}
@@ -248,7 +262,7 @@ exit_mov_dr(struct vcpu *v, struct hv_exit *x)
 	if (dr == 6) {
 		v->guest.dr6 = (value & DR6_WRITABLE) | DR6_FIXED;
 	} else if (dr == 7) {
-		hv->set_dr7(v, (value & DR7_WRITABLE) | DR7_FIXED);
+		hv->set_reg(v, HV_DR7, (value & DR7_WRITABLE) | DR7_FIXED);
 	} else {
 		v->guest.dr[dr] = value;
 		state_load_dr(v);
@@ -314,7 +328,7 @@ exit_exception(struct vcpu *v, struct hv_exit *x)
 		v->guest.dr6 =
 		        (v->guest.dr6 & ~(uint64_t)DR6_TRAPS) | (x->qual & DR6_CAUSE) | DR6_FIXED;
 		if (x->qual & DR6_BD)
-			hv->set_dr7(v, hv->get_dr7(v) & ~(uint64_t)DR7_GD);
+			hv->set_reg(v, HV_DR7, hv->get_reg(v, HV_DR7) & ~(uint64_t)DR7_GD);
 		inject_event(v, x->intr.event);
 		return HV_LET_IN;
 	case X86_AC:

@@ -174,7 +174,7 @@ walk_reserved(const struct walk *w, int level)
 static int
 walk_tables(struct vcpu *v, struct walk *w, uint64_t gva, uint32_t base_error, struct gmem_fault *f)
 {
-	uint64_t table = hv->get_cr(v, 3) & w->mode->root_mask;
+	uint64_t table = hv->get_reg(v, HV_CR3) & w->mode->root_mask;
 	int level = w->mode->levels;
 
 	w->allowed = PTE_W | PTE_U;
@@ -209,7 +209,7 @@ walk_tables(struct vcpu *v, struct walk *w, uint64_t gva, uint32_t base_error, s
 static bool
 smap_open(struct vcpu *v)
 {
-	return (hv->get_rflags(v) & RFLAGS_AC) && vcpu_cpl(v) < 3;
+	return (hv->get_reg(v, HV_RFLAGS) & RFLAGS_AC) && vcpu_cpl(v) < 3;
 }
 
 static bool
@@ -304,13 +304,13 @@ translate(struct vcpu *v, struct walk *w, uint64_t gva, uint32_t access, bool us
 	uint32_t error;
 	int err;
 
-	*w = (struct walk){.cr0 = hv->get_cr(v, 0), .user = user};
+	*w = (struct walk){.cr0 = hv->get_reg(v, HV_CR0), .user = user};
 	if (!(w->cr0 & CR0_PG)) {
 		*gpa = (uint32_t)gva;
 		return 0;
 	}
-	w->cr4 = hv->get_cr(v, 4);
-	w->efer = hv->get_efer(v);
+	w->cr4 = hv->get_reg(v, HV_CR4);
+	w->efer = hv->get_reg(v, HV_EFER);
 	w->mode = w->efer & EFER_LMA ? &walk_long : w->cr4 & CR4_PAE ? &walk_pae : &walk_legacy;
 	if (w->mode != &walk_long)
 		gva = (uint32_t)gva;

@@ -34,7 +34,7 @@ void
 inject_exception_error(struct vcpu *v, unsigned int vector, uint32_t error)
 {
 	/* Real mode pushes no error codes. */
-	uint32_t has_error = hv->get_cr(v, 0) & CR0_PE ? HV_EVENT_HAS_ERROR : 0;
+	uint32_t has_error = hv->get_reg(v, HV_CR0) & CR0_PE ? HV_EVENT_HAS_ERROR : 0;
 
 	inject_event(v, (struct hv_event){.info = HV_EVENT_VALID | HV_EVENT_EXCEPTION | has_error |
 	                                          vector,
@@ -74,7 +74,7 @@ inject_pending(struct vcpu *v)
 	if ((requests & (REQ_EVENT | REQ_HELD_IRQ | REQ_IRQ)) == REQ_IRQ && hv->irq_ready(v))
 		return true;
 	window = requests & (REQ_IRQ | REQ_HELD_IRQ);
-	if (window && hv->blocking_at_risk && hv->blocking_at_risk(v)) {
+	if (window && hv->entry_drops_blocking && hv->get_reg(v, HV_BLOCKING)) {
 		window = false; /* it would open before the blocking ends */
 		timer_soon();
 	}

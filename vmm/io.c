@@ -113,7 +113,7 @@ string_start(struct vcpu *v, const struct hv_exit *x, struct string_op *op)
 {
 	enum vm_reg index = x->io.in ? REG_RDI : REG_RSI;
 	enum vm_seg seg_reg = x->io.in ? SEG_ES : (enum vm_seg)x->io.seg;
-	uint64_t rflags = hv->get_rflags(v);
+	uint64_t rflags = hv->get_reg(v, HV_RFLAGS);
 	struct vm_segment seg;
 
 	op->left = x->io.rep ? low(v->guest.gpr[REG_RCX], x->io.addr_size) : 1;

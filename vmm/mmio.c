@@ -176,7 +176,7 @@ mmio_access(struct vcpu *v, struct hv_exit *x)
 static SLOW_PATH void
 step(struct vcpu *v, const struct hv_insn *i, struct hv_exit *x)
 {
-	if (!insn_step(&i->insn, &i->mem, v->guest.gpr, hv->get_rflags(v)))
+	if (!insn_step(&i->insn, &i->mem, v->guest.gpr, hv->get_reg(v, HV_RFLAGS)))
 		x->len = 0;
 }
 
@@ -194,15 +194,15 @@ static SLOW_PATH enum hv_action
 finish_read(struct vcpu *v, const struct hv_insn *i)
 {
 	uint64_t value = v->run->mmio.value;
-	uint64_t before = hv->get_rflags(v), rflags = before;
+	uint64_t before = hv->get_reg(v, HV_RFLAGS), rflags = before;
 
 	if (i->mem.width < 8)
 		value &= BIT(8 * i->mem.width) - 1;
 	value = insn_execute(&i->mem, value, v->guest.gpr, &rflags);
 	if (rflags != before)
-		hv->set_rflags(v, rflags);
+		hv->set_reg(v, HV_RFLAGS, rflags);
 	if (i->mem.to_reg && i->mem.reg == REG_RSP)
-		hv->set_rsp(v, v->guest.gpr[REG_RSP]);
+		hv->set_reg(v, HV_RSP, v->guest.gpr[REG_RSP]);
 	if (!(i->mem.access & VM_ACCESS_WRITE))
 		return retire(v, i);
 	if (is_ram(v, v->pending.mmio.to_gpa)) {

@@ -53,11 +53,12 @@ write_ignored(struct vcpu *v, uint32_t msr, uint64_t value)
 	return 0;
 }
 
-/* MSRs that the control block holds. */
 static int
-read_block(struct vcpu *v, uint32_t msr, uint64_t *value)
+read_pat(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
-	return hv->get_msr(v, msr, value);
+	(void)msr;
+	*value = hv->get_reg(v, HV_PAT);
+	return 0;
 }
 
 bool
@@ -75,7 +76,11 @@ msr_is_pat(uint64_t value)
 static int
 write_pat(struct vcpu *v, uint32_t msr, uint64_t value)
 {
-	return msr_is_pat(value) ? hv->set_msr(v, msr, value) : -E_INVAL;
+	(void)msr;
+	if (!msr_is_pat(value))
+		return -E_INVAL;
+	hv->set_reg(v, HV_PAT, value);
+	return 0;
 }
 
 static int
@@ -91,7 +96,7 @@ write_tsc(struct vcpu *v, uint32_t msr, uint64_t value)
 {
 	(void)msr;
 	v->guest.tsc_offset = (int64_t)(value - rdtsc());
-	hv->set_tsc_offset(v, v->guest.tsc_offset);
+	hv->set_reg(v, HV_TSC_OFFSET, (uint64_t)v->guest.tsc_offset);
 	return 0;
 }
 
@@ -99,7 +104,7 @@ static int
 read_efer(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
 	(void)msr;
-	*value = hv->get_efer(v);
+	*value = hv->get_reg(v, HV_EFER);
 	return 0;
 }
 
@@ -148,7 +153,7 @@ static const struct msr_policy policy[] = {
         {MSR_BIOS_SIGN_ID, MSR_BIOS_SIGN_ID, false, read_zero, write_ignored},
         {MSR_SYSENTER_CS, MSR_SYSENTER_EIP, true, no_read, no_write},
         {MSR_MISC_ENABLE, MSR_MISC_ENABLE, false, read_misc_enable, write_misc_enable},
-        {MSR_PAT, MSR_PAT, false, read_block, write_pat},
+        {MSR_PAT, MSR_PAT, false, read_pat, write_pat},
         {MSR_EFER, MSR_EFER, false, read_efer, write_efer},
         {MSR_STAR, MSR_FMASK, true, no_read, no_write},
         {MSR_FS_BASE, MSR_GS_BASE, true, no_read, no_write},

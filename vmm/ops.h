@@ -13,6 +13,31 @@ struct hv_code {
 	enum insn_mode mode;
 };
 
+/* Guest registers that the control block holds, by their names for get_reg() and set_reg(). */
+enum hv_reg {
+	/* For a back end, a field of the control block and nothing else. */
+	HV_RIP,
+	HV_RSP,
+	HV_RFLAGS,
+	HV_DR7,
+	HV_TSC_OFFSET, /* the guest's TSC - the host's */
+	HV_PLAIN_REGS,
+	/* Paging: as the guest sees them, which with shadow paging is not what runs it. */
+	HV_CR0 = HV_PLAIN_REGS,
+	HV_CR3,
+	HV_CR4,
+	HV_EFER,
+	HV_PAGING_REGS_END,
+	HV_PAT = HV_PAGING_REGS_END,
+	HV_BLOCKING, /* not 0: STI or MOV SS blocks interrupts for the instruction at RIP */
+};
+
+static inline bool
+hv_is_paging_reg(enum hv_reg r)
+{
+	return r >= HV_PLAIN_REGS && r < HV_PAGING_REGS_END;
+}
+
 /* A back end.  All functions return 0 or -E_ unless they say otherwise. */
 struct hv_ops {
 	const char *name; /* "VMX", "SVM" */
@@ -50,37 +75,21 @@ struct hv_ops {
 	struct hv_code (*get_code)(struct vcpu *v);
 	/* Is the access of this HV_EXIT_EPT_VIOLATION the instruction's at RIP?  If not, why. */
 	bool (*mem_by_insn)(struct vcpu *v, const struct hv_exit *x, enum vm_mem_why *why);
-	/* Fast single accessors for handlers. */
-	uint64_t (*get_rip)(struct vcpu *v);
-	void (*set_rsp)(struct vcpu *v, uint64_t value);
-	uint64_t (*get_rflags)(struct vcpu *v);
-	void (*set_rflags)(struct vcpu *v, uint64_t value);
+	/* Writing HV_BLOCKING 1 blocks interrupts for one instruction, as STI does. */
+	uint64_t (*get_reg)(struct vcpu *v, enum hv_reg r);
+	void (*set_reg)(struct vcpu *v, enum hv_reg r, uint64_t value);
 	void (*get_segment)(struct vcpu *v, enum vm_seg s, struct vm_segment *out);
-	uint64_t (*get_cr)(struct vcpu *v, unsigned int cr); /* 0, 3, 4 as the guest sees them */
-	void (*set_cr)(struct vcpu *v, unsigned int cr, uint64_t value);
-	uint64_t (*get_dr7)(struct vcpu *v);
-	void (*set_dr7)(struct vcpu *v, uint64_t value);
-	uint64_t (*get_efer)(struct vcpu *v);
-	void (*set_efer)(struct vcpu *v, uint64_t value);
-	/* MSRs that live in the control block (FS_BASE, SYSENTER_*, ...): -E_NOT_FOUND for others.
-	 */
-	int (*get_msr)(struct vcpu *v, uint32_t msr, uint64_t *value);
-	int (*set_msr)(struct vcpu *v, uint32_t msr, uint64_t value);
-	void (*set_tsc_offset)(struct vcpu *v, int64_t offset);
 	/* The host's interrupt or NMI that ended guest mode is handled.  Called without the kernel
 	 * lock. */
 	void (*take_interrupt)(const struct hv_exit *x);
 	bool (*irq_ready)(struct vcpu *v); /* would an interrupt be taken now? */
 	void (*irq_window)(struct vcpu *v, bool on);
-	void (*block)(
-	        struct vcpu *v); /* blocks interrupts for the instruction at RIP, as STI does */
-	/* Does STI or MOV SS block interrupts, and may an entry drop that?  NULL: entries keep it.
-	 */
-	bool (*blocking_at_risk)(struct vcpu *v);
 	void (*inject)(struct vcpu *v); /* v->pending.event, at the next entry */
 	/* All translations of this VM, on this CPU, at the next entry at the latest: clears
 	 * v->tlb.stale where the hardware is told. */
 	void (*flush)(struct vcpu *v);
+	/* VMRUN drops blocking: no window for interrupts may be open while they are blocked. */
+	bool entry_drops_blocking;
 	/* Reserved bits that the processor itself may set in PAE's top entries, with nested paging.
 	 */
 	uint64_t pdpte_set;

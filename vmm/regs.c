@@ -18,7 +18,7 @@ vcpu_in_64bit(struct vcpu *v)
 {
 	struct vm_segment cs;
 
-	if (!(hv->get_efer(v) & EFER_LMA))
+	if (!(hv->get_reg(v, HV_EFER) & EFER_LMA))
 		return false;
 	hv->get_segment(v, SEG_CS, &cs);
 	return cs.ar & SEG_AR_L;
@@ -29,7 +29,7 @@ vcpu_set_gpr(struct vcpu *v, unsigned int reg, uint64_t value)
 {
 	v->guest.gpr[reg] = value;
 	if (reg == REG_RSP)
-		hv->set_rsp(v, value);
+		hv->set_reg(v, HV_RSP, value);
 }
 
 uint64_t

@@ -7,7 +7,7 @@
 bool
 segment_permits(struct vcpu *v, const struct vm_segment *seg, bool write)
 {
-	if (!(hv->get_cr(v, 0) & CR0_PE) || (hv->get_rflags(v) & RFLAGS_VM))
+	if (!(hv->get_reg(v, HV_CR0) & CR0_PE) || (hv->get_reg(v, HV_RFLAGS) & RFLAGS_VM))
 		return true;
 	if (write)
 		return (seg->ar & (SEG_AR_CODE | SEG_AR_RW)) == SEG_AR_RW;

@@ -15,7 +15,7 @@ vcpu_where(struct vcpu *v)
 	uint32_t n = 0;
 
 	hv->get_segment(v, SEG_CS, &cs);
-	run->rip = hv->get_rip(v);
+	run->rip = hv->get_reg(v, HV_RIP);
 	run->cs_base = cs.base;
 	while (n < VM_INSN_MAX && gmem_read(v, cs.base + run->rip + n, &run->insn[n], 1, &f) == 0)
 		n++;

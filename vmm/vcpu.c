@@ -136,7 +136,7 @@ vcpu_reset(struct vcpu *v)
 	if (v->shadow)
 		shadow_reset(v);
 	v->guest.tsc_offset = v->index ? v->vm->vcpus[0]->guest.tsc_offset : -(int64_t)rdtsc();
-	hv->set_tsc_offset(v, v->guest.tsc_offset);
+	hv->set_reg(v, HV_TSC_OFFSET, (uint64_t)v->guest.tsc_offset);
 	vcpu_take_regs(v, &reset_regs);
 	err = hv->set_regs(v, &reset_regs);
 	v->pending.stopped = !hv_caps.nested; /* as long as it is in real mode */

@@ -212,7 +212,7 @@ vcpu_set_back(struct env *e, uint64_t id, uint64_t index, uint64_t ticks)
 	if (err < 0)
 		return err;
 	v->guest.tsc_offset -= (int64_t)ticks;
-	hv->set_tsc_offset(v, v->guest.tsc_offset);
+	hv->set_reg(v, HV_TSC_OFFSET, (uint64_t)v->guest.tsc_offset);
 	vcpu_put_back(e, v);
 	return 0;
 }

@@ -56,17 +56,22 @@ cpuid_phys_bits(void)
 }
 
 static uint64_t
-get_cr(struct vcpu *v, unsigned int cr)
+get_reg(struct vcpu *v, enum hv_reg r)
 {
 	(void)v;
-	return cr == 0 ? regs.cr0 : cr == 3 ? regs.cr3 : regs.cr4;
-}
-
-static uint64_t
-get_efer(struct vcpu *v)
-{
-	(void)v;
-	return regs.efer;
+	switch (r) {
+	case HV_CR0:
+		return regs.cr0;
+	case HV_CR3:
+		return regs.cr3;
+	case HV_CR4:
+		return regs.cr4;
+	case HV_EFER:
+		return regs.efer;
+	default:
+		fail_msg("register %d is not for paging", r);
+		return 0;
+	}
 }
 
 unsigned int
@@ -91,7 +96,7 @@ vcpu_cs_base(struct vcpu *v)
 	return 0;
 }
 
-static const struct hv_ops ops = {.get_cr = get_cr, .get_efer = get_efer, .get_code = get_code};
+static const struct hv_ops ops = {.get_reg = get_reg, .get_code = get_code};
 const struct hv_ops *hv = &ops;
 
 int

@@ -86,22 +86,9 @@ fetch_insn(struct vcpu *v, uint64_t rip)
 }
 
 static uint64_t
-get_cr(struct vcpu *v, unsigned int cr)
+get_reg(struct vcpu *v, enum hv_reg r)
 {
-	return shadow_get_cr(v, cr);
-}
-
-static uint64_t
-get_efer(struct vcpu *v)
-{
-	return v->shadow->guest.efer;
-}
-
-static uint64_t
-get_rflags(struct vcpu *v)
-{
-	(void)v;
-	return rflags;
+	return r == HV_RFLAGS ? rflags : shadow_get_reg(v, r);
 }
 
 static void
@@ -112,8 +99,7 @@ flush(struct vcpu *v)
 	flushes++;
 }
 
-static const struct hv_ops ops = {
-        .get_cr = get_cr, .get_efer = get_efer, .get_rflags = get_rflags, .flush = flush};
+static const struct hv_ops ops = {.get_reg = get_reg, .flush = flush};
 const struct hv_ops *hv = &ops;
 
 void
@@ -181,9 +167,9 @@ below(uint32_t n)
 void
 set_mode(uint64_t cr0, uint64_t cr4, uint64_t efer)
 {
-	shadow_set_efer(&vcpu, efer);
-	shadow_set_cr(&vcpu, 4, cr4);
-	shadow_set_cr(&vcpu, 0, cr0);
+	shadow_set_reg(&vcpu, HV_EFER, efer);
+	shadow_set_reg(&vcpu, HV_CR4, cr4);
+	shadow_set_reg(&vcpu, HV_CR0, cr0);
 }
 
 void
@@ -222,7 +208,7 @@ shadow_vm_setup(void **state)
 	seed = 1;
 	pages_max = SHADOW_PAGES;
 	assert_int_equal(shadow_init(&vcpu), 0);
-	shadow_set_cr(&vcpu, 3, TABLES);
+	shadow_set_reg(&vcpu, HV_CR3, TABLES);
 	return 0;
 }
 

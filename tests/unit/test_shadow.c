@@ -51,7 +51,7 @@ test_flushes(void **state)
 	assert_int_equal(flushes, 1);
 	assert_int_equal(guest_access(0x5000, VM_ACCESS_READ, false), 0x90000);
 	map_long(0x5000, 0, 1);
-	shadow_set_cr(&vcpu, 3, TABLES);
+	shadow_set_reg(&vcpu, HV_CR3, TABLES);
 	assert_int_equal(guest_access(0x5000, VM_ACCESS_READ, false), FAULTED);
 	assert_int_equal(got.error, 0);
 	/* More rights need no flush. */
@@ -159,7 +159,7 @@ test_write_protection_off(void **state)
 {
 	(void)state;
 	mode_long();
-	shadow_set_cr(&vcpu, 0, CR0_PE | CR0_PG);
+	shadow_set_reg(&vcpu, HV_CR0, CR0_PE | CR0_PG);
 	map_long(0x5000, 0x80000 | PTE_P | PTE_U, 1);
 	for (unsigned int i = 0; i < 3; i++) {
 		compare(0x5000, VM_ACCESS_WRITE, false);
@@ -167,7 +167,7 @@ test_write_protection_off(void **state)
 		compare(0x5000, VM_ACCESS_WRITE, true);
 		compare(0x5000, VM_ACCESS_EXEC, true);
 	}
-	shadow_set_cr(&vcpu, 4, CR4_PAE | CR4_SMEP);
+	shadow_set_reg(&vcpu, HV_CR4, CR4_PAE | CR4_SMEP);
 	compare(0x5000, VM_ACCESS_WRITE, false);
 	compare(0x5000, VM_ACCESS_EXEC, false);
 }
@@ -276,7 +276,7 @@ test_pae_roots(void **state)
 	for (unsigned int i = 0; i < 6; i++) {
 		int64_t gpa = 0x80000 + i % 2 * PAGE_SIZE;
 
-		shadow_set_cr(&vcpu, 3, pae_top(i % 2));
+		shadow_set_reg(&vcpu, HV_CR3, pae_top(i % 2));
 		assert_int_equal(walk_shadow(0x5000, VM_ACCESS_READ, false, &error),
 		                 i < 2 ? -1 : gpa);
 		assert_int_equal(guest_access(0x5000, VM_ACCESS_READ, false), gpa);
@@ -296,13 +296,13 @@ test_caching(void **state)
 	for (unsigned int i = 0; i < 2; i++)
 		assert_true(guest_access(0x5000 + i * PAGE_SIZE, VM_ACCESS_READ, false) > 0);
 	*entry64(TABLES + 3 * PAGE_SIZE, 6) = 0x82000 | PTE_P | PTE_W;
-	shadow_set_cr(&vcpu, 3, TABLES + 8 * PAGE_SIZE);
+	shadow_set_reg(&vcpu, HV_CR3, TABLES + 8 * PAGE_SIZE);
 	assert_int_equal(walk_shadow(0x5000, VM_ACCESS_READ, false, &error), -1);
-	shadow_set_cr(&vcpu, 3, TABLES);
+	shadow_set_reg(&vcpu, HV_CR3, TABLES);
 	assert_int_equal(walk_shadow(0x5000, VM_ACCESS_READ, false, &error), 0x80000);
 	assert_int_equal(walk_shadow(0x6000, VM_ACCESS_READ, false, &error), -1);
 	vcpu.shadow->keeps = false;
-	shadow_set_cr(&vcpu, 3, TABLES);
+	shadow_set_reg(&vcpu, HV_CR3, TABLES);
 	assert_int_equal(walk_shadow(0x5000, VM_ACCESS_READ, false, &error), -1);
 }
 
@@ -325,7 +325,7 @@ test_input_is_let_in(void **state)
 	shadow_narrow(&vm, 0x80000, PAGE_SIZE);
 	assert_true(step_work >= WORDS);
 	step_work = 0;
-	shadow_set_cr(&vcpu, 3, TABLES);
+	shadow_set_reg(&vcpu, HV_CR3, TABLES);
 	assert_true(step_work >= WORDS);
 }
 

@@ -71,7 +71,7 @@ static void
 random_flush(void)
 {
 	if (below(2)) {
-		shadow_set_cr(&vcpu, 3, random_root());
+		shadow_set_reg(&vcpu, HV_CR3, random_root());
 		return;
 	}
 	for (unsigned int i = 0; i < ARRAY_SIZE(windows); i++)
@@ -85,7 +85,7 @@ pae_tops(void)
 	for (unsigned int n = 0; n < PAE_TOPS; n++)
 		for (unsigned int i = 0; i < SHADOW_PDPTES; i++)
 			*entry64(pae_top(n), i) = (TABLES + below(TABLE_PAGES) * PAGE_SIZE) | PTE_P;
-	shadow_set_cr(&vcpu, 3, pae_top(0));
+	shadow_set_reg(&vcpu, HV_CR3, pae_top(0));
 }
 
 static void
@@ -105,7 +105,7 @@ random_rounds(bool wide)
 		if (!below(50))
 			large_frames = !large_frames, shadow_narrow(&vm, 0, RAM);
 		if (!below(50))
-			shadow_set_cr(&vcpu, 0, vcpu.shadow->guest.cr0 ^ CR0_WP);
+			shadow_set_reg(&vcpu, HV_CR0, vcpu.shadow->guest.cr0 ^ CR0_WP);
 		compare(gva, exec ? VM_ACCESS_EXEC : 1 << below(2), below(2));
 	}
 }
@@ -117,9 +117,9 @@ test_random_long(void **state)
 	most_watched = 0;
 	mode_long();
 	random_rounds(true);
-	shadow_set_cr(&vcpu, 4, CR4_PAE | CR4_SMEP);
+	shadow_set_reg(&vcpu, HV_CR4, CR4_PAE | CR4_SMEP);
 	random_rounds(true);
-	shadow_set_efer(&vcpu, EFER_LME | EFER_LMA);
+	shadow_set_reg(&vcpu, HV_EFER, EFER_LME | EFER_LMA);
 	random_rounds(true);
 	assert_true(most_watched > 8);
 }
@@ -129,9 +129,9 @@ test_random_smap(void **state)
 {
 	(void)state;
 	mode_long();
-	shadow_set_cr(&vcpu, 4, CR4_PAE | CR4_SMAP | CR4_SMEP);
+	shadow_set_reg(&vcpu, HV_CR4, CR4_PAE | CR4_SMAP | CR4_SMEP);
 	for (unsigned int i = 0; i < 100; i++) {
-		shadow_set_cr(&vcpu, 0, vcpu.shadow->guest.cr0 | CR0_WP);
+		shadow_set_reg(&vcpu, HV_CR0, vcpu.shadow->guest.cr0 | CR0_WP);
 		rflags ^= RFLAGS_AC;
 		for (unsigned int n = 0; n < 100; n++) {
 			random_edit(true);
@@ -158,7 +158,7 @@ test_random_legacy(void **state)
 	(void)state;
 	mode_legacy();
 	random_rounds(false);
-	shadow_set_cr(&vcpu, 4, 0);
+	shadow_set_reg(&vcpu, HV_CR4, 0);
 	random_rounds(false);
 }
 

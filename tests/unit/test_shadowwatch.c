@@ -29,10 +29,10 @@ test_watched_tables(void **state)
 	*entry64(leaf_table, 5) = 0x80000 | PTE_P | PTE_W;
 	assert_int_equal(guest_access(0x205000, VM_ACCESS_READ, false), 0x80000);
 	assert_int_equal(guest_access(gva, VM_ACCESS_WRITE, false), gva);
-	shadow_set_cr(&vcpu, 3, TABLES);
+	shadow_set_reg(&vcpu, HV_CR3, TABLES);
 	assert_int_equal(walk_shadow(gva, VM_ACCESS_WRITE, false, &error), gva);
 	for (unsigned int i = 0; i < SHADOW_QUIET; i++)
-		shadow_set_cr(&vcpu, 3, TABLES);
+		shadow_set_reg(&vcpu, HV_CR3, TABLES);
 	assert_int_equal(vcpu.shadow->watched, 4);
 	assert_int_equal(walk_shadow(gva, VM_ACCESS_WRITE, false, &error), -1);
 	assert_int_equal(guest_access(gva, VM_ACCESS_READ, false), gva);
@@ -44,7 +44,7 @@ test_watched_tables(void **state)
 	assert_int_equal(guest_access(gva, VM_ACCESS_WRITE, false), gva);
 	assert_int_equal(vcpu.shadow->watched, 3);
 	*entry64(leaf_table, 5) = 0x81000 | PTE_P | PTE_W;
-	shadow_set_cr(&vcpu, 3, TABLES);
+	shadow_set_reg(&vcpu, HV_CR3, TABLES);
 	assert_int_equal(guest_access(0x205000, VM_ACCESS_READ, false), 0x81000);
 }
 
@@ -55,7 +55,7 @@ watch_all(void)
 	map_long(0x5000, 0x80000 | PTE_P | PTE_W | PTE_A, 1);
 	for (unsigned int i = 0; i <= SHADOW_WATCH_EVERY; i++) {
 		guest_access(0x5000, VM_ACCESS_READ, false);
-		shadow_set_cr(&vcpu, 3, TABLES);
+		shadow_set_reg(&vcpu, HV_CR3, TABLES);
 	}
 	assert_int_equal(vcpu.shadow->watched, 4);
 }
@@ -71,19 +71,19 @@ test_watching_ends(void **state)
 	watch_all();
 	assert_int_equal(gphys_write(&vm, table + 5 * sizeof(entry), &entry, sizeof(entry)), 0);
 	assert_int_equal(vcpu.shadow->watched, 3);
-	shadow_set_cr(&vcpu, 3, TABLES);
+	shadow_set_reg(&vcpu, HV_CR3, TABLES);
 	assert_int_equal(guest_access(0x5000, VM_ACCESS_READ, false), 0x82000);
 	watch_all();
 	shadow_narrow(&vm, table, PAGE_SIZE);
 	assert_int_equal(vcpu.shadow->watched, 3);
 	watch_all();
-	shadow_set_cr(&vcpu, 0, CR0_PE);
+	shadow_set_reg(&vcpu, HV_CR0, CR0_PE);
 	assert_int_equal(vcpu.shadow->watched, 0);
 	/* Another vCPU may write, too. */
 	vm.vcpu_count = 2;
 	mode_long();
 	for (unsigned int i = 0; i < 2 * SHADOW_WATCH_EVERY; i++)
-		shadow_set_cr(&vcpu, 3, TABLES);
+		shadow_set_reg(&vcpu, HV_CR3, TABLES);
 	assert_int_equal(vcpu.shadow->watched, 0);
 	vm.vcpu_count = 1;
 }

@@ -46,19 +46,22 @@ shadow_free(struct vcpu *v)
 }
 
 uint64_t
-shadow_get_cr(const struct vcpu *v, unsigned int cr)
+shadow_get_reg(const struct vcpu *v, enum hv_reg r)
 {
 	const struct shadow_regs *g = &v->shadow->guest;
 
-	switch (cr) {
-	case 0:
+	switch (r) {
+	case HV_CR0:
 		return g->cr0;
-	case 3:
+	case HV_CR3:
 		return g->cr3;
-	case 4:
+	case HV_CR4:
 		return g->cr4;
+	case HV_EFER:
+		return g->efer;
+	default:
+		panic("shadow_get_reg: register %d is not for paging", r);
 	}
-	panic("shadow_get_cr: no CR%u", cr);
 }
 
 /*
@@ -79,38 +82,32 @@ reload(struct vcpu *v)
 
 /* SDM vol. 3, "Operations that Invalidate TLBs and Paging-Structure Caches". */
 void
-shadow_set_cr(struct vcpu *v, unsigned int cr, uint64_t value)
+shadow_set_reg(struct vcpu *v, enum hv_reg r, uint64_t value)
 {
 	struct shadow_regs *g = &v->shadow->guest;
 	uint64_t changed;
 
-	switch (cr) {
-	case 0:
+	switch (r) {
+	case HV_CR0:
 		changed = (g->cr0 ^ value) & (CR0_PG | CR0_WP);
 		g->cr0 = value;
 		break;
-	case 3:
+	case HV_CR3:
 		changed = true;
 		g->cr3 = value;
 		break;
-	case 4:
+	case HV_CR4:
 		changed = (g->cr4 ^ value) & (CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP);
 		g->cr4 = value;
 		break;
+	case HV_EFER:
+		changed = (g->efer ^ value) & (EFER_LMA | EFER_NXE);
+		g->efer = value;
+		break;
 	default:
-		panic("shadow_set_cr: no CR%u", cr);
+		panic("shadow_set_reg: register %d is not for paging", r);
 	}
 	if (changed)
-		reload(v);
-}
-
-void
-shadow_set_efer(struct vcpu *v, uint64_t value)
-{
-	uint64_t changed = v->shadow->guest.efer ^ value;
-
-	v->shadow->guest.efer = value;
-	if (changed & (EFER_LMA | EFER_NXE))
 		reload(v);
 }
 
@@ -225,9 +222,9 @@ keep_blocking(struct vcpu *v)
 
 	if (!vcpu_requested(v, REQ_IRQ | REQ_HELD_IRQ) || !hv->irq_ready(v))
 		return;
-	before = fetch_insn(v, hv->get_rip(v) - 1);
+	before = fetch_insn(v, hv->get_reg(v, HV_RIP) - 1);
 	if (before && before->insn.map == INSN_MAP_1BYTE && before->insn.opcode == STI)
-		hv->block(v);
+		hv->set_reg(v, HV_BLOCKING, true);
 }
 
 static enum hv_action

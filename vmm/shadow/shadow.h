@@ -7,7 +7,7 @@
 #include "inc/mmu.h"
 #include "inc/x86.h"
 #include "kern/mem/pt.h"
-#include "vmm/exit.h"
+#include "vmm/ops.h"
 
 /*
  * Shadow paging: the processor walks tables of ours that map the guest's virtual addresses straight
@@ -193,11 +193,11 @@ void shadow_hardware(const struct shadow *s, struct shadow_regs *hw);
 /* fault.c: what a vCPU does with them. */
 int shadow_init(struct vcpu *v); /* v->shadow; -E_NO_MEM */
 void shadow_free(struct vcpu *v);
-uint64_t shadow_get_cr(const struct vcpu *v, unsigned int cr);
-/* The guest's register changes, and with it what the tables may hold; the hardware's are the
- * caller's.  Without the lock, except before the first entry. */
-void shadow_set_cr(struct vcpu *v, unsigned int cr, uint64_t value);
-void shadow_set_efer(struct vcpu *v, uint64_t value);
+/* A paging register (hv_is_paging_reg()) as the guest sees it. */
+uint64_t shadow_get_reg(const struct vcpu *v, enum hv_reg r);
+/* Writes such a register, and changes what the tables may hold.  The caller writes the hardware's
+ * registers.  Called without the lock, except before the first entry. */
+void shadow_set_reg(struct vcpu *v, enum hv_reg r, uint64_t value);
 /* All registers of another vCPU's guest, for one that has not run yet. */
 void shadow_copy(struct vcpu *to, const struct vcpu *from);
 /* The guest's paging registers are 0, as before the first entry.  With the kernel lock. */

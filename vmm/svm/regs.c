@@ -16,69 +16,109 @@ svm_get_code(struct vcpu *v)
 	return (struct hv_code){.cr3 = b->cr3, .mode = svm_guest_mode(b)};
 }
 
-uint64_t
-svm_get_cr(struct vcpu *v, unsigned int cr)
+#define OFFSET(field) __builtin_offsetof(struct vmcb, field)
+
+/* Registers that are a field of the VMCB and nothing else. */
+static const uint16_t plain[HV_PLAIN_REGS] = {
+        [HV_RIP] = OFFSET(rip),
+        [HV_RSP] = OFFSET(rsp),
+        [HV_RFLAGS] = OFFSET(rflags),
+        [HV_DR7] = OFFSET(dr7),
+        [HV_TSC_OFFSET] = OFFSET(tsc_offset),
+};
+
+static uint64_t *
+plain_field(struct vcpu *v, enum hv_reg r)
+{
+	return (uint64_t *)((char *)svm_vmcb(v) + plain[r]);
+}
+
+static SLOW_PATH uint64_t
+get_other(struct vcpu *v, enum hv_reg r)
 {
 	const struct vmcb *b = svm_vmcb(v);
 
-	if (v->shadow)
-		return shadow_get_cr(v, cr);
-	switch (cr) {
-	case 0:
+	if (v->shadow && hv_is_paging_reg(r))
+		return shadow_get_reg(v, r);
+	switch (r) {
+	case HV_CR0:
 		return b->cr0;
-	case 3:
+	case HV_CR3:
 		return b->cr3;
-	case 4:
+	case HV_CR4:
 		return b->cr4 & cr4_allowed();
+	case HV_EFER:
+		/* VMRUN wants SVME in the guest's EFER; the guest must not see it. */
+		return b->efer & ~(uint64_t)EFER_SVME;
+	case HV_PAT:
+		return b->pat;
+	case HV_BLOCKING:
+		return b->interrupt_shadow & 1;
+	default:
+		panic("svm_get_reg: no register %d", r);
 	}
-	panic("svm_get_cr: no CR%u", cr);
 }
 
-void
-svm_set_cr(struct vcpu *v, unsigned int cr, uint64_t value)
+uint64_t
+svm_get_reg(struct vcpu *v, enum hv_reg r)
+{
+	return r < HV_PLAIN_REGS ? *plain_field(v, r) : get_other(v, r);
+}
+
+/* A control register, with nested paging. */
+static void
+set_cr(struct vcpu *v, enum hv_reg r, uint64_t value)
 {
 	struct vmcb *b = svm_vmcb(v);
 
-	if (v->shadow) {
-		shadow_set_cr(v, cr, value);
-		svm_shadow_load(v);
-		return;
-	}
 	v->tlb.stale |= TLB_LINEAR;
-	switch (cr) {
-	case 0:
+	if (r == HV_CR0)
 		b->cr0 = value;
-		break;
-	case 3:
+	else if (r == HV_CR3)
 		b->cr3 = value;
-		break;
-	case 4:
-		/* Machine checks are the host's. */
-		b->cr4 = value | (read_cr4() & CR4_MCE);
-		break;
-	default:
-		panic("svm_set_cr: no CR%u", cr);
-	}
+	else
+		b->cr4 = value | (read_cr4() & CR4_MCE); /* machine checks are the host's */
 	/* The processor flushes when the guest itself writes; here we must. */
 	svm_flush(v);
 }
 
-/* VMRUN wants SVME in the guest's EFER; the guest must not see it. */
-uint64_t
-svm_get_efer(struct vcpu *v)
+static SLOW_PATH void
+set_other(struct vcpu *v, enum hv_reg r, uint64_t value)
 {
-	return v->shadow ? v->shadow->guest.efer : svm_vmcb(v)->efer & ~(uint64_t)EFER_SVME;
-}
+	struct vmcb *b = svm_vmcb(v);
 
-void
-svm_set_efer(struct vcpu *v, uint64_t value)
-{
-	if (v->shadow) {
-		shadow_set_efer(v, value);
+	if (v->shadow && hv_is_paging_reg(r)) {
+		shadow_set_reg(v, r, value);
 		svm_shadow_load(v);
 		return;
 	}
-	svm_vmcb(v)->efer = value | EFER_SVME;
+	switch (r) {
+	case HV_CR0:
+	case HV_CR3:
+	case HV_CR4:
+		set_cr(v, r, value);
+		break;
+	case HV_EFER:
+		b->efer = value | EFER_SVME;
+		break;
+	case HV_PAT:
+		b->pat = value;
+		break;
+	case HV_BLOCKING:
+		b->interrupt_shadow = value;
+		break;
+	default:
+		panic("svm_set_reg: no register %d", r);
+	}
+}
+
+void
+svm_set_reg(struct vcpu *v, enum hv_reg r, uint64_t value)
+{
+	if (r < HV_PLAIN_REGS)
+		*plain_field(v, r) = value;
+	else
+		set_other(v, r, value);
 }
 
 static struct vmcb_segment *
@@ -135,10 +175,10 @@ svm_get_regs(struct vcpu *v, struct vm_regs *r)
 	r->gpr[REG_RSP] = b->rsp;
 	r->rip = b->rip;
 	r->rflags = b->rflags;
-	r->cr0 = svm_get_cr(v, 0);
-	r->cr3 = svm_get_cr(v, 3);
-	r->cr4 = svm_get_cr(v, 4);
-	r->efer = svm_get_efer(v);
+	r->cr0 = svm_get_reg(v, HV_CR0);
+	r->cr3 = svm_get_reg(v, HV_CR3);
+	r->cr4 = svm_get_reg(v, HV_CR4);
+	r->efer = svm_get_reg(v, HV_EFER);
 	r->dr7 = b->dr7;
 	for (unsigned int s = 0; s < SEG_COUNT; s++)
 		svm_get_segment(v, s, &r->seg[s]);
@@ -156,10 +196,10 @@ svm_set_regs(struct vcpu *v, const struct vm_regs *r)
 	b->rsp = r->gpr[REG_RSP];
 	b->rip = r->rip;
 	b->rflags = r->rflags | RFLAGS_FIXED;
-	svm_set_efer(v, r->efer);
-	svm_set_cr(v, 3, r->cr3);
-	svm_set_cr(v, 4, r->cr4);
-	svm_set_cr(v, 0, r->cr0);
+	svm_set_reg(v, HV_EFER, r->efer);
+	svm_set_reg(v, HV_CR3, r->cr3);
+	svm_set_reg(v, HV_CR4, r->cr4);
+	svm_set_reg(v, HV_CR0, r->cr0);
 	b->dr7 = r->dr7;
 	b->dr6 = DR6_FIXED;
 	for (unsigned int s = 0; s < SEG_COUNT; s++)

@@ -267,66 +267,6 @@ svm_skip(struct vcpu *v, const struct hv_exit *x)
 		b->rip = next;
 }
 
-static uint64_t
-svm_get_rip(struct vcpu *v)
-{
-	return svm_vmcb(v)->rip;
-}
-
-static uint64_t
-svm_get_rflags(struct vcpu *v)
-{
-	return svm_vmcb(v)->rflags;
-}
-
-static void
-svm_set_rflags(struct vcpu *v, uint64_t value)
-{
-	svm_vmcb(v)->rflags = value;
-}
-
-static void
-svm_set_rsp(struct vcpu *v, uint64_t value)
-{
-	svm_vmcb(v)->rsp = value;
-}
-
-static uint64_t
-svm_get_dr7(struct vcpu *v)
-{
-	return svm_vmcb(v)->dr7;
-}
-
-static void
-svm_set_dr7(struct vcpu *v, uint64_t value)
-{
-	svm_vmcb(v)->dr7 = value;
-}
-
-static int
-svm_get_msr(struct vcpu *v, uint32_t msr, uint64_t *value)
-{
-	if (msr != MSR_PAT)
-		return -E_NOT_FOUND;
-	*value = svm_vmcb(v)->pat;
-	return 0;
-}
-
-static int
-svm_set_msr(struct vcpu *v, uint32_t msr, uint64_t value)
-{
-	if (msr != MSR_PAT)
-		return -E_NOT_FOUND;
-	svm_vmcb(v)->pat = value;
-	return 0;
-}
-
-static void
-svm_set_tsc_offset(struct vcpu *v, int64_t offset)
-{
-	svm_vmcb(v)->tsc_offset = (uint64_t)offset;
-}
-
 /* The interrupt still waits at the CPU: let it in, and the kernel's own gate takes it. */
 static void
 svm_take_interrupt(const struct hv_exit *x)
@@ -354,19 +294,6 @@ svm_irq_window(struct vcpu *v, bool on)
 	else
 		b->intercepts1 &= ~(uint32_t)SVM_ICPT_VINTR;
 	b->vintr = on ? VINTR_MASKING | VINTR_IRQ : VINTR_MASKING;
-}
-
-static void
-svm_block(struct vcpu *v)
-{
-	svm_vmcb(v)->interrupt_shadow = 1;
-}
-
-/* QEMU's TCG does: docs/TRICKS.md. */
-static bool
-svm_blocking_at_risk(struct vcpu *v)
-{
-	return svm_vmcb(v)->interrupt_shadow & 1;
 }
 
 _Static_assert(HV_EVENT_VALID == 1u << 31 && HV_EVENT_HAS_ERROR == 1 << 11,
@@ -410,28 +337,16 @@ const struct hv_ops hv_svm = {
         .skip = svm_skip,
         .get_regs = svm_get_regs,
         .set_regs = svm_set_regs,
-        .get_rip = svm_get_rip,
-        .set_rsp = svm_set_rsp,
         .get_code = svm_get_code,
         .mem_by_insn = svm_mem_by_insn,
-        .get_rflags = svm_get_rflags,
-        .set_rflags = svm_set_rflags,
+        .get_reg = svm_get_reg,
+        .set_reg = svm_set_reg,
         .get_segment = svm_get_segment,
-        .get_cr = svm_get_cr,
-        .set_cr = svm_set_cr,
-        .get_dr7 = svm_get_dr7,
-        .set_dr7 = svm_set_dr7,
-        .get_efer = svm_get_efer,
-        .set_efer = svm_set_efer,
-        .get_msr = svm_get_msr,
-        .set_msr = svm_set_msr,
-        .set_tsc_offset = svm_set_tsc_offset,
         .take_interrupt = svm_take_interrupt,
         .irq_ready = svm_irq_ready,
         .irq_window = svm_irq_window,
-        .block = svm_block,
-        .pdpte_set = PTE_A, /* QEMU's TCG does */
-        .blocking_at_risk = svm_blocking_at_risk,
+        .entry_drops_blocking = true, /* QEMU's TCG does: docs/TRICKS.md */
+        .pdpte_set = PTE_A,           /* QEMU's TCG does */
         .inject = svm_inject,
         .flush = svm_flush,
 };

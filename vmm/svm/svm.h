@@ -99,10 +99,8 @@ struct hv_code svm_get_code(struct vcpu *v);
 void svm_get_regs(struct vcpu *v, struct vm_regs *r);
 int svm_set_regs(struct vcpu *v, const struct vm_regs *r);
 void svm_get_segment(struct vcpu *v, enum vm_seg s, struct vm_segment *out);
-uint64_t svm_get_cr(struct vcpu *v, unsigned int cr);
-void svm_set_cr(struct vcpu *v, unsigned int cr, uint64_t value);
-uint64_t svm_get_efer(struct vcpu *v);
-void svm_set_efer(struct vcpu *v, uint64_t value);
+uint64_t svm_get_reg(struct vcpu *v, enum hv_reg r);
+void svm_set_reg(struct vcpu *v, enum hv_reg r, uint64_t value);
 
 /* shadow.c: where v->shadow is set */
 void svm_shadow_controls(struct vmcb *b);

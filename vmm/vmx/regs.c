@@ -17,28 +17,43 @@ vmx_cr0_mask(void)
 	return ~cr0_guest_owned;
 }
 
-/* The guest's view: its own bits from the register, the others from the shadow. */
-static inline uint64_t
-get_cr_nested(struct vcpu *v, unsigned int cr)
+/* Registers that are a field of the VMCS and nothing else. */
+static const uint16_t plain[HV_PLAIN_REGS] = {
+        [HV_RIP] = VMCS_GUEST_RIP,         [HV_RSP] = VMCS_GUEST_RSP,
+        [HV_RFLAGS] = VMCS_GUEST_RFLAGS,   [HV_DR7] = VMCS_GUEST_DR7,
+        [HV_TSC_OFFSET] = VMCS_TSC_OFFSET,
+};
+
+static SLOW_PATH uint64_t
+get_other(struct vcpu *v, enum hv_reg r)
 {
 	struct vmx_vcpu *x = v->backend;
 
-	switch (cr) {
-	case 0:
+	if (v->shadow && hv_is_paging_reg(r))
+		return shadow_get_reg(v, r);
+	switch (r) {
+	case HV_CR0:
 		return (vmcs_read(v, VMCS_GUEST_CR0) & cr0_guest_owned) |
 		       (x->cr0_shadow & ~cr0_guest_owned);
-	case 3:
+	case HV_CR3:
 		return vmcs_read(v, VMCS_GUEST_CR3);
-	case 4:
+	case HV_CR4:
 		return vmcs_read(v, VMCS_GUEST_CR4) & cr4_allowed();
+	case HV_EFER:
+		return vmcs_read(v, VMCS_GUEST_EFER);
+	case HV_PAT:
+		return vmcs_field_in_use(VMCS_GUEST_PAT) ? vmcs_read(v, VMCS_GUEST_PAT) : x->pat;
+	case HV_BLOCKING:
+		return vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY) & BLOCKED_STI_OR_SS;
+	default:
+		panic("vmx_get_reg: no register %d", r);
 	}
-	panic("vmx_get_cr: no CR%u", cr);
 }
 
 uint64_t
-vmx_get_cr(struct vcpu *v, unsigned int cr)
+vmx_get_reg(struct vcpu *v, enum hv_reg r)
 {
-	return v->shadow ? shadow_get_cr(v, cr) : get_cr_nested(v, cr);
+	return r < HV_PLAIN_REGS ? vmcs_read(v, plain[r]) : get_other(v, r);
 }
 
 /*
@@ -46,13 +61,13 @@ vmx_get_cr(struct vcpu *v, unsigned int cr)
  * found them in order; if another vCPU has spoilt them since, the entry must not be refused.
  */
 static void
-load_pdptes(struct vcpu *v, uint64_t cr0, uint64_t cr3, uint64_t cr4)
+load_pdptes(struct vcpu *v)
 {
 	uint64_t pdpte[PDPTES];
 
-	if (!pdptes_used(cr0, cr4, vmx_get_efer(v)))
+	if (!pdptes_used(vmx_get_reg(v, HV_CR0), vmx_get_reg(v, HV_CR4), vmx_get_reg(v, HV_EFER)))
 		return;
-	if (!pdptes_read(v, cr3, pdpte))
+	if (!pdptes_read(v, vmx_get_reg(v, HV_CR3), pdpte))
 		memset(pdpte, 0, sizeof(pdpte));
 	vmcs_write(v, VMCS_GUEST_PDPTE0, pdpte[0]);
 	vmcs_write(v, VMCS_GUEST_PDPTE1, pdpte[1]);
@@ -74,63 +89,81 @@ vmx_cr4_hardware(uint64_t value)
 	return value | CR4_VMXE | (read_cr4() & CR4_MCE);
 }
 
-static inline void
-set_cr_nested(struct vcpu *v, unsigned int cr, uint64_t value)
+/* A control register, with nested paging. */
+static void
+set_cr(struct vcpu *v, enum hv_reg r, uint64_t value)
 {
 	struct vmx_vcpu *x = v->backend;
-	uint64_t cr0 = cr == 0 ? value : get_cr_nested(v, 0);
-	uint64_t cr3 = cr == 3 ? value : get_cr_nested(v, 3);
-	uint64_t cr4 = cr == 4 ? value : get_cr_nested(v, 4);
-	bool loads = cr != 0 || ((value ^ x->cr0_shadow) & CR0_LOADS_PDPTES);
+	bool loads = r != HV_CR0 || ((value ^ x->cr0_shadow) & CR0_LOADS_PDPTES);
 
 	v->tlb.stale |= TLB_LINEAR;
-	switch (cr) {
-	case 0:
+	if (r == HV_CR0) {
 		x->cr0_shadow = value;
 		vmcs_write(v, VMCS_CR0_SHADOW, value);
 		vmcs_write(v, VMCS_GUEST_CR0, vmx_cr0_hardware(value));
-		break;
-	case 3:
+	} else if (r == HV_CR3) {
 		vmcs_write(v, VMCS_GUEST_CR3, value);
-		break;
-	case 4:
+	} else {
 		vmcs_write(v, VMCS_CR4_SHADOW, value);
 		vmcs_write(v, VMCS_GUEST_CR4, vmx_cr4_hardware(value));
-		break;
-	default:
-		panic("vmx_set_cr: no CR%u", cr);
 	}
 	if (loads)
-		load_pdptes(v, cr0, cr3, cr4);
+		load_pdptes(v);
 	vmx_flush_vpid(v);
 }
 
-void
-vmx_set_cr(struct vcpu *v, unsigned int cr, uint64_t value)
+static void
+set_pat(struct vcpu *v, uint64_t value)
 {
-	if (!v->shadow) {
-		set_cr_nested(v, cr, value);
+	struct vmx_vcpu *x = v->backend;
+
+	x->pat = value;
+	vmcs_write_in_use(v, VMCS_GUEST_PAT, value);
+}
+
+static void
+set_blocking(struct vcpu *v, bool on)
+{
+	uint64_t state = vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY) & ~(uint64_t)BLOCKED_STI_OR_SS;
+
+	vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY, state | (on ? BLOCKED_STI : 0));
+}
+
+static SLOW_PATH void
+set_other(struct vcpu *v, enum hv_reg r, uint64_t value)
+{
+	if (v->shadow && hv_is_paging_reg(r)) {
+		shadow_set_reg(v, r, value);
+		vmx_shadow_load(v);
 		return;
 	}
-	shadow_set_cr(v, cr, value);
-	vmx_shadow_load(v);
-}
-
-uint64_t
-vmx_get_efer(struct vcpu *v)
-{
-	return v->shadow ? v->shadow->guest.efer : vmcs_read(v, VMCS_GUEST_EFER);
-}
-
-void
-vmx_set_efer(struct vcpu *v, uint64_t value)
-{
-	if (!v->shadow) {
+	switch (r) {
+	case HV_CR0:
+	case HV_CR3:
+	case HV_CR4:
+		set_cr(v, r, value);
+		break;
+	case HV_EFER:
 		vmx_load_efer(v, value);
-		return;
+		break;
+	case HV_PAT:
+		set_pat(v, value);
+		break;
+	case HV_BLOCKING:
+		set_blocking(v, value);
+		break;
+	default:
+		panic("vmx_set_reg: no register %d", r);
 	}
-	shadow_set_efer(v, value);
-	vmx_shadow_load(v);
+}
+
+void
+vmx_set_reg(struct vcpu *v, enum hv_reg r, uint64_t value)
+{
+	if (r < HV_PLAIN_REGS)
+		vmcs_write(v, plain[r], value);
+	else
+		set_other(v, r, value);
 }
 
 void
@@ -179,10 +212,10 @@ vmx_get_regs(struct vcpu *v, struct vm_regs *r)
 	r->gpr[REG_RSP] = vmcs_read(v, VMCS_GUEST_RSP);
 	r->rip = vmcs_read(v, VMCS_GUEST_RIP);
 	r->rflags = vmcs_read(v, VMCS_GUEST_RFLAGS);
-	r->cr0 = vmx_get_cr(v, 0);
-	r->cr3 = vmx_get_cr(v, 3);
-	r->cr4 = vmx_get_cr(v, 4);
-	r->efer = vmx_get_efer(v);
+	r->cr0 = vmx_get_reg(v, HV_CR0);
+	r->cr3 = vmx_get_reg(v, HV_CR3);
+	r->cr4 = vmx_get_reg(v, HV_CR4);
+	r->efer = vmx_get_reg(v, HV_EFER);
 	r->dr7 = vmcs_read(v, VMCS_GUEST_DR7);
 	for (unsigned int s = 0; s < SEG_COUNT; s++)
 		vmx_get_segment(v, s, &r->seg[s]);
@@ -198,13 +231,10 @@ vmx_set_regs(struct vcpu *v, const struct vm_regs *r)
 	vmcs_write(v, VMCS_GUEST_RSP, r->gpr[REG_RSP]);
 	vmcs_write(v, VMCS_GUEST_RIP, r->rip);
 	vmcs_write(v, VMCS_GUEST_RFLAGS, r->rflags);
-	vmx_set_efer(v, r->efer);
-	if (v->shadow)
-		vmx_set_cr(v, 3, r->cr3);
-	else
-		vmcs_write(v, VMCS_GUEST_CR3, r->cr3);
-	vmx_set_cr(v, 4, r->cr4);
-	vmx_set_cr(v, 0, r->cr0);
+	vmx_set_reg(v, HV_EFER, r->efer);
+	vmx_set_reg(v, HV_CR3, r->cr3);
+	vmx_set_reg(v, HV_CR4, r->cr4);
+	vmx_set_reg(v, HV_CR0, r->cr0);
 	vmcs_write(v, VMCS_GUEST_DR7, r->dr7);
 	for (unsigned int s = 0; s < SEG_COUNT; s++)
 		set_segment(v, s, &r->seg[s]);

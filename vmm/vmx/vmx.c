@@ -122,30 +122,6 @@ vmx_cpu_off(void)
 	vmxon_regions[this_cpu()->index] = NULL;
 }
 
-/* PAT is the one MSR in the VMCS that the guest does not reach directly. */
-static int
-vmx_get_msr(struct vcpu *v, uint32_t msr, uint64_t *value)
-{
-	const struct vmx_vcpu *x = v->backend;
-
-	if (msr != MSR_PAT)
-		return -E_NOT_FOUND;
-	*value = vmcs_field_in_use(VMCS_GUEST_PAT) ? vmcs_read(v, VMCS_GUEST_PAT) : x->pat;
-	return 0;
-}
-
-static int
-vmx_set_msr(struct vcpu *v, uint32_t msr, uint64_t value)
-{
-	struct vmx_vcpu *x = v->backend;
-
-	if (msr != MSR_PAT)
-		return -E_NOT_FOUND;
-	x->pat = value;
-	vmcs_write_in_use(v, VMCS_GUEST_PAT, value);
-	return 0;
-}
-
 static int
 vmx_vcpu_init(struct vcpu *v)
 {
@@ -165,7 +141,7 @@ vmx_vcpu_init(struct vcpu *v)
 static void
 vmx_reset(struct vcpu *v)
 {
-	vmx_set_msr(v, MSR_PAT, PAT_RESET);
+	vmx_set_reg(v, HV_PAT, PAT_RESET);
 	vmcs_write(v, VMCS_GUEST_DEBUGCTL, 0);
 	vmcs_write(v, VMCS_GUEST_SYSENTER_CS, 0);
 	vmcs_write(v, VMCS_GUEST_SYSENTER_ESP, 0);
@@ -212,48 +188,6 @@ vmx_skip(struct vcpu *v, const struct hv_exit *x)
 		vmcs_write(v, VMCS_GUEST_RIP, next);
 }
 
-static uint64_t
-vmx_get_rip(struct vcpu *v)
-{
-	return vmcs_read(v, VMCS_GUEST_RIP);
-}
-
-static uint64_t
-vmx_get_rflags(struct vcpu *v)
-{
-	return vmcs_read(v, VMCS_GUEST_RFLAGS);
-}
-
-static void
-vmx_set_rflags(struct vcpu *v, uint64_t value)
-{
-	vmcs_write(v, VMCS_GUEST_RFLAGS, value);
-}
-
-static void
-vmx_set_rsp(struct vcpu *v, uint64_t value)
-{
-	vmcs_write(v, VMCS_GUEST_RSP, value);
-}
-
-static uint64_t
-vmx_get_dr7(struct vcpu *v)
-{
-	return vmcs_read(v, VMCS_GUEST_DR7);
-}
-
-static void
-vmx_set_dr7(struct vcpu *v, uint64_t value)
-{
-	vmcs_write(v, VMCS_GUEST_DR7, value);
-}
-
-static void
-vmx_set_tsc_offset(struct vcpu *v, int64_t offset)
-{
-	vmcs_write(v, VMCS_TSC_OFFSET, (uint64_t)offset);
-}
-
 /*
  * VMX acknowledged the interrupt on the exit: the vector is all that is left of it.  An NMI goes
  * through its gate, for it is IRET that lets the next one in (SDM vol. 3, "Updating Non-Register
@@ -284,13 +218,6 @@ vmx_irq_window(struct vcpu *v, bool on)
 	if (on)
 		x->cpu_controls |= CPU_INTERRUPT_WINDOW_EXITING;
 	vmcs_write(v, VMCS_CPU_CONTROLS, x->cpu_controls);
-}
-
-static void
-vmx_block(struct vcpu *v)
-{
-	vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY,
-	           vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY) | BLOCKED_STI);
 }
 
 static void
@@ -375,26 +302,14 @@ const struct hv_ops hv_vmx = {
         .skip = vmx_skip,
         .get_regs = vmx_get_regs,
         .set_regs = vmx_set_regs,
-        .get_rip = vmx_get_rip,
-        .set_rsp = vmx_set_rsp,
         .get_code = vmx_get_code,
         .mem_by_insn = vmx_mem_by_insn,
-        .get_rflags = vmx_get_rflags,
-        .set_rflags = vmx_set_rflags,
+        .get_reg = vmx_get_reg,
+        .set_reg = vmx_set_reg,
         .get_segment = vmx_get_segment,
-        .get_cr = vmx_get_cr,
-        .set_cr = vmx_set_cr,
-        .get_dr7 = vmx_get_dr7,
-        .set_dr7 = vmx_set_dr7,
-        .get_efer = vmx_get_efer,
-        .set_efer = vmx_set_efer,
-        .get_msr = vmx_get_msr,
-        .set_msr = vmx_set_msr,
-        .set_tsc_offset = vmx_set_tsc_offset,
         .take_interrupt = vmx_take_interrupt,
         .irq_ready = vmx_irq_ready,
         .irq_window = vmx_irq_window,
-        .block = vmx_block,
         .inject = vmx_inject,
         .flush = vmx_flush,
 };

@@ -117,10 +117,8 @@ uint64_t vmx_cr0_mask(void);    /* the bits that the guest does not own */
 void vmx_get_regs(struct vcpu *v, struct vm_regs *r);
 int vmx_set_regs(struct vcpu *v, const struct vm_regs *r);
 void vmx_get_segment(struct vcpu *v, enum vm_seg s, struct vm_segment *out);
-uint64_t vmx_get_cr(struct vcpu *v, unsigned int cr);
-void vmx_set_cr(struct vcpu *v, unsigned int cr, uint64_t value);
-uint64_t vmx_get_efer(struct vcpu *v);
-void vmx_set_efer(struct vcpu *v, uint64_t value);
+uint64_t vmx_get_reg(struct vcpu *v, enum hv_reg r);
+void vmx_set_reg(struct vcpu *v, enum hv_reg r, uint64_t value);
 struct hv_code vmx_get_code(struct vcpu *v);
 /* What the processor needs in these registers, for what the guest has there. */
 uint64_t vmx_cr0_hardware(uint64_t value);
