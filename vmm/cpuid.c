@@ -156,9 +156,9 @@ show_processors(const struct vcpu *v, uint32_t leaf, struct cpuid_regs *r)
 		r->edx |= CPUID1_EDX_APIC | CPUID1_EDX_HTT;
 	} else if (leaf == 4 && (r->eax & 0x1f)) {
 		r->eax |= (ids - 1) << 26;
-	} else if (leaf == 0x80000001 && hv->vendor == HV_SVM) {
+	} else if (leaf == 0x80000001 && hv_caps.vendor == HV_SVM) {
 		r->ecx |= CPUIDX1_ECX_CMP_LEGACY;
-	} else if (leaf == 0x80000008 && hv->vendor == HV_SVM) {
+	} else if (leaf == 0x80000008 && hv_caps.vendor == HV_SVM) {
 		r->ecx |= count - 1;
 	}
 }

@@ -62,7 +62,7 @@ pdptes_used(uint64_t cr0, uint64_t cr4, uint64_t efer)
 bool
 pdptes_read(struct vcpu *v, uint64_t cr3, uint64_t pdpte[PDPTES])
 {
-	const uint64_t set_by_cpu = v->shadow ? 0 : hv->pdpte_set;
+	const uint64_t set_by_cpu = v->shadow ? 0 : hv->traits.pdpte_set;
 	const uint64_t reserved = (0x1e6 & ~set_by_cpu) | ~(BIT(cpuid_phys_bits()) - 1);
 
 	if (gphys_read(v->vm, cr3 & 0xffffffe0, pdpte, PDPTES * sizeof(*pdpte)) < 0)

@@ -74,7 +74,7 @@ inject_pending(struct vcpu *v)
 	if ((requests & (REQ_EVENT | REQ_HELD_IRQ | REQ_IRQ)) == REQ_IRQ && hv->irq_ready(v))
 		return true;
 	window = requests & (REQ_IRQ | REQ_HELD_IRQ);
-	if (window && hv->entry_drops_blocking && hv->get_reg(v, HV_BLOCKING)) {
+	if (window && hv->traits.entry_drops_blocking && hv->get_reg(v, HV_BLOCKING)) {
 		window = false; /* it would open before the blocking ends */
 		timer_soon();
 	}

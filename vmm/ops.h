@@ -7,7 +7,7 @@
 
 struct hv_debug; /* vmm/debug.h */
 
-/* What the instruction at RIP is read by. */
+/* Where the instruction at RIP is read, and how it is decoded. */
 struct hv_code {
 	uint64_t cr3;
 	enum insn_mode mode;
@@ -15,14 +15,15 @@ struct hv_code {
 
 /* Guest registers that the control block holds, by their names for get_reg() and set_reg(). */
 enum hv_reg {
-	/* For a back end, a field of the control block and nothing else. */
+	/* Plain registers: to a back end, each is a field of the control block and nothing else. */
 	HV_RIP,
 	HV_RSP,
 	HV_RFLAGS,
 	HV_DR7,
-	HV_TSC_OFFSET, /* the guest's TSC - the host's */
+	HV_TSC_OFFSET, /* what the guest's TSC is ahead of the host's, in ticks */
 	HV_PLAIN_REGS,
-	/* Paging: as the guest sees them, which with shadow paging is not what runs it. */
+	/* Paging registers, as the guest sees them.  With shadow paging the processor runs the
+	 * guest with other values. */
 	HV_CR0 = HV_PLAIN_REGS,
 	HV_CR3,
 	HV_CR4,
@@ -38,61 +39,78 @@ hv_is_paging_reg(enum hv_reg r)
 	return r >= HV_PLAIN_REGS && r < HV_PAGING_REGS_END;
 }
 
-/* A back end.  All functions return 0 or -E_ unless they say otherwise. */
-struct hv_ops {
-	const char *name; /* "VMX", "SVM" */
-	const struct hv_debug *debug;
-	enum hv_vendor vendor;
-	const struct pt_format *npt_format;
-	/* VPIDs are many: translations outlast another vCPU's use of the CPU. */
-	bool keeps_tlb;
-	/* An entry and an exit switch STAR to FMASK and KERNEL_GS_BASE too. */
+/* How the processors of a back end differ, where neutral code has to know. */
+struct hv_traits {
+	bool keeps_tlb; /* translations stay in the TLB while another vCPU uses the CPU */
+	/* An entry and an exit switch the MSRs STAR to FMASK and KERNEL_GS_BASE. */
 	bool entry_switches_msrs;
-	/* An exit leaves the GDT's limit at 64 KiB: user mode must not load what lies behind. */
+	/* An exit sets the GDT's limit to 64 KiB; user mode must not load what lies behind the
+	 * GDT. */
 	bool exit_widens_gdt;
-	/* Is it there and complete?  On refusal fills why (one line naming the missing bit). */
+	/* An entry may drop blocking, so no interrupt window may be open while it lasts. */
+	bool entry_drops_blocking;
+	/* Reserved bits that nested paging itself may set in PAE's top entries. */
+	uint64_t pdpte_set;
+};
+
+/*
+ * A back end.  Functions that return int return 0 or -E_.  In a function that takes a vCPU, the
+ * vCPU is current on this CPU, except where the comment says otherwise.
+ */
+struct hv_ops {
+	const char *name; /* "VMX" or "SVM" */
+	struct hv_traits traits;
+	const struct pt_format *npt_format;
+	const struct hv_debug *debug;
+
+	/* Finds out whether this CPU has all that the back end needs.  On a refusal, fills
+	 * caps->refusal with one line that names the missing bit. */
 	int (*probe)(struct hv_caps *caps);
-	int (*cpu_on)(void); /* VMXON / EFER.SVME on this CPU */
-	void (*cpu_off)(void);
-	int (*vcpu_init)(struct vcpu *v);
-	/* Guest state that only the control block has, but what set_regs sets, is as after a RESET.
-	 */
+	int (*cpu_on)(void); /* switches the back end on, on this CPU */
+
+	/* The life of a vCPU.  It is current nowhere in vcpu_init(), vcpu_free() and load(). */
+	int (*vcpu_init)(struct vcpu *v); /* allocates the control block; sets its controls */
+	/* Resets the guest state that lives only in the control block and that set_regs() does
+	 * not write. */
 	void (*reset)(struct vcpu *v);
 	void (*vcpu_free)(struct vcpu *v);
-	/* `to`, which is new, gets the guest state in the control block of `from`. */
+	/* Copies the guest state of one control block to another, whose vCPU has not run yet.
+	 * Either may be current. */
 	void (*vcpu_copy)(struct vcpu *to, struct vcpu *from);
-	/* Calls fn for each page that the back end has for this vCPU besides those of its arena;
-	 * NULL: for the CPUs. */
+	void (*load)(struct vcpu *v); /* makes v current on this CPU */
+	void (*put)(struct vcpu *v);  /* takes v off this CPU, so that another CPU may load it */
+	/* Calls fn with each page that the back end keeps for v outside v's arena; v is NULL: with
+	 * each page that it keeps for CPUs. */
 	void (*host_pages)(const struct vcpu *v, void (*fn)(const void *page));
-	void (*load)(struct vcpu *v); /* make it current on this CPU */
-	void (*put)(struct vcpu *v);  /* off this CPU, so that another may load it */
-	int (*enter)(struct vcpu *v); /* 0 after an exit; -E_ENTRY when refused */
-	void (*decode)(struct vcpu *v, struct hv_exit *x);
+
+	/* An exit: see vmm/run.c. */
+	int (*enter)(struct vcpu *v); /* 0 after an exit; -E_ENTRY when the entry was refused */
+	void (*decode)(struct vcpu *v, struct hv_exit *x); /* fills in what x->kind needs */
+	/* Ends the instruction that exited: RIP moves by x->len, blocking and RF end, TF traps. */
 	void (*skip)(struct vcpu *v, const struct hv_exit *x);
+	/* Handles the host's interrupt or NMI that ended guest mode.  Called without the kernel
+	 * lock. */
+	void (*take_interrupt)(const struct hv_exit *x);
+	/* Was the access of this HV_EXIT_EPT_VIOLATION made by the instruction at RIP?  If not,
+	 * *why says what made it. */
+	bool (*mem_by_insn)(struct vcpu *v, const struct hv_exit *x, enum vm_mem_why *why);
+
+	/* Guest registers.  Writing 1 to HV_BLOCKING blocks interrupts as STI does. */
 	void (*get_regs)(struct vcpu *v, struct vm_regs *r);
 	int (*set_regs)(struct vcpu *v, const struct vm_regs *r);
-	/* Mode and page tables of the code at RIP; and RSP goes to v->guest.gpr[]. */
-	struct hv_code (*get_code)(struct vcpu *v);
-	/* Is the access of this HV_EXIT_EPT_VIOLATION the instruction's at RIP?  If not, why. */
-	bool (*mem_by_insn)(struct vcpu *v, const struct hv_exit *x, enum vm_mem_why *why);
-	/* Writing HV_BLOCKING 1 blocks interrupts for one instruction, as STI does. */
 	uint64_t (*get_reg)(struct vcpu *v, enum hv_reg r);
 	void (*set_reg)(struct vcpu *v, enum hv_reg r, uint64_t value);
 	void (*get_segment)(struct vcpu *v, enum vm_seg s, struct vm_segment *out);
-	/* The host's interrupt or NMI that ended guest mode is handled.  Called without the kernel
-	 * lock. */
-	void (*take_interrupt)(const struct hv_exit *x);
-	bool (*irq_ready)(struct vcpu *v); /* would an interrupt be taken now? */
+	struct hv_code (*get_code)(struct vcpu *v); /* also copies RSP to v->guest.gpr[] */
+
+	/* Events and translations. */
+	bool (*irq_ready)(struct vcpu *v); /* would the guest take an interrupt now? */
+	/* Switches an exit on or off that comes as soon as the guest would take an interrupt. */
 	void (*irq_window)(struct vcpu *v, bool on);
-	void (*inject)(struct vcpu *v); /* v->pending.event, at the next entry */
-	/* All translations of this VM, on this CPU, at the next entry at the latest: clears
-	 * v->tlb.stale where the hardware is told. */
+	void (*inject)(struct vcpu *v); /* the next entry delivers v->pending.event */
+	/* Flushes this CPU's translations of the VM, at the next entry at the latest.  Clears
+	 * v->tlb.stale once the hardware is told. */
 	void (*flush)(struct vcpu *v);
-	/* VMRUN drops blocking: no window for interrupts may be open while they are blocked. */
-	bool entry_drops_blocking;
-	/* Reserved bits that the processor itself may set in PAE's top entries, with nested paging.
-	 */
-	uint64_t pdpte_set;
 };
 
 /* The back end in use; NULL: none, and hv_caps.refusal says why. */

@@ -21,7 +21,7 @@ static inline void
 vcpu_leave(struct vcpu *v, enum vm_time next)
 {
 	v->guest.cr2 = read_cr2();
-	if (hv->exit_widens_gdt)
+	if (hv->traits.exit_widens_gdt)
 		lgdt(&this_cpu()->gdtr);
 	acct_leave(&v->acct, next, rdtsc());
 }

@@ -105,7 +105,7 @@ state_load_dr(const struct vcpu *v)
 void
 state_load(struct vcpu *v)
 {
-	for (unsigned int i = 0; !hv->entry_switches_msrs && i < ARRAY_SIZE(state_msrs); i++)
+	for (unsigned int i = 0; !hv->traits.entry_switches_msrs && i < ARRAY_SIZE(state_msrs); i++)
 		wrmsr(state_msrs[i].msr, *state_msr(v, i));
 	state_load_dr(v);
 	fpu_open();
@@ -123,7 +123,7 @@ state_load(struct vcpu *v)
 void
 state_save(struct vcpu *v)
 {
-	for (unsigned int i = 0; !hv->entry_switches_msrs && i < ARRAY_SIZE(state_msrs); i++)
+	for (unsigned int i = 0; !hv->traits.entry_switches_msrs && i < ARRAY_SIZE(state_msrs); i++)
 		*state_msr(v, i) = rdmsr(state_msrs[i].msr);
 	fpu_open();
 	if (state_xcr0_allowed())

@@ -50,7 +50,7 @@ vtlb_load(struct vcpu *v)
 		v->tlb.cpu = this_cpu()->index;
 		v->tlb.moves++;
 	}
-	if (hv->keeps_tlb && is_own(v))
+	if (hv->traits.keeps_tlb && is_own(v))
 		v->tlb.flushed = record_of(v)->gen;
 	else
 		vtlb_flush(v);

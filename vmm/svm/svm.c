@@ -101,17 +101,6 @@ svm_cpu_on(void)
 	return 0;
 }
 
-static void
-svm_cpu_off(void)
-{
-	struct svm_cpu *c = &svm_cpus[this_cpu()->index];
-
-	wrmsr(MSR_VM_HSAVE_PA, 0);
-	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~(uint64_t)EFER_SVME);
-	host_page_free(kva(c->save_pa));
-	host_page_free(kva(c->vmcb_pa));
-}
-
 static uint64_t
 image_pa(const void *p)
 {
@@ -318,13 +307,17 @@ svm_flush(struct vcpu *v)
 
 const struct hv_ops hv_svm = {
         .name = "SVM",
+        .traits =
+                {
+                        .entry_switches_msrs = true,
+                        /* QEMU's TCG does both: docs/TRICKS.md. */
+                        .entry_drops_blocking = true,
+                        .pdpte_set = PTE_A,
+                },
         .debug = &svm_debug,
-        .vendor = HV_SVM,
         .npt_format = &npt_format,
-        .entry_switches_msrs = true,
         .probe = svm_probe,
         .cpu_on = svm_cpu_on,
-        .cpu_off = svm_cpu_off,
         .vcpu_init = svm_vcpu_init,
         .reset = svm_reset,
         .vcpu_free = svm_vcpu_free,
@@ -345,8 +338,6 @@ const struct hv_ops hv_svm = {
         .take_interrupt = svm_take_interrupt,
         .irq_ready = svm_irq_ready,
         .irq_window = svm_irq_window,
-        .entry_drops_blocking = true, /* QEMU's TCG does: docs/TRICKS.md */
-        .pdpte_set = PTE_A,           /* QEMU's TCG does */
         .inject = svm_inject,
         .flush = svm_flush,
 };

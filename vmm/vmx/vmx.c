@@ -113,15 +113,6 @@ vmx_host_pages(const struct vcpu *v, void (*fn)(const void *page))
 		fn(vmxon_regions[i]);
 }
 
-static void
-vmx_cpu_off(void)
-{
-	__asm__ volatile("vmxoff" : : : "cc", "memory");
-	write_cr4(read_cr4() & ~(uint64_t)CR4_VMXE);
-	host_page_free(vmxon_regions[this_cpu()->index]);
-	vmxon_regions[this_cpu()->index] = NULL;
-}
-
 static int
 vmx_vcpu_init(struct vcpu *v)
 {
@@ -282,14 +273,11 @@ vmx_flush(struct vcpu *v)
 
 const struct hv_ops hv_vmx = {
         .name = "VMX",
+        .traits = {.keeps_tlb = true, .exit_widens_gdt = true},
         .debug = &vmx_debug,
-        .vendor = HV_VMX,
         .npt_format = &ept_format,
-        .exit_widens_gdt = true,
-        .keeps_tlb = true,
         .probe = vmx_probe,
         .cpu_on = vmx_cpu_on,
-        .cpu_off = vmx_cpu_off,
         .vcpu_init = vmx_vcpu_init,
         .reset = vmx_reset,
         .vcpu_free = vmcs_free,
