@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """Measures what exits cost on each emulator, beside KVM, targets and recorded figures.
 
-The guest's command `bench` does the timing.  The results go to --output, and are
-compared with the recorded ones of docs/bench.tsv: a row that got slower by more than
-2 % is a failure where compiler and emulator are those recorded; elsewhere the
-difference is printed.
+The guest's command `bench` does the timing.  The results go to --output and are
+compared with the recorded ones of docs/bench.tsv.  If compiler and emulator are the
+recorded ones, a row that got slower by more than 2 % is a failure; else the
+difference is only printed.
 """
 
 import argparse
@@ -24,7 +24,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 RECORD = ROOT / "docs" / "bench.tsv"
 KVM = ROOT / "docs" / "bench-kvm.tsv"
 TOLERANCE = 0.02
-SLOWER_BEDS = 1.5  # what the other beds may take, in targets
+SLOWER_BEDS = 1.5  # the other beds may take so many times the target
 TIMEOUT = 300  # seconds, for one bed
 
 MEMORY = profile_exit.MEMORY
@@ -54,13 +54,13 @@ ROWS = {
     "touch_2m": "nested fault, 2 MiB, allocated",
 }
 
-# Shell commands, and how the rows that count are called.
+# Shell commands, and {row of `bench`: row of the results}.
 RUNS = [
     (f'vm guest -q -m {MEMORY} -c bench',
      {name: name for name in ROWS if name != "switch" and not name.endswith("_present")}),
     (f'vm guest -q -m {MEMORY} -p -c bench',
      {"touch_4k": "touch_4k_present", "touch_2m": "touch_2m_present"}),
-    # The first one still yields when the second is done.
+    # The first VM still yields when the second is done.
     ("together \"vm guest -q -c 'bench yield 10000'\" \"vm guest -q -c 'bench switch'\"",
      {"switch": "switch"}),
 ]
@@ -70,12 +70,12 @@ COLUMNS = ["bed", "row", "median", "min", "p95", "vmreads", "vmwrites"]
 
 
 class BenchError(Exception):
-    """No figures; the text is for the user."""
+    """There are no figures; the text is for the user."""
 
 
 @dataclasses.dataclass
 class Figures:
-    """One row, per operation; VMREADs and VMWRITEs per exit."""
+    """One row: ticks of an operation; VMREADs and VMWRITEs of an exit."""
     median: float
     min: float
     p95: float
@@ -89,12 +89,12 @@ class Figures:
 
 
 def parse_guest(text):
-    """The rows of one guest's `bench`."""
+    """Returns {row: Figures} from what one guest's `bench` printed."""
     return {name: Figures.of_counts(*map(int, numbers)) for name, *numbers in ROW.findall(text)}
 
 
 def run_bed(bed, image):
-    """All rows of one bed."""
+    """Measures all rows on one bed; returns {row: Figures}."""
     rows = {}
     for command, names in RUNS:
         done = subprocess.run(
@@ -114,7 +114,7 @@ def run_bed(bed, image):
 
 
 def read_tsv(path):
-    """Comments {name: value} and rows {column: text}; ({}, []) if there is no such file."""
+    """Returns the comments {name: value} and the rows [{column: text}]; ({}, []) if there is no such file."""
     comments, rows, head = {}, [], None
     for line in path.read_text().split("\n") if path.exists() else []:
         if line.startswith("#"):
@@ -134,7 +134,7 @@ def first_line(command):
 
 
 def versions(compiler):
-    """What figures depend on besides our sources."""
+    """Returns the versions of compiler and emulators, on which the figures depend."""
     found = {"compiler": first_line([*compiler.split(), "--version"])}
     for emulator, package in EMULATOR_PACKAGE.items():
         found[emulator] = (first_line(["dpkg-query", "-W", "-f", "${Version}", package])
@@ -158,7 +158,7 @@ def write_tsv(path, results, found):
 
 
 def read_kvm():
-    """KVM's figures and our targets: {row: {column: number or None}}."""
+    """Returns KVM's figures and our targets: {row: {column: number or None}}."""
     _, rows = read_tsv(KVM)
     return {row.pop("row"): {column: None if value == "-" else int(value)
                              for column, value in row.items()} for row in rows}
@@ -170,7 +170,7 @@ def target_of(known, bed):
 
 
 def verdict(figures, known, bed):
-    """Is the target met?"""
+    """Returns whether the figures meet the target: "met", "missed", or "" without a target."""
     target = target_of(known, bed)
     if target is None:
         return ""
@@ -197,7 +197,7 @@ HEAD = ["back end", "exit", "median", "min", "p95", "VMREADs", "VMWRITEs", "KVM"
 
 
 def print_table(lines, words):
-    """Columns of words stand to the left, those of numbers to the right."""
+    """Prints a table.  words: the columns that are aligned to the left; numbers go to the right."""
     widths = [max(map(len, column)) for column in zip(*lines)]
     for line in lines:
         cells = [text.ljust(width) if i in words else text.rjust(width)
@@ -217,7 +217,7 @@ def print_results(results):
 
 
 def print_split(objdir):
-    """Where the ticks of CPUID go, as Bochs's debugger sees it."""
+    """Prints what a CPUID exit's instructions are for, as Bochs's debugger counts them."""
     parts = [part for part in profile_exit.CATEGORIES if part not in ("kernel", "monitor")]
     lines = [["CPUID leaf 0", *parts, "sum"]]
     for bed in ON_BOCHS:
@@ -230,7 +230,7 @@ def print_split(objdir):
 
 
 def compare(results, found):
-    """Prints what changed since the record; the rows that regressed where that counts."""
+    """Prints what changed since the record; returns the rows that are a failure."""
     if not RECORD.exists():
         print(f"\nNo recorded figures to compare with: {RECORD.relative_to(ROOT)} is not there; "
               "`make bench RECORD=1` writes it.")

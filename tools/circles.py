@@ -3,12 +3,13 @@
 
 usage: tools/circles.py [--list] [--objdir DIR] [--nm NM]
 
-A file uses another if its object file needs a symbol that the other's object file defines: a function or
-a variable.  A function pointer that is set at run time is no use.  Files from each of which a way leads to
-each other one form a circle: none of them can be understood, tested or replaced without all the others.
+A file uses another file if its object file needs a function or a variable that the other's object file
+defines.  A call through a function pointer that is set at run time does not count.  Files that all use each
+other, directly or by way of others, form a circle: none of them can be understood, tested or replaced
+without the rest.
 
 The circles must be those of ALLOWED: a new one is an error, and so is a file that has left its circle.
---list prints all circles, and what keeps them together.
+--list prints all circles, and the uses that keep them together.
 """
 
 import argparse
@@ -107,11 +108,11 @@ SOURCES = (".c", ".S")
 
 
 class CirclesError(Exception):
-    """There is nothing to look at; the text is for the user."""
+    """The object files are missing; the text is for the user."""
 
 
 def objects(root, objdir):
-    """{source, as a path from the top of the tree: its object file}"""
+    """Returns {source, as a path from the top of the tree: its object file}."""
     sources = [path.relative_to(root) for name in DIRECTORIES for path in (root / name).rglob("*")
                if path.suffix in SOURCES]
     found = {str(source): objdir / source.with_suffix(".o") for source in sorted(sources)}
@@ -122,7 +123,7 @@ def objects(root, objdir):
 
 
 def symbols(nm, path):
-    """The global symbols that an object file defines, and those that it needs."""
+    """Returns the global symbols that an object file defines, and the ones that it needs."""
     done = subprocess.run([nm, "-g", str(path)], stdout=subprocess.PIPE, text=True, check=True)
     defined, needed = set(), set()
     for line in done.stdout.splitlines():
@@ -132,7 +133,7 @@ def symbols(nm, path):
 
 
 def uses(root, objdir, nm="nm"):
-    """{file: {other file: sorted symbols of the other that it uses}}"""
+    """Returns {file: {other file: sorted symbols of the other file that the first one uses}}."""
     known = {source: symbols(nm, path) for source, path in objects(root, objdir).items()}
     definer = {name: source for source, (defined, _) in known.items() for name in defined}
     graph = {}
@@ -144,7 +145,7 @@ def uses(root, objdir, nm="nm"):
 
 
 def reachable(graph, start):
-    """All files to which a way leads from this one; itself only if it is in a circle."""
+    """Returns all files that this one uses, directly or by way of others; itself only if it is in a circle."""
     found, waiting = set(), [start]
     while waiting:
         for other in graph[waiting.pop()]:
@@ -155,7 +156,7 @@ def reachable(graph, start):
 
 
 def circles(graph):
-    """The sets of files that reach each other, the largest first."""
+    """Returns the sets of files that reach each other, the largest first."""
     reach = {file: reachable(graph, file) for file in graph}
     found = {frozenset(other for other in reach[file] if file in reach[other])
              for file in graph if file in reach[file]}
@@ -163,12 +164,12 @@ def circles(graph):
 
 
 def without(graph, file, other):
-    """The graph without the uses of one file by another."""
+    """Returns the graph without the uses of `other` by `file`."""
     return {**graph, file: {to: names for to, names in graph[file].items() if to != other}}
 
 
 def members(graph):
-    """All files that are in a circle."""
+    """Returns all files that are in a circle."""
     return set().union(*circles(graph))
 
 
@@ -190,7 +191,7 @@ def print_circles(graph):
 
 
 def shortest_circle(graph, start):
-    """The files of a shortest way from this one back to it, itself at both ends."""
+    """Returns the files on a shortest way around a circle, with `start` at both ends."""
     came_from, waiting = {}, collections.deque([start])
     while start not in came_from:
         file = waiting.popleft()
@@ -205,13 +206,13 @@ def shortest_circle(graph, start):
 
 
 def describe(graph, way):
-    """Each use on a way, with one of its symbols."""
+    """Returns a text with each use on a way, and one symbol of each."""
     return "; ".join(f"{file} -> {other}: {graph[file][other][0]}" for file, other in zip(way, way[1:]))
 
 
 def problems(graph, allowed):
-    """Lines of text: one for each circle with files that it may not have, and for each table row whose
-    files are in no circle."""
+    """Yields lines of text: one for each circle with files that may not be in it, and one for each row of
+    the table with files that are in no circle."""
     found = circles(graph)
     for circle in found:
         new = min((circle.difference(row.files) for row in allowed), key=len, default=circle)

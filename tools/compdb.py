@@ -10,7 +10,7 @@ SOURCES = (".c", ".S")
 
 
 def entries(lines, directory):
-    """One entry for each line that compiles one source file."""
+    """Yields an entry for each line that compiles a source file."""
     for line in lines:
         try:
             words = shlex.split(line)

@@ -1,4 +1,4 @@
-"""The emulators Nestling runs on: their settings, and what each has of virtualization."""
+"""The emulators that Nestling runs on: their settings, and the virtualization that each offers."""
 
 import dataclasses
 import os
@@ -15,19 +15,19 @@ WINDOWS = ("gtk", "sdl")  # QEMU's displays that are a window, best first
 
 
 class EmulatorError(Exception):
-    """The machine asked for cannot be had; the text is for the user."""
+    """The emulator cannot be this machine; the text is for the user."""
 
 
 @dataclasses.dataclass
 class Machine:
-    """What is asked of an emulator.  Exactly one of disk and iso is set."""
+    """The machine that an emulator shall be.  Exactly one of disk and iso is set."""
     disk: pathlib.Path | None = None
     iso: pathlib.Path | None = None
     mem: int = 512  # MiB
     cpu: str | None = None  # the emulator's name of the model; None: the emulator's default below
     cpus: int = 1
     ips: int = 100_000_000  # Bochs: instructions per second of device time
-    icount: bool = False  # QEMU: one tick an instruction, runs repeat exactly
+    icount: bool = False  # QEMU: a tick is an instruction, so that runs repeat exactly
     tcg: bool = False  # QEMU: do without KVM
     window: bool = False  # QEMU: show the screen
     gdb: str | None = None  # QEMU: wait for gdb on this local port, or socket file
@@ -76,7 +76,7 @@ class Bochs:
                                 + " ".join(models))
 
     def pick(self, machine):
-        """There is nothing to settle."""
+        """Leaves the machine as it is: Bochs has one way to run it."""
 
     @staticmethod
     def hint(machine):
@@ -87,7 +87,7 @@ class Bochs:
 
     @staticmethod
     def prompt(machine, work):
-        """What Ctrl-A c talks to, or None."""
+        """Returns the prompt that Ctrl-A c opens, or None."""
         return BochsDebugger(work) if machine.debugger else None
 
     @staticmethod
@@ -124,8 +124,8 @@ log: bochs.log
 debugger_log: {BochsDebugger.LOG if machine.debugger else "-"}
 panic: action=fatal{self.reported_panics(machine)}
 """)
-        # Debian's Bochs has its debugger built in: `c` continues past the first prompt, and
-        # past those that follow a report.
+        # Debian's Bochs has its debugger built in: each `c` continues past one prompt, the first
+        # one or one that follows a report.
         (work / "debugger.rc").write_text("c\n" * 1000)
         return ["bochs", "-q", "-f", "bochsrc",
                 *(() if machine.debugger else ("-rc", "debugger.rc"))]
@@ -134,14 +134,15 @@ panic: action=fatal{self.reported_panics(machine)}
 
     @staticmethod
     def reported_panics(machine):
-        """With SVM, Bochs panics on a guest's triple fault before the exit that reports it."""
+        """Returns the option that makes a CPU's panic a report.  With SVM, Bochs panics on a guest's
+        triple fault before it makes the VM exit."""
         if machine.cpu not in ("zambezi", "trinity_apu", "ryzen"):
             return ""
         return "".join(f", CPU{n}=report" for n in range(machine.cpus))
 
     @staticmethod
     def failure(work):
-        """Why it ended, if that was a failure: the reason of the first panic."""
+        """Returns why Bochs ended, if that was a failure: the reason of the first panic."""
         for name in ("bochs.log", "emulator.log"):
             path = work / name
             text = path.read_text(errors="replace") if path.exists() else ""
@@ -153,7 +154,7 @@ panic: action=fatal{self.reported_panics(machine)}
 
 
 class Qemu:
-    """What KVM nests, where it nests anything; else TCG, which has SVM with nested paging."""
+    """With KVM: VMX or SVM, where KVM nests one of them.  Else with TCG: SVM with nested paging."""
 
     name = "qemu"
     program = "qemu-system-x86_64"
@@ -167,7 +168,7 @@ class Qemu:
             raise EmulatorError("--icount works with one CPU only")
 
     def pick(self, machine):
-        """Settles on KVM or TCG; what was picked and why, or None when there was no choice."""
+        """Chooses KVM or TCG; returns the choice and its reason, or None if there was no choice."""
         if machine.tcg or machine.icount or machine.gdb:
             machine.tcg = True
             return None
@@ -186,7 +187,7 @@ class Qemu:
 
     @staticmethod
     def prompt(machine, work):
-        """What Ctrl-A c talks to."""
+        """Returns the prompt that Ctrl-A c opens."""
         machine.monitor = machine.monitor or str(work / "monitor")
         return QemuMonitor(machine.monitor)
 
@@ -203,7 +204,7 @@ class Qemu:
                             "what it lacks (Debian package qemu-system-gui)")
 
     def command(self, machine, _work, serial):
-        """The command to run in the work directory."""
+        """Returns the command to run in the work directory."""
         command = [
             self.program, "-display", self.display(machine), "-vga", "std", "-no-reboot",
             "-nodefaults", "-machine", "pc", "-m", str(machine.mem), "-smp", str(machine.cpus),
@@ -230,7 +231,8 @@ class Qemu:
         return command
 
     def failure(self, work):
-        """Why it did not start: QEMU's last own line.  Features that TCG lacks are no reason."""
+        """Returns why QEMU did not start: its last line that is no warning.  It warns of features that
+        TCG lacks, and starts all the same."""
         lines = (work / "emulator.log").read_text(errors="replace").split("\n")
         said = [line for line in lines
                 if line.startswith(self.program) and ": warning: " not in line]
@@ -238,17 +240,17 @@ class Qemu:
 
 
 def listen(path):
-    """A socket file, as QEMU's options name it."""
+    """Returns QEMU's option for a socket file on which it listens."""
     return f"unix:{escape_comma(path)},server=on,wait=off"
 
 
 def escape_comma(path):
-    """A file name within a QEMU option."""
+    """Returns a file name as it stands within an option of QEMU: a comma is doubled."""
     return str(path).replace(",", ",,")
 
 
 def select(name):
-    """The emulator of this name, and what to say of the choice: of `auto`, else None."""
+    """Returns the emulator of this name, and the text that explains the choice; None if there was none."""
     if name == "bochs":
         return Bochs(), None
     if name == "auto" and shutil.which("bochs") and not shutil.which(Qemu.program):

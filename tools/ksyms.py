@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Turn the output of `nm -n` into the kernel's symbol table, as assembly.
+"""Turns the output of `nm -n` into the kernel's symbol table, as assembly.
 
-Reads from standard input; nothing there gives an empty table, for the first
-of the two links (kern/Makefrag).  kern/ksyms.c reads the result.
+Reads standard input.  An empty one gives an empty table, for the first of the
+two links (kern/Makefrag).  kern/ksyms.c reads the table.
 """
 
 import sys
@@ -11,7 +11,7 @@ FUNCTION_TYPES = "tT"
 
 
 def functions(lines):
-    """Yield (address, name) of the functions, one name for an address, rising."""
+    """Yields (address, name) of the functions by rising address, one name for each address."""
     last = None
     for line in lines:
         fields = line.split()

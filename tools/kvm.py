@@ -1,4 +1,4 @@
-"""What KVM has of nested virtualization here: asked of KVM itself, not of its modules' parameters."""
+"""Asks KVM whether its guests can have VMX or SVM.  The parameters of its modules do not tell."""
 
 import fcntl
 import struct
@@ -7,9 +7,9 @@ DEVICE = "/dev/kvm"
 API_VERSION = 12
 GET_API_VERSION = 0xAE00
 GET_SUPPORTED_CPUID = 0xC008AE05
-GET_MSRS = 0xC008AE88  # on the device itself: what a guest may have at most
+GET_MSRS = 0xC008AE88  # asked of the device itself: the most that a guest may have
 
-HEADER = struct.Struct("=II")  # entries that follow, padding
+HEADER = struct.Struct("=II")  # number of entries that follow, padding
 CPUID_ENTRY = struct.Struct("=10I")  # leaf, subleaf, flags, EAX, EBX, ECX, EDX, padding
 CPUID_ENTRIES_MAX = 256
 MSR_ENTRY = struct.Struct("=IIQ")  # MSR, padding, value
@@ -22,7 +22,7 @@ CTLS2_ALLOWED = {"EPT": 1 << 33, "unrestricted guest": 1 << 39}
 
 
 def nested():
-    """("VMX" or "SVM", None) where guests of KVM get it complete, else (None, why not)."""
+    """Returns ("VMX" or "SVM", None) if guests of KVM can have it complete, else (None, the reason)."""
     try:
         with open(DEVICE, "rb+", buffering=0) as kvm:
             if fcntl.ioctl(kvm, GET_API_VERSION) != API_VERSION:
@@ -33,7 +33,7 @@ def nested():
 
 
 def examine(cpuid, ctls2):
-    """The verdict on leaves {leaf: (EAX, EBX, ECX, EDX)} and VMX's secondary controls."""
+    """Returns what nested() does.  cpuid: {leaf: (EAX, EBX, ECX, EDX)}; ctls2: the MSR PROCBASED_CTLS2."""
     if cpuid.get(1, (0, 0, 0, 0))[2] & CPUID1_ECX_VMX:
         missing = [name for name, bit in CTLS2_ALLOWED.items() if not ctls2 & bit]
         return ("VMX", None) if not missing else (None, f"KVM nests VMX without {missing[0]}")
@@ -45,7 +45,7 @@ def examine(cpuid, ctls2):
 
 
 def supported_cpuid(kvm):
-    """First subleaves only."""
+    """Returns {leaf: (EAX, EBX, ECX, EDX)}, of first subleaves only."""
     buffer = bytearray(HEADER.size + CPUID_ENTRIES_MAX * CPUID_ENTRY.size)
     HEADER.pack_into(buffer, 0, CPUID_ENTRIES_MAX, 0)
     fcntl.ioctl(kvm, GET_SUPPORTED_CPUID, buffer)
@@ -58,7 +58,7 @@ def supported_cpuid(kvm):
 
 
 def feature_msr(kvm, msr):
-    """0 where KVM does not have it."""
+    """Returns the value of an MSR, or 0 if KVM does not have the MSR."""
     buffer = bytearray(HEADER.pack(1, 0) + MSR_ENTRY.pack(msr, 0, 0))
     try:
         found = fcntl.ioctl(kvm, GET_MSRS, buffer)

@@ -1,23 +1,23 @@
 #!/usr/bin/python3
 """Puts real output into the labs: `make readme`.  usage: labs.py IMAGE FILE.md...
 
-A comment says what to do, and the fenced block behind it is replaced by what came of it:
+A comment says what to do, and the fenced block behind the comment is replaced by the output:
 
-    <!-- lab machine: qemu --run 'vm guest' -->     starts one, with options of run.py; no block
+    <!-- lab machine: qemu --run 'vm guest' -->     starts a machine, with options of run.py; no block
     <!-- lab gdb: ... -->        commands for gdb, as started by `make gdb`
     <!-- lab monitor: ... -->    commands for QEMU's monitor
     <!-- lab console: -->        what the machine has printed since the last such block
-    <!-- lab terminal: ... -->   lines typed at the machine's terminal, where Bochs's debugger is
-                                 too; ^A c and ^] stand for these keys
+    <!-- lab terminal: ... -->   lines typed at the machine's terminal, to the machine or to Bochs's
+                                 debugger; ^A c and ^] stand for these keys
     <!-- lab shell: ... -->      commands in the source tree
     <!-- lab run: qemu --run 'vm guest -c cpuid' -->    a machine, with options of run.py, to its end
 
-One command a line.  Lines that begin with @ are about the command before:
+There is one command on a line.  A line that begins with @ concerns the command before it:
 
-    @name REGEX     keeps the first group, for {name} in later commands; it must be there
+    @name REGEX     must match; keeps the first group, for {name} in later commands
     @only REGEX     shows the lines that match, and `...` for the others
-    @until REGEX    terminal: its output ends with this, not when nothing more comes
-    @from REGEX     run: shows what comes from this line on
+    @until REGEX    terminal: the output ends with this match, not when nothing more comes
+    @from REGEX     run: shows the output from this line on
 """
 
 import os
@@ -38,7 +38,7 @@ RUN_SECONDS = 300
 
 
 class Lab:
-    """What one file's blocks talk to."""
+    """The machine and the debuggers that the blocks of one file talk to."""
 
     def __init__(self, image):
         self.image = pathlib.Path(image).resolve()
@@ -80,7 +80,7 @@ class Lab:
             self.child.expect(r"Next at t=0\r\n[^\n]*\n")
 
     def commands(self, text):
-        """(command, {directive: value}), with names filled in only when they are needed."""
+        """Returns [(command, {directive: value})].  {name} is still as written."""
         found = []
         for line in text.strip("\n").split("\n"):
             if line.startswith("@"):
@@ -170,7 +170,7 @@ class Lab:
 
 
 def select_lines(output, only):
-    """The lines that match, and `...` where others were."""
+    """Returns the lines that match, with `...` in place of the others."""
     if only is None:
         return output
     lines = []

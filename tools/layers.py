@@ -3,8 +3,8 @@
 
 usage: tools/layers.py [--root DIR]
 
-The table RULES is the architecture: what is not allowed there is refused, with the
-file and line, the rule, and what to do instead.
+The table RULES is the architecture.  An #include that the table does not allow is an
+error: one line tells the file and line, the rule, and what to do instead.
 """
 
 import argparse
@@ -18,11 +18,11 @@ SOURCES = {".c", ".h", ".S", ".def"}
 SKIPPED = {"obj", ".git"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
-# Headers that a freestanding compiler brings.
+# Headers that come with a freestanding compiler.
 SYSTEM = {"limits.h", "stdarg.h", "stdbool.h", "stddef.h", "stdint.h"}
 
-# allow: patterns of what any file of the directory may include; a * stays within a directory.
-# only: pattern of a header -> patterns of the files that alone may include it.
+# allow: patterns of the headers that any file of the directory may include; a * matches no /.
+# only: {pattern of a header: patterns of the only files that may include it}.
 Rule = collections.namedtuple("Rule", "allow only text remedy")
 
 HV_FILES = ("kern/boot/init.c", "kern/env*.c", "kern/sched.c", "kern/sys/*.c", "kern/trap.c",
@@ -97,13 +97,13 @@ RULES = {
 
 
 def matches(path, patterns):
-    """Does the path match a pattern?  Unlike fnmatch's, a * does not cross a /."""
+    """Returns whether the path matches a pattern.  Unlike in fnmatch, a * matches no /."""
     return any(path.count("/") == pattern.count("/") and fnmatch.fnmatchcase(path, pattern)
                for pattern in patterns)
 
 
 def rule_of(path):
-    """The rule of the nearest directory above the file that has one, with its name."""
+    """Returns name and rule of the nearest directory above the file that has a rule."""
     for parent in pathlib.PurePath(path).parents:
         if str(parent) in RULES:
             return str(parent), RULES[str(parent)]
@@ -111,7 +111,7 @@ def rule_of(path):
 
 
 def explain(root, path, style, header):
-    """What is wrong with this #include, or None."""
+    """Returns what is wrong with this #include, or None."""
     name, rule = rule_of(path)
     if rule is None:
         return "no rule for this directory: say in tools/layers.py what it may include"
@@ -131,7 +131,7 @@ def explain(root, path, style, header):
 
 
 def violations(root):
-    """Lines of text, one for each forbidden #include."""
+    """Yields lines of text, one for each forbidden #include."""
     for path in sorted(root.rglob("*")):
         relative = path.relative_to(root)
         if path.suffix not in SOURCES or relative.parts[0] in SKIPPED:

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Makes Nestling's disk image, or a copy of one with another command line.
 
-The layout is defined in boot/image.h, whose numbers are read from there.
+boot/image.h defines the layout, and its numbers are read from there.
 """
 
 import argparse
@@ -20,11 +20,11 @@ CYLINDER_SECTORS = 16 * 63
 
 
 class ImageError(Exception):
-    """An input that does not make an image; the text is for the user."""
+    """No image can be made of this input; the text is for the user."""
 
 
 def read_layout(path=IMAGE_H):
-    """The numbers defined in boot/image.h, by name."""
+    """Returns the numbers that boot/image.h defines, by name."""
     numbers = re.findall(r"^#define\s+(\w+)\s+(0x[0-9a-f]+|\d+)\b", path.read_text(), re.MULTILINE)
     return {name: int(value, 0) for name, value in numbers}
 
@@ -38,7 +38,7 @@ def sectors(size):
 
 
 def encode_cmdline(text):
-    """The command line as bytes, with its closing 0, padded to its full room."""
+    """Returns the command line as bytes, with its closing 0, padded to the room that it has."""
     data = text.encode()
     limit = LAYOUT["IMAGE_CMDLINE_MAX"] - 1
     if len(data) > limit:
@@ -70,7 +70,7 @@ def check_loader(data):
 
 
 def make_image(boot, loader, kernel, initrd, cmdline=""):
-    """The image, from the bytes of its parts."""
+    """Returns the image, made of the bytes of its parts."""
     check_boot_sector(boot)
     check_loader(loader)
     for name, data in (("kernel", kernel), ("initrd", initrd)):
@@ -95,7 +95,7 @@ def make_image(boot, loader, kernel, initrd, cmdline=""):
 
 
 def with_cmdline(image, cmdline):
-    """A copy of an image with another command line."""
+    """Returns a copy of an image with another command line."""
     at = LAYOUT["IMAGE_HEADER_LBA"] * SECTOR
     magic, version = struct.unpack_from("<2I", image.ljust(at + HEADER.size, b"\0"), at)
     if (magic, version) != (LAYOUT["IMAGE_MAGIC"], LAYOUT["IMAGE_VERSION"]):

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Makes a bootable ISO: GRUB starts the kernel, with the initrd as its module."""
+"""Makes a bootable ISO, on which GRUB starts the kernel with the initrd as a module."""
 
 import argparse
 import pathlib
@@ -23,7 +23,7 @@ class IsoError(Exception):
 
 
 def grub_words(cmdline):
-    """The command line in GRUB's syntax.  GRUB puts words with spaces back into double quotes."""
+    """Returns the command line in GRUB's syntax.  GRUB puts words with spaces back into double quotes."""
     words = shlex.split(cmdline)
     if any(set(word) & set("'\"\\") for word in words):
         raise IsoError("GRUB cannot pass on quotes within quotes on the command line")

@@ -1,17 +1,18 @@
-"""The list of tools/mutants.py: each flush, VMCLEAR and shootdown in the code, and who misses it.
+"""The list of tools/mutants.py: each flush, VMCLEAR and shootdown in the code, and the test that needs it.
 
-A change of the code that moves one of these places changes the list, too: a text that is not found
-exactly once is an error.
+Whoever changes one of these lines of code changes the list, too: each text must stand in its file exactly
+once.
 """
 
 import collections
 
 from beds import BEDS
 
-# name; file; the text that changes, exactly; what it becomes; the test that must fail; what goes wrong
+# old: the text that changes, exactly; new: its replacement; test: the one that must fail; why: what goes
+# wrong.
 Mutant = collections.namedtuple("Mutant", "name file old new test why")
-# target: a unit test in the object directory.  Or options: of run.py, and run: commands of the
-# shell, whose status counts.  seconds: the time limit of the run.
+# Either target: a unit test in the object directory; or options: of run.py, and run: commands of the
+# shell, whose status is the verdict.  seconds: the time limit of the run.
 Test = collections.namedtuple("Test", "target options run seconds", defaults=(None, None, 60))
 
 
@@ -45,7 +46,7 @@ TESTS = {
 }
 
 MUTANTS = [
-    # The nested page table, and what a vCPU may have of it in the TLB: vmm/.
+    # The nested page table, and its translations in the TLB of a vCPU: vmm/.
     Mutant("npt-generation", "vmm/npt.c",
            "	vm->tlb_gen = (vm->tlb_gen & ~TLB_CHANGING) + 1;\n", "",
            "vmx-memory", "entries go, and no vCPU is told to flush"),
@@ -100,7 +101,7 @@ MUTANTS = [
     Mutant("tlb-control", "vmm/svm/svm.c",
            "svm_features & SVM_FEATURE_FLUSH_BY_ASID ? TLB_FLUSH_ASID : TLB_FLUSH_ALL;", "0;",
            "svm-guest", "VMRUN is not told to flush"),
-    # Shadow tables, which are a TLB of their own.
+    # Shadow tables, which are the guest's TLB.
     Mutant("shadow-invlpg", "vmm/shadow/fault.c",
            "	gone = shadow_unmap(v, gva);\n", "	gone = gva && false;\n",
            "test_shadow", "INVLPG takes nothing away"),
@@ -271,11 +272,11 @@ MUTANTS = [
     Mutant("load-generation", "kern/mem/tlb.c",
            "	if (cpu->aspace == as && cpu->tlb_gen == as->tlb_gen)\n", "	if (cpu->aspace == as)\n",
            "vmx-threads", "an idle CPU comes back with old entries"),
-    # What is remembered of page tables, and of code.
+    # Copies of page-table entries and of code, which must be forgotten.
     Mutant("region-forget", "kern/mem/pt.c",
            "	pt->tables--;\n	pt->last_region = PT_NO_REGION;\n", "	pt->tables--;\n",
            "test_aspace", "a table that is gone is found by its address"),
-    # Shadow tables that several may use: seen by random edits of page tables only.
+    # Shadow tables with several users: only random edits of page tables show these.
     Mutant("shadow-cr3", "vmm/shadow/fault.c",
            "		changed = true;\n", "		changed = false;\n",
            "qemu-pgedit", "a load of CR3 does nothing"),

@@ -1,13 +1,13 @@
 #!/usr/bin/python3
-"""Takes the flushes out of the code, one by one, and sees that a test notices each time.
+"""Takes the flushes out of the code, one by one, and checks that a test fails each time.
 
 usage: tools/mutants.py [--objdir DIR] [--only WORD] [--short] [--list]
 
 Emulators flush their TLBs at every world switch and keep no VMCS in a processor, so a missing
-flush or VMCLEAR breaks nothing there.  The kernel keeps records instead, and panics when one was
-left out (kern/mem/tlb.h, vmm/vtlb.c).  tools/mutantlist.py lists every such place: what to change, which
-test fails then, and what it says.  Each mutant is built in a copy of the tree and its test is run;
-before that, each test is run once on the tree as it is, where it must pass.
+flush or VMCLEAR breaks nothing there.  So the kernel keeps records, and panics if a flush is missing
+(kern/mem/tlb.h, vmm/vtlb.c).  tools/mutantlist.py lists every such place: the change, and the test that
+must fail.  Each mutant is built in a copy of the tree, and its test is run.  Before that, each test is run
+once on the tree as it is, where it must pass.
 
 The status is 1 if a mutant survives, and 2 if the list does not fit the code.
 """
@@ -28,13 +28,14 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD_SECONDS = 300
 COPIED = ("GNUmakefile", "boot", "guest", "inc", "kern", "lib", "tests", "tools", "user", "vmm")
 
-# state: PASSED, FAILED or NOT_BUILT; said: why.
+# state: PASSED, FAILED or NOT_BUILT; said: the reason.
 PASSED, FAILED, NOT_BUILT = "passes", "fails", "does not build"
 Result = collections.namedtuple("Result", "state said")
 
 
 def mutate(text, mutant):
-    """The file's text with the mutant's change; an error where that is not found exactly once."""
+    """Returns the file's text with the mutant's change.  Raises ValueError unless the old text stands there
+    exactly once."""
     if text.count(mutant.old) != 1:
         raise ValueError(f"{mutant.name}: {mutant.file} has this {text.count(mutant.old)} times, "
                          f"not once:\n{mutant.old}")
@@ -42,7 +43,7 @@ def mutate(text, mutant):
 
 
 def check_list():
-    """Does each mutant's text stand in the code?  The errors."""
+    """Checks that each mutant's text stands in the code; returns the errors."""
     errors = []
     for mutant in MUTANTS:
         try:
@@ -64,12 +65,12 @@ class Copy:
             copy(source, self.tree / name)
         if (ROOT / objdir).exists():
             shutil.copytree(ROOT / objdir, self.objdir)
-        for depends in self.objdir.rglob("*.d"):  # name the object directory as make knew it
+        for depends in self.objdir.rglob("*.d"):  # they name the object directory that make knew
             depends.write_text(re.sub(rf"(?m)(^|\s){re.escape(objdir)}/", rf"\1{self.objdir}/",
                                       depends.read_text()))
 
     def make(self, target):
-        """The compiler's first error, or None."""
+        """Builds a target; returns the compiler's first error, or None."""
         done = subprocess.run(
             ["make", "-s", "-j2", f"OBJDIR={self.objdir}", target], cwd=self.tree,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=BUILD_SECONDS)
@@ -77,7 +78,7 @@ class Copy:
         return None if done.returncode == 0 else error[0] if error else "error: make failed"
 
     def run(self, test):
-        """Builds what the test needs and runs it."""
+        """Builds what the test needs, and runs the test."""
         error = self.make(str(self.objdir / test.target) if test.target else "all")
         if error:
             return Result(NOT_BUILT, error)
@@ -103,7 +104,8 @@ class Copy:
 
 
 def run_all(mutants, objdir):
-    """Prints the table; the number of survivors, and of tests that fail without a mutant."""
+    """Tries all mutants and prints a table.  Returns how many survive, plus how many tests fail without a
+    mutant."""
     survivors = broken = 0
     with tempfile.TemporaryDirectory(prefix="mutants.") as where:
         copy = Copy(pathlib.Path(where), objdir)

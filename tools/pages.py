@@ -4,9 +4,9 @@
 usage: tools/pages.py [--root DIR]
 
 A relative link must lead to a file, and its #anchor to a heading there.  A name in backticks that looks
-like a path, such as `vmm/run.c` or `vmm/vmx/`, must exist; a * in it must match something.
-`vmm/run.c:vcpu_enter` and `vmm/vcpu.h:struct vcpu` promise that the file defines this function, type,
-macro, variable or label.
+like a path, such as `vmm/run.c` or `vmm/vmx/`, must exist, and a * in the name must match something.  The
+name may go on, as in `vmm/run.c:vcpu_run` and `vmm/vcpu.h:struct vcpu`: then the file must define this
+function, type, macro, variable or label.
 """
 
 import argparse
@@ -17,16 +17,16 @@ import sys
 FENCE = re.compile(r"^ *(```|~~~)")
 CODE = re.compile(r"(`+)(.+?)\1")
 LINK = re.compile(r"\]\(<?([^()\s>]+)>?(?:\s+\"[^\"]*\")?\)|^\s*\[[^\]]+\]:\s*(\S+)|<img\b[^>]*\bsrc=\"([^\"]+)\"")
-ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:|//", re.I)  # a link that leaves the tree
+ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:|//", re.I)  # how a link begins that leaves the tree
 HEADING = re.compile(r"^ {0,3}#{1,6}\s+(.*?)\s*#*$")
 ANCHOR = re.compile(r"<a\s+(?:id|name)=\"([^\"]+)\"")
 
 CHECKED = "c|h|S|def|py|ld|gp|sh|tsv"
 SOURCE = re.compile(rf"([\w.*/-]+\.(?:{CHECKED}))(?::(.*))?")
-PATH = re.compile(r"([\w.-]+)/[\w.*/-]*")  # a path, if its first part is a directory of the tree
+PATH = re.compile(r"([\w.-]+)/[\w.*/-]*")  # it is a path if its first part is a directory of the tree
 NAME = re.compile(r"(?:(struct|union|enum) )?(\w+)")
 
-SKIPPED = ("obj", "tests")  # where nobody means the names to be
+SKIPPED = ("obj", "tests")  # directories that are not searched for a name
 
 # How a file defines a name, for each kind of file.  In C a function's name starts its line.
 C_DEFINES = r"""
@@ -34,7 +34,7 @@ C_DEFINES = r"""
     | ^\#[ ]*define[ ]+{0}\b
     | ^(?:typedef[ ]+)?(?:struct|union|enum)[ ]+{0}[ ]*(?:\{{|$)        # a tag
     | ^typedef\b.*(?:[ *]{0}(?:\[.*\])?;|\(\*{0}\)\()                   # a type
-    | ^\}}[ ](?:\w+[ ]+)*{0}\b                                          # the same, or a variable
+    | ^\}}[ ](?:\w+[ ]+)*{0}\b                                          # a type or a variable
     | ^(?!extern\b|typedef\b|(?:struct|union|enum)[ ]\w+;)[A-Za-z_][^;=(\n]*
       (?:[ *]{0}(?:[\[,;]|[ ](?:=|__))                                  # a variable
       | \((?:\*(?:const[ ])?)?{0}(?:\[[^\]]*\])*\)\()                   # a variable for functions
@@ -51,13 +51,13 @@ TAG_DEFINES = r"^(?:typedef\s+)?{1}\s+{0}\s*(?:\{{|$)"
 
 
 def slug(heading):
-    """The anchor that GitHub gives a heading."""
+    """Returns the anchor that GitHub gives a heading."""
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", heading)
     return re.sub(r"[^\w\s-]", "", text.lower()).replace(" ", "-")
 
 
 def prose(text):
-    """(line number, line) of all that stands in no fenced block."""
+    """Yields (line number, line) of the lines outside fenced blocks."""
     fence = None
     for number, line in enumerate(text.splitlines(), 1):
         found = FENCE.match(line)
@@ -68,7 +68,7 @@ def prose(text):
 
 
 def anchors(text):
-    """All anchors of a page; the second heading of a text gets -1, the third -2."""
+    """Returns all anchors of a page.  If several headings have one text, the second gets -1, the third -2."""
     found, counts = set(ANCHOR.findall(text)), {}
     for _, line in prose(text):
         heading = HEADING.match(line)
@@ -80,7 +80,7 @@ def anchors(text):
 
 
 def check_link(root, page, target):
-    """What is wrong with a relative link, or None."""
+    """Returns what is wrong with a relative link, or None."""
     name, _, anchor = target.partition("#")
     path = (page.parent / name).resolve() if name else page
     if not path.is_relative_to(root):
@@ -99,9 +99,9 @@ def check_link(root, page, target):
 
 
 def check_path(root, name):
-    """What is wrong with the name of a file or directory, or None."""
+    """Returns what is wrong with the name of a file or directory, or None."""
     if "*" in name:
-        # Without a directory, it speaks of files anywhere.
+        # A pattern without a directory means files anywhere.
         found = root.glob(name) if "/" in name else root.rglob(name)
         return None if next(found, None) else f"`{name}`: no file matches; correct the pattern"
     if (root / name).exists():
@@ -115,13 +115,13 @@ def check_path(root, name):
 
 
 def defines(path, name, tag=None):
-    """Does the file define this name?"""
+    """Returns whether the file defines this name.  tag: struct, union or enum."""
     pattern = TAG_DEFINES if tag else DEFINES[path.suffix]
     return re.search(pattern.format(re.escape(name), tag), path.read_text(), re.M | re.X) is not None
 
 
 def check_name(root, path, name):
-    """What is wrong with `path:name`, or None."""
+    """Returns what is wrong with `path:name`, or None.  The file exists."""
     parts = NAME.fullmatch(name)
     if not parts or name.isdecimal():
         return f"`{path}:{name}`: expected a name behind the colon, such as `vmm/run.c:vcpu_run`"
@@ -138,7 +138,7 @@ def check_name(root, path, name):
 
 
 def check_code(root, text):
-    """What is wrong with a text in backticks, or None; most are no references."""
+    """Returns what is wrong with a text in backticks, or None.  Most of these texts are no references."""
     source = SOURCE.fullmatch(text)
     if source:
         path, name = source.groups()
@@ -155,7 +155,7 @@ def pages(root):
 
 
 def problems(root):
-    """Lines of text, one for each bad reference."""
+    """Yields lines of text, one for each bad reference."""
     for page in pages(root):
         for number, line in prose(page.read_text()):
             found = [check_code(root, text) for _, text in CODE.findall(line)]

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Compares nested with shadow paging: `make paging-report`.
 
-Runs a guest with the same commands in both ways, on VMX and on SVM, and prints which exits come and
-which go, beside those of Linux on KVM, then what each workload takes and the memory of the tables.
+Runs a guest with the same commands in both ways, on VMX and on SVM.  Prints which exits come and which go,
+beside those of Linux on KVM; then the exits, ticks and memory that each workload takes.
 """
 
 import collections
@@ -17,25 +17,25 @@ from beds import BEDS, ON_BOCHS
 
 REFERENCE = bench.ROOT / "docs" / "reference-paging.tsv"
 PAGINGS = ["nested", "shadow"]
-NO_CACHE = "shadow,nocache"  # all shadows are made anew when the guest loads CR3
-# What the guest is told to do.  The boot is taken off from all but itself.
+NO_CACHE = "shadow,nocache"  # all shadow tables are made anew when the guest loads CR3
+# {workload: commands of the guest}.  The costs of the boot are subtracted from those of the others.
 WORKLOADS = {"boot": " ", "procs": "procs 30", "pgfault": "pgfault", "mem": "mem 4"}
 NO_CACHE_WORKLOADS = ["boot", "procs"]
-CACHE_TARGET = 1 / 3  # of the exits of procs without a cache
-TOTAL = "-"  # as a reason
+CACHE_TARGET = 1 / 3  # the most exits that procs may take, in those that it takes without a cache
+TOTAL = "-"  # stands for the reason in the row of totals
 ANSWER = re.compile(r"^\w+: .*checksum [0-9a-f]{8}$", re.M)
 
 
 class PagingError(Exception):
-    """No report; the text is for the user."""
+    """There is no report; the text is for the user."""
 
 
 @dataclasses.dataclass
 class Account:
-    """What a workload took."""
-    exits: collections.Counter  # by reason, as text, and name
-    ticks: int  # of the guest and of exit handlers
-    tables: int  # KiB
+    """What a workload cost."""
+    exits: collections.Counter  # by (reason, name), both texts
+    ticks: int  # in the guest and in exit handlers
+    tables: int  # page tables, in KiB
 
     @classmethod
     def parse(cls, output):
@@ -51,7 +51,7 @@ class Account:
 
 
 def measure(image, bed, paging):
-    """The account of each workload, and the lines with what they have computed."""
+    """Returns {workload: Account}, and the set of lines with the results that the workloads printed."""
     names = NO_CACHE_WORKLOADS if paging == NO_CACHE else WORKLOADS
     output = recording.run(image, "; ".join(
         f"echo @{name}; vm guest -q --paging={paging} -c '{WORKLOADS[name]}'; exits --tsv"
@@ -64,7 +64,7 @@ def measure(image, bed, paging):
 
 
 def measure_all(image, beds):
-    """{bed: {paging: {workload: Account}}}, and what all of them have computed."""
+    """Returns {bed: {paging: {workload: Account}}}, and the lines with the results, which all runs share."""
     runs = [(bed, paging) for bed in beds for paging in [*PAGINGS, NO_CACHE]]
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
         found = list(pool.map(lambda run: measure(image, *run), runs))
@@ -90,13 +90,13 @@ def compare(before, after):
 
 
 def read_reference():
-    """{reason or TOTAL: (nested, shadow)} of KVM."""
+    """Returns {reason or TOTAL: (nested, shadow)} of KVM."""
     _, rows = bench.read_tsv(REFERENCE)
     return {row["reason"]: (int(row["nested"]), int(row["shadow"])) for row in rows}
 
 
 def session(accounts):
-    """The exits of the boot and of all that came after it."""
+    """Returns the exits of all workloads together."""
     return sum((account.exits for account in accounts.values()), collections.Counter())
 
 
@@ -124,7 +124,7 @@ def print_costs(pagings):
 
 
 def cached_share(pagings):
-    """The exits of procs with cached shadows, in those that it takes without."""
+    """Returns the exits of procs with cached shadow tables, divided by those without a cache."""
     return pagings["shadow"]["procs"].exits.total() / pagings[NO_CACHE]["procs"].exits.total()
 
 
@@ -146,13 +146,13 @@ def print_report(results, answers):
         print_exits(pagings)
         print()
         print_costs(pagings)
-        print("\nShadows that are kept when the guest loads CR3, and that are not "
+        print("\nShadow tables that are kept when the guest loads CR3, and that are not kept "
               f"(--paging={NO_CACHE})")
         print_cache(pagings)
         print()
     print("In each run:", *answers, sep="\n  ")
-    print("Ticks are those of the guest and of exit handlers, without the monitor's; KiB are the "
-          "page tables' at\nthe end, nested and shadow.  KVM: docs/reference-paging.tsv.")
+    print("Ticks are of the guest and of exit handlers, without the monitor.  KiB are of the page tables "
+          "at\nthe end, nested and shadow.  KVM: docs/reference-paging.tsv.")
 
 
 def main():

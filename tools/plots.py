@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""Draws what exits there are and what they cost: `make plots`.
+"""Draws which exits there are and what they cost: `make plots`.
 
-Runs a guest on each bed, reads `exits --tsv`, `exits --hist` and `trace --tsv`, writes
-tables of figures to --data and has gnuplot make a picture of each (tools/plots/*.gp).
+Runs a guest on each bed and reads `exits --tsv`, `exits --hist` and `trace --tsv`.  Writes
+tables of figures to --data, of which gnuplot makes the pictures (tools/plots/*.gp).
 """
 
 import collections
@@ -14,7 +14,7 @@ import recording
 from beds import BEDS, ON_BOCHS
 
 GNUPLOT = recording.ROOT / "tools" / "plots"
-# Each kind of exit of a common guest, some hundred times.
+# Makes each kind of exit that a common guest makes, some hundred times.
 WORK = ('vm guest -q -c "cpuid 500; io; hlt; touch; int; bench rdmsr 300; bench wrmsr 200; '
         'bench cr0 100"')
 BOOT = 'vm guest -q --trace=4096 -c " "'
@@ -22,11 +22,11 @@ HISTOGRAMS = ["IO_INSTRUCTION", "CPUID", "EPT_VIOLATION", "VMCALL", "RDMSR", "WR
               "HLT", "EXTERNAL_INTERRUPT"]
 BOOT_BINS = 72
 BOOT_KINDS = ["IO_INSTRUCTION", "EPT_VIOLATION", "CPUID", "CR_ACCESS"]
-KERNEL = 0xffffffffc0100000  # guest/kernel/kernel.ld; below are boot sector and loader
+KERNEL = 0xffffffffc0100000  # guest/kernel/kernel.ld; boot sector and loader are below
 
 
 class Bed:
-    """What was measured on one."""
+    """The figures of one bed."""
 
     def __init__(self, bed, image):
         self.name = BEDS[bed].title
@@ -45,14 +45,14 @@ def write(path, rows):
 
 
 def sorted_kinds(beds, column):
-    """Kinds that any bed had, the least first, for the first row of a table is drawn lowest."""
+    """Returns the kinds of exits of all beds, the least first: the first row of a table is drawn lowest."""
     kinds = {kind for bed in beds for kind in bed.exits}
     return sorted(kinds, key=lambda kind: max(bed.exits[kind][column] for bed in beds
                                               if kind in bed.exits))
 
 
 def data_exits(beds, data):
-    """kind, and of each bed: count, cycles, monitor; NaN where the kind did not come."""
+    """Writes rows of: kind; then count, cycles and monitor for each bed, or NaN if the kind did not come."""
     for name, column in (("counts", "count"), ("cycles", "cycles")):
         nothing = dict.fromkeys(("count", "cycles", "monitor"), "NaN")
         write(data / f"{name}.tsv",
@@ -61,7 +61,8 @@ def data_exits(beds, data):
 
 
 def data_costs(beds, data):
-    """bed, row, kind, log2 of the bucket, share of the kind's exits; and the names of the rows."""
+    """Writes rows of: bed, row, kind, log2 of the bucket, share of the kind's exits.  Writes the names of
+    the rows, too."""
     kinds = [kind for kind in reversed(HISTOGRAMS) if any(bed.histograms[kind] for bed in beds)]
     rows = []
     for number, bed in enumerate(beds):
@@ -74,13 +75,14 @@ def data_costs(beds, data):
 
 
 def who(one):
-    """Whose code made an exit."""
+    """Returns whose code made an exit."""
     return "kernel" if int(one.rip, 0) >= KERNEL else "boot sector and loader"
 
 
 def data_boot(beds, data):
-    """Of each bed, a bin a row: its middle, then the number of exits of each kind, and of others;
-    and who comes when.  Time begins with the first exit, in millions of ticks."""
+    """Writes a file for each bed, with a row for each bin of time: its middle, then the number of exits of
+    each kind, and of all others.  Writes when each program begins, too.  Time begins with the first exit,
+    in millions of ticks."""
     span = max(vm.exits[-1].tsc - vm.exits[0].tsc for vm in (bed.boot for bed in beds))
     width = span // BOOT_BINS + 1
     for number, bed in enumerate(beds):

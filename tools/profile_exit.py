@@ -3,10 +3,10 @@
 
     make profile EXIT=out
 
-The exit is a row of the guest's command `bench`: before its loop the guest executes the
+EXIT is a row of the guest's command `bench`.  Before its loop the guest executes the
 instruction at which Bochs's debugger stops.  From there on every instruction is
-recorded; those between two exits are attributed to functions, inlined ones too, by
-the debugging information of kernel and monitor.
+recorded.  The debugging information of kernel and monitor tells the function of each
+instruction between two exits, also if that function is inlined.
 """
 
 import argparse
@@ -22,10 +22,10 @@ import tempfile
 import emulators
 import mkimage
 
-STEPS = 40_000  # recorded after the stop: a dozen exits of the longest kind
+STEPS = 40_000  # instructions that are recorded: a dozen exits of the longest kind
 TIMEOUT = 120
 PRESENT = "_present"
-# Not a multiple of 2 MiB: what is beyond the last one comes in pages of 4 KiB.
+# Not a multiple of 2 MiB: the memory beyond the last multiple comes in pages of 4 KiB.
 MEMORY = "65472K"
 DEFAULT_CPU = emulators.Bochs.default_cpu
 
@@ -34,7 +34,7 @@ TRACED = re.compile(rb"^\(0\)\.\[\d+\] \[0x[0-9a-f]+\] [0-9a-f]+:([0-9a-f]+) \([
 VMRUN_BYTES = 3
 USER_END = 1 << 47
 
-# The first rule that fits a function, or one it is inlined into, decides.
+# The first rule that fits decides.  It may fit the function, or one that the function is inlined into.
 CATEGORIES = ["world switch", "decode", "handler", "accounting", "loop", "kernel", "monitor"]
 RULES = [
     ("accounting", re.compile(r"acct_|rdtsc$")),
@@ -46,18 +46,19 @@ RULES = [
 
 
 class ProfileError(Exception):
-    """No profile; the text is for the user."""
+    """There is no profile; the text is for the user."""
 
 
 def guest_command(row):
-    """The shell's command; rows named _present are those of a VM whose memory is taken at once."""
+    """Returns the shell's command for a row.  Rows named _present need a VM whose memory is taken at once."""
     present = row.removesuffix(PRESENT) != row
     return (f"vm guest -q -m {MEMORY} {'-p ' if present else ''}"
             f'-c "bench {row.removesuffix(PRESENT)}"')
 
 
 def record(objdir, row, cpu, steps, work):
-    """Runs the guest; the addresses and mnemonics of what the CPU executed after the stop."""
+    """Runs the guest; returns [(address, mnemonic)] of the instructions that the CPU executed after the
+    stop."""
     emulator = emulators.Bochs()
     image = mkimage.read_file(objdir / "nestling.img", "image")
     disk = work / "disk.img"
@@ -87,13 +88,14 @@ def record(objdir, row, cpu, steps, work):
 
 
 def symbols(elf):
-    """{name: address} of a binary, from the symbol file that the build leaves beside it."""
+    """Returns {name: address} of a binary, from the symbol file that the build leaves beside it."""
     lines = pathlib.Path(f"{elf}.sym").read_text().split("\n")
     return {fields[2]: int(fields[0], 16) for fields in map(str.split, lines) if len(fields) == 3}
 
 
 def split_exits(trace, exit_point):
-    """The host's addresses from each exit to the next; what is before the first is left out."""
+    """Returns a list for each exit: the addresses of the host's instructions up to the next one.  The
+    instructions before the first exit and after the last are left out."""
     exits, guest, resume = [], False, None
     for address, mnemonic in trace:
         if guest and address == resume:
@@ -111,7 +113,7 @@ def split_exits(trace, exit_point):
 
 
 def typical(exits):
-    """One of the most common length: a first one may find a cache of ours empty."""
+    """Returns an exit of the most common length: the first ones may find a cache of ours empty."""
     if not exits:
         raise ProfileError("no whole exit was recorded: expected a row of the guest's `bench`, or "
                            "more --steps for a long one")
@@ -120,13 +122,13 @@ def typical(exits):
 
 
 def name_functions(elf, addresses):
-    """{address: functions}, the innermost first and those it is inlined into after it."""
+    """Returns {address: functions}: the innermost function first, then those that it is inlined into."""
     if not addresses:
         return {}
     done = subprocess.run(["addr2line", "-e", str(elf), "-a", "-f", "-i"], text=True,
                           input="\n".join(map(hex, addresses)), stdout=subprocess.PIPE, check=True)
     found = {}
-    # An address, then pairs of function and place.
+    # Each block is an address, then pairs of lines: a function and its place.
     for block in re.split(r"^0x", done.stdout, flags=re.M)[1:]:
         address, *lines = block.split("\n")
         found[int(address, 16)] = tuple(lines[:-1:2])
@@ -134,7 +136,7 @@ def name_functions(elf, addresses):
 
 
 def profile(objdir, row, cpu=DEFAULT_CPU, steps=STEPS):
-    """[(functions, category, instructions)] of one exit, in the order of their execution."""
+    """Returns [(functions, category, instructions)] of one exit, in the order of their execution."""
     objdir = pathlib.Path(objdir).resolve()
     kernel, monitor = objdir / "kern" / "kernel", objdir / "user" / "vm.elf"
     try:
@@ -170,7 +172,7 @@ def print_profile(functions):
     for names, part, count in functions:
         place = names[0] + (f"  (in {names[-1]})" if len(names) > 1 else "")
         print(f"{count:6}  {count / total:6.1%}  {part:<12}  {place}")
-    print(f"{total:6}  instructions of the host from one VM exit to the next, of them:")
+    print(f"{total:6}  instructions of the host from one VM exit to the next, by part:")
     for name, count in by_category(functions).items():
         print(f"{count:6}  {count / total:6.1%}  {name}")
 

@@ -1,4 +1,4 @@
-"""The emulator's own prompt, to which Ctrl-A c switches the keys: QEMU's monitor, Bochs's debugger."""
+"""The emulator's own prompt: QEMU's monitor, or Bochs's debugger.  Ctrl-A c switches the keys to it."""
 
 import collections
 import os
@@ -12,18 +12,18 @@ CONNECT_SECONDS = 5
 
 
 class QemuMonitor:
-    """QEMU edits the line itself."""
+    """A socket to QEMU's monitor, which edits the typed line itself."""
 
     name = "QEMU's monitor"
-    first = False  # has the keys from the start
-    stdin = subprocess.DEVNULL  # the emulator's
+    first = False  # True: the keys go to the prompt from the start
+    stdin = subprocess.DEVNULL  # for the emulator
 
     def __init__(self, path):
         self.path = path
         self.socket = None
 
     def attach(self, process):
-        """The emulator runs."""
+        """Does nothing: enter() connects."""
 
     @property
     def readers(self):
@@ -31,7 +31,7 @@ class QemuMonitor:
 
     def enter(self):
         if self.socket:
-            self.socket.sendall(b"\r")  # shows its prompt again
+            self.socket.sendall(b"\r")  # QEMU shows its prompt again
             return
         deadline = time.monotonic() + CONNECT_SECONDS
         while not os.path.exists(self.path) and time.monotonic() < deadline:
@@ -51,7 +51,7 @@ class QemuMonitor:
 
 
 class BochsDebugger:
-    """Commands go to Bochs's standard input, answers come in a log; Ctrl-C stops the machine."""
+    """Sends commands to Bochs's standard input and reads the answers from a log.  Ctrl-C stops the machine."""
 
     name = "Bochs's debugger"
     first = True
@@ -70,7 +70,7 @@ class BochsDebugger:
         self.process = process
 
     def enter(self):
-        """Nothing to show: its prompt is not in the log."""
+        """Does nothing: Bochs's prompt is not in the log."""
 
     def write(self, data):
         for byte in data:
@@ -78,7 +78,7 @@ class BochsDebugger:
                 self.process.send_signal(signal.SIGINT)
             elif byte in ENDS:
                 os.write(self.commands, self.line + b"\n")
-                if self.line:  # an empty one repeats the last command
+                if self.line:  # the log does not show an empty line, which repeats the last command
                     self.sent.append(self.line)
                 self.line = b""
                 self.output += b"\r\n"
@@ -90,7 +90,7 @@ class BochsDebugger:
                 self.line += bytes([byte])
 
     def read(self):
-        """What is to be shown: the line that is being typed, and answers without their echo."""
+        """Returns the text to show: the line that is being typed, and answers without their echo."""
         *lines, self.rest = (self.rest + self.answers.read()).split(b"\n")
         for line in lines:
             if line in self.sent:

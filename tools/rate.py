@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Counts a VM's exits window by window: does their number rise at a stable rate?
+"""Counts a VM's exits window by window, to show whether their number rises at a stable rate.
 
     make rate RUN='vm guest -q --trace=16384 -c "cpuid; hlt 3; touch"'
 
-Runs the commands and prints, for windows of some milliseconds by the host's time-stamp counter, how many
-exits the newest VM made and which kind came most often.  Windows that are alike are one row.
+Runs the commands.  For each window of some milliseconds by the host's time-stamp counter, prints how many
+exits the newest VM made and which kind came most often.  Neighbouring windows that are alike share a row.
 """
 
 import collections
@@ -15,11 +15,11 @@ import recording
 DEFAULT_RUN = 'vm guest -q --trace=16384 -c "cpuid; hlt 3; touch"'
 BAR_MAX = 40
 WINDOW_MS = 2
-QUIET = 4  # a millisecond: windows with no more exits are one row, whatever the kinds
+QUIET = 4  # exits a millisecond: neighbouring windows without more share a row, whatever the kinds
 
 
 def windows(exits, hz):
-    """A counter of kinds for each window, from the first exit on."""
+    """Returns a counter of kinds for each window, from the first exit on."""
     ticks = max(1, hz * WINDOW_MS // 1000)
     first = exits[0].tsc
     found = [collections.Counter() for _ in range((exits[-1].tsc - first) // ticks + 1)]
@@ -39,7 +39,7 @@ def alike(one, other):
 
 
 def rows(found):
-    """[first window, last window, the sum of their counters]: neighbours that are alike are joined."""
+    """Returns [(first window, last window, sum of their counters)]: neighbours that are alike are joined."""
     joined = []
     for at, counter in enumerate(found):
         if at and alike(found[at - 1], counter):
@@ -50,7 +50,7 @@ def rows(found):
 
 
 def report(vcpus):
-    """Of one VM's vCPUs, together."""
+    """Yields the lines of the report on one VM; its vCPUs are counted together."""
     exits = sorted((one for vcpu in vcpus for one in vcpu.exits), key=lambda one: one.tsc)
     found = rows(windows(exits, vcpus[0].hz))
     total, lost = sum(vcpu.total for vcpu in vcpus), sum(vcpu.lost for vcpu in vcpus)

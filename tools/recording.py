@@ -1,5 +1,5 @@
-"""Accounts, read from a run: tables of `exits --tsv`, and flight recorders: what `trace --all --tsv` prints,
-and the timeline in it."""
+"""Runs VMs and reads their accounts: the tables of `exits --tsv`, and the flight recorders of
+`trace --all --tsv` with their timeline."""
 
 import argparse
 import dataclasses
@@ -11,15 +11,15 @@ from beds import BEDS, ON_BOCHS
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 STATES = ["guest", "handler", "monitor", "halted", "paused", "waiting"]
-AWAY = "away"  # one of the last four, but nobody knows which: see user/trace.c
+AWAY = "away"  # in one of the last four states, but nobody knows in which: see user/trace.c
 VCPU_COLUMNS = ["vm", "vcpus", "vcpu", "name", "hz", "exits", "wall", *STATES]
-FIRST_COLUMNS = {"reason", "time", "from", "exit", "number", "vm", "memory"}  # of tables
+FIRST_COLUMNS = {"reason", "time", "from", "exit", "number", "vm", "memory"}  # how a table begins
 EXIT_COLUMNS = ["number", "tsc", "exit", "raw", "rip", "qualification", "key", "action", "cycles",
                 "away", "spent"]
 
 
 class RecordingError(Exception):
-    """No recording; the text is for the user."""
+    """There is no recording; the text is for the user."""
 
 
 @dataclasses.dataclass
@@ -35,7 +35,7 @@ class Exit:
     action: str
     cycles: int
     away: int
-    spent: list  # of (state, ticks), in their order
+    spent: list  # (state, ticks) of the time away, in order
 
     @classmethod
     def parse(cls, cells):
@@ -47,7 +47,7 @@ class Exit:
 
 @dataclasses.dataclass
 class Slice:
-    """From when to when a vCPU was in a state; in the handler of, or away after, an exit."""
+    """A span of time in which a vCPU was in one state.  exit: the one that is handled, or that came before."""
     state: str
     begin: int
     end: int
@@ -56,30 +56,30 @@ class Slice:
 
 @dataclasses.dataclass
 class Vcpu:
-    """A vCPU's recorder, and its accounts, which know of all exits."""
+    """A vCPU's recorder, which has its last exits, and its accounts, which count all exits."""
     vm: int
-    siblings: int  # the VM's vCPUs, this one included
+    siblings: int  # number of the VM's vCPUs, this one included
     index: int
-    name: str  # the VM's
+    name: str  # of the VM
     hz: int
-    total: int  # exits
+    total: int  # number of all exits
     wall: int
     times: dict  # {state: ticks}
-    exits: list  # that are recorded, without gaps
-    start: list | None = None  # slices before the first exit, if they are recorded
+    exits: list  # the recorded ones, without gaps
+    start: list | None = None  # slices before the first exit, if recorded
 
     @property
     def title(self):
-        """Whose it is, for messages."""
+        """The vCPU's name, for messages."""
         return f"VM {self.vm}" + (f" vCPU {self.index}" if self.siblings > 1 else "")
 
     @property
     def lost(self):
-        """Exits that the recorder had no room for."""
+        """The number of exits that the recorder had no room for."""
         return self.total - len(self.exits)
 
     def slices(self):
-        """The vCPU's time, without gaps: all of it, or from the first recorded exit on."""
+        """Returns the vCPU's time as slices without gaps: all of it, or from the first recorded exit on."""
         found = list(self.start or ())
         at = found[-1].end if found else None
         for one in self.exits:
@@ -93,7 +93,7 @@ class Vcpu:
         return found
 
     def check(self):
-        """Raises RecordingError where the timeline contradicts the accounts."""
+        """Raises RecordingError if the timeline contradicts the accounts."""
         if not self.exits:
             return
         numbers = [one.number for one in self.exits]
@@ -119,7 +119,7 @@ def parse_spent(text):
 
 
 def parse_start(cells):
-    """The slices before the first exit."""
+    """Returns the slices before the first exit."""
     values = dict(zip(EXIT_COLUMNS, cells))
     at, found = int(values["tsc"]), []
     for state, ticks in parse_spent(values["spent"]):
@@ -129,7 +129,7 @@ def parse_start(cells):
 
 
 def parse(output):
-    """The vCPUs in a console's text, each checked, by the VMs' numbers."""
+    """Returns the vCPUs in a console's text, each checked, sorted by VM and index."""
     vcpus, lines = [], iter(output.replace("\r", "").split("\n"))
     for line in lines:
         cells = line.split("\t")
@@ -149,7 +149,7 @@ def parse(output):
 
 
 def tables(output):
-    """Each table that `--tsv` printed: rows as dicts by the names in its first line."""
+    """Returns each table that `--tsv` printed, as a list of rows {name in the table's first line: text}."""
     found, columns = [], None
     for line in output.split("\n"):
         cells = line.split("\t")
@@ -164,7 +164,7 @@ def tables(output):
 
 
 def arguments(doc):
-    """A parser of a tool's arguments, of which the image is the first."""
+    """Returns a parser of a tool's arguments, which knows --image."""
     parser = argparse.ArgumentParser(description=doc,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--image", default="obj/nestling.img", type=pathlib.Path)
@@ -172,7 +172,7 @@ def arguments(doc):
 
 
 def report_arguments(doc, how_many):
-    """The same for what compares beds: args.beds, so many of them."""
+    """Returns a parser for a tool that compares beds, args.beds.  how_many: a text for the help."""
     parser = arguments(doc)
     parser.add_argument("--bed", choices=BEDS, action="append", dest="beds",
                         help=f"{how_many}; {' and '.join(ON_BOCHS)} if not given")
@@ -180,7 +180,7 @@ def report_arguments(doc, how_many):
 
 
 def run_arguments(doc, commands):
-    """The same for what looks at one run, by default of these commands."""
+    """Returns a parser for a tool that looks at one run, by default of these commands."""
     parser = arguments(doc)
     parser.add_argument("--bed", choices=BEDS, default="bochs-vmx")
     parser.add_argument("--cpu", help="CPU model, by the emulator's own name")
@@ -189,7 +189,7 @@ def run_arguments(doc, commands):
 
 
 def run(image, commands, *, bed, cpu=None, timeout=600):
-    """Runs shell commands on a bed; the console's text.  They must all succeed."""
+    """Runs shell commands on a bed; returns the console's text.  All commands must succeed."""
     options = [*BEDS[bed].arguments(exact=True), *(("--cpu", cpu) if cpu else ())]
     done = subprocess.run(
         [sys.executable, str(ROOT / "tools" / "run.py"), *options, "--image", str(image),
@@ -205,7 +205,7 @@ def run(image, commands, *, bed, cpu=None, timeout=600):
 
 
 def record(image, commands, **options):
-    """Runs shell commands; the vCPUs of the VMs that ended last."""
+    """Runs shell commands; returns the vCPUs of the VMs that ended last."""
     vcpus = parse(run(image, f"{commands}; trace --all --tsv", **options))
     if not vcpus:
         raise RecordingError(f"`{commands}` ran no VM; try `vm guest -q --trace=16384 -c io`")

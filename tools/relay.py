@@ -1,4 +1,4 @@
-"""Between the user's terminal and the emulator: the console, its verdict, and the keys."""
+"""Carries text and keys between the user's terminal and the emulator, and finds the console's verdict."""
 
 import collections
 import os
@@ -13,17 +13,17 @@ import mkimage
 EXIT_NO_VERDICT = 2
 EXIT_BY_KEY = 130
 VERDICT = re.compile(rb"nestling: poweroff, status (\d{1,3})")
-# The boot sector and loader print this as their first line and halt for ever.
+# What boot sector and loader print as their first line before they halt for ever.
 BOOT_ERROR = re.search(r'#define BOOT_ERROR_PREFIX "(.*)"',
                        mkimage.IMAGE_H.read_text()).group(1).encode()
 
 ESCAPE = 0x01  # Ctrl-A
-LINE_MAX = 4096  # of a console line, as far as verdicts go
-INPUT_MAX = 65536  # waiting for the emulator, before we stop reading more
+LINE_MAX = 4096  # bytes of an unfinished console line that are kept to find a verdict in
+INPUT_MAX = 65536  # bytes that wait for the emulator; beyond these no more is read
 
 
 class Stop(Exception):
-    """The run is over before the emulator ended: exit status and message."""
+    """The run is over before the emulator has ended: exit status and message."""
 
     def __init__(self, status, message=""):
         super().__init__(message)
@@ -31,7 +31,7 @@ class Stop(Exception):
 
 
 class Console:
-    """What the machine printed, as far as the verdict needs it: the first line and the last."""
+    """The machine's output, of which the verdict needs the first line and the last."""
 
     def __init__(self):
         self.line = b""
@@ -53,14 +53,14 @@ class Console:
         return self.first.startswith(BOOT_ERROR)
 
     def verdict(self):
-        """The host's exit status, or None.  For the end, when no more will come."""
+        """Returns the host's exit status, or None.  To be called when no more output will come."""
         self.feed(b"\n")
         found = VERDICT.fullmatch(self.last)
         return min(int(found.group(1)), 255) if found else None
 
 
 class Keyboard:
-    """Standard input on its way to the machine, or to the emulator's own prompt."""
+    """Takes the keys of standard input to the machine, or to the emulator's own prompt."""
 
     def __init__(self, prompt):
         self.prompt = prompt
@@ -68,7 +68,7 @@ class Keyboard:
         self.escaped = False
 
     def feed(self, data):
-        """The bytes for the machine.  Raises Stop after Ctrl-A x."""
+        """Takes typed bytes; returns those for the machine.  Raises Stop after Ctrl-A x."""
         out = bytearray()
         for byte in data:
             if self.escaped:
@@ -109,7 +109,7 @@ class Relay:
         os.set_blocking(master, False)
 
     def step(self, seconds):
-        """Moves what there is to move, waiting at most so long for it."""
+        """Moves the bytes that can be moved; waits at most so many seconds for the first."""
         readers = [self.master, *(self.prompt.readers if self.prompt else ())]
         if self.stdin_open and sum(map(len, self.to_machine)) < INPUT_MAX:
             readers.append(self.stdin)
@@ -135,7 +135,7 @@ class Relay:
         return bool(data)
 
     def end_line(self):
-        """So that what follows on standard output starts a line of its own."""
+        """Ends an unfinished line, so that the next text on standard output starts a line of its own."""
         if self.console.line:
             write_all(sys.stdout.fileno(), b"\r\n")
 
@@ -166,7 +166,7 @@ def write_all(fd, data):
 
 
 class RawTerminal:
-    """Standard input in raw mode, when it is a terminal: all keys reach the machine."""
+    """Puts standard input in raw mode if it is a terminal, so that all keys reach the machine."""
 
     def __init__(self, hint):
         self.hint = hint

@@ -2,8 +2,9 @@
 """Runs Nestling on an emulator, with its serial console on standard input and output.
 
 The verdict is the last line of the console, `nestling: poweroff, status N`, which
-the host kernel prints: the exit status is N.  Without it the exit status is 2, after
---timeout 124, after Ctrl-A x 130.  The emulator's own exit status means nothing.
+the host kernel prints: then the exit status is N.  Without that line the exit status
+is 2, after --timeout it is 124, after Ctrl-A x it is 130.  The emulator's own exit
+status means nothing.
 """
 
 import argparse
@@ -30,7 +31,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent():
-    """In the child: should this launcher be killed outright, so is the emulator."""
+    """Has the kernel kill this child, the emulator, if the launcher is killed."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -54,7 +55,7 @@ def kill(process):
 class Screen:
     """Reads what the emulator draws on a terminal that nobody else looks at.
 
-    Bochs makes one for its screen, and waits for ever once its buffer is full.
+    Bochs opens such a terminal for its screen, and waits for ever once the terminal's buffer is full.
     """
 
     NAME = re.compile(rb'connected to screen "(/dev/[^"]+)"')
@@ -81,7 +82,7 @@ class Screen:
 
 
 def watch(process, relay, screen, timeout):
-    """Relays until the emulator ends by itself; raises Stop when it shall not go on."""
+    """Relays until the emulator ends by itself; raises Stop if the emulator must be stopped."""
     deadline = time.monotonic() + timeout if timeout else None
     while process.poll() is None:
         relay.step(POLL_SECONDS)
@@ -95,7 +96,7 @@ def watch(process, relay, screen, timeout):
 
 
 def run_machine(emulator, machine, work, timeout):
-    """Runs to the end; returns the verdict's status."""
+    """Runs the machine to its end; returns the verdict's status."""
     master, slave = pty.openpty()
     tty.setraw(slave)
     with RawTerminal(emulator.hint(machine)) as terminal:
@@ -126,7 +127,7 @@ def make_machine(args):
 
 
 def insert_medium(machine, args, work):
-    """Gives the machine its ISO, or its own copy of the disk image."""
+    """Gives the machine the ISO, or a copy of the disk image."""
     if args.iso:
         machine.iso = pathlib.Path(args.iso).resolve()
         mkimage.read_file(machine.iso, "ISO")
@@ -140,7 +141,7 @@ def insert_medium(machine, args, work):
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line; --help is there for the rest."""
+    """Tells what is wrong in one line, without the usage; --help shows that."""
 
     def error(self, message):
         self.exit(EXIT_NO_VERDICT, f"run.py: {message}\n")
@@ -162,7 +163,7 @@ def parse_args():
     parser.add_argument("--run", metavar="COMMANDS",
                         help="shell commands instead of the guest; then the machine powers off")
     parser.add_argument("--options", default="", metavar="OPTIONS",
-                        help="of the kernel, such as switches=2: print the first switches of VMs")
+                        help="options of the kernel, such as switches=2: print the first switches of VMs")
     parser.add_argument("--mem", type=mebibytes, default=emulators.Machine.mem, metavar="MIB")
     parser.add_argument("--cpu", metavar="MODEL", help="CPU model, by the emulator's own name")
     parser.add_argument("--cpus", type=int, default=1, metavar="N")

@@ -1,4 +1,4 @@
-"""gdb and QEMU's monitor, driven by programs: for tests, and for the transcripts in docs/labs."""
+"""Drives gdb and QEMU's monitor, for tests and for the transcripts in docs/labs."""
 
 import pathlib
 import platform
@@ -12,23 +12,23 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 GDB = "gdb" if platform.machine() == "x86_64" else "gdb-multiarch"
-SECONDS = 60  # for one answer
-SO_ACCEPTCON = 1 << 16  # in Linux's list of sockets: somebody listens
-MARK = "@@@"  # after the answer of each command of gdb
+SECONDS = 60  # time limit of one answer
+SO_ACCEPTCON = 1 << 16  # the flag of a listening socket in Linux's list
+MARK = "@@@"  # gdb prints this after the answer to each command
 
 
 def listens(path):
-    """Is there a socket of this name that takes connections?  A look at it would be one."""
+    """Returns whether a socket of this name takes connections.  To try it would be a connection."""
     rows = map(str.split, pathlib.Path("/proc/net/unix").read_text().splitlines()[1:])
     return any(row[7:] == [path] and int(row[3], 16) & SO_ACCEPTCON for row in rows)
 
 
 class Debuggers:
-    """gdb and the monitor of one machine, which is started with the options `flags`."""
+    """gdb and QEMU's monitor for one machine, which must be started with the options `flags`."""
 
     def __init__(self, objdir):
         self.objdir = objdir
-        # Names of sockets must be short.
+        # The name of a socket must be short.
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="nestling-"))
         self.monitor_flags = ("--tcg", "--monitor", str(self.directory / "monitor"))
         self.flags = ("--gdb", str(self.directory / "gdb"), *self.monitor_flags)
@@ -43,7 +43,7 @@ class Debuggers:
         shutil.rmtree(self.directory)
 
     def path(self, name):
-        """A socket of the machine, once somebody listens there."""
+        """Waits until somebody listens on this socket of the machine; returns the socket's path."""
         path, deadline = str(self.directory / name), time.monotonic() + SECONDS
         while not listens(path):
             if time.monotonic() > deadline:
@@ -72,7 +72,7 @@ class Gdb:
         self.command("set style enabled off\nset width 0")
 
     def command(self, line):
-        """What a command prints.  One that runs the machine ends when it stops again."""
+        """Returns what a command prints.  A command that runs the machine ends when the machine stops again."""
         self.process.stdin.write(f"{line}\necho {MARK}\\n\n".encode())
         self.process.stdin.flush()
         while f"{MARK}\n".encode() not in self.buffer:
@@ -101,7 +101,7 @@ class Monitor:
         self.read()
 
     def read(self):
-        """All up to the next prompt."""
+        """Returns the text up to the next prompt."""
         text = ""
         while not text.endswith("(qemu) "):
             data = self.socket.recv(65536)
@@ -111,17 +111,17 @@ class Monitor:
         return text.replace("\r", "")
 
     def command(self, line):
-        """What a command prints, without its echo."""
+        """Returns what a command prints, without its echo."""
         self.socket.sendall(line.encode() + b"\n")
         return self.read().split("\n", 1)[1].removesuffix("(qemu) ")
 
     def registers(self):
-        """{name: number}"""
+        """Returns {name: number}."""
         found = re.findall(r"\b([A-Z][A-Z0-9]+)=([0-9a-f]+)\b", self.command("info registers"))
         return {name: int(value, 16) for name, value in found}
 
     def words(self, hpa, count):
-        """Words of 8 bytes by `xp`."""
+        """Returns words of 8 bytes of host-physical memory, by `xp`."""
         text = self.command(f"xp /{count}gx {hpa:#x}")
         return [int(word, 16) for line in text.splitlines()
                 for word in re.findall(r"0x([0-9a-f]{16})", line.split(":", 1)[1])]
@@ -131,7 +131,7 @@ class Monitor:
 
 
 def number(text, name):
-    """A register in what vcpu prints, or what follows a name elsewhere."""
+    """Returns the number that follows a name in a text, such as a register in the output of vcpu."""
     found = re.search(rf"\b{name} (?:0x)?([0-9a-f]+)\b", text)
     if not found:
         raise LookupError(f"no {name} in:\n{text}")

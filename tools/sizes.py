@@ -13,12 +13,12 @@ SUFFIXES = {".c", ".h", ".S", ".py", ".def"}
 SKIPPED = {"obj", ".git"}
 LINES_MAX = 500
 FILES_MAX = 45
-# Folders of which nobody reads more than a file or two at a time.
+# Folders that nobody reads as a whole: each file stands alone.
 ANY_NUMBER = {"guest/t", "tests/boot", "tests/unit"}
 
 
 def sources(root):
-    """The source files, as paths from the top of the tree."""
+    """Yields the source files, as paths from the top of the tree."""
     for path in sorted(root.rglob("*")):
         relative = path.relative_to(root)
         if path.suffix in SUFFIXES and relative.parts[0] not in SKIPPED:
@@ -26,7 +26,7 @@ def sources(root):
 
 
 def problems(root):
-    """Lines of text, one for each file and each folder that is too large."""
+    """Yields lines of text, one for each file and each folder that is too large."""
     folders = collections.Counter()
     for path in sources(root):
         folders[path.parent.as_posix()] += 1

@@ -1,14 +1,14 @@
 #!/usr/bin/python3
-"""Runs VMs and writes all that they did as a trace that ui.perfetto.dev and chrome://tracing open.
+"""Runs VMs and writes a trace of all that they did, for ui.perfetto.dev and chrome://tracing.
 
     make trace RUN='vm guest -q --trace=16384 -c "io; hlt 3"'
 
-A process is a VM, a thread a vCPU.  Its slices are: guest; each exit, named by its kind,
-as long as its handler ran; monitor; halted; paused; waiting for the CPU.  Where no two vCPUs ever
-ran at the same time, a process `host` shows which of them had the CPU.
+A process of the trace is a VM, and a thread is a vCPU.  The slices of a thread are: guest; each exit,
+named by its kind, as long as its handler ran; monitor; halted; paused; waiting for the CPU.  If no two
+vCPUs ever ran at the same time, a process `host` shows which of them had the CPU.
 
 Time is the host's time-stamp counter: a tick is shown as one nanosecond, whatever the
-counter's frequency.  Under Bochs, and QEMU with -icount, a tick is an instruction.
+counter's frequency.  Under Bochs, and under QEMU with -icount, a tick is an instruction.
 """
 
 import json
@@ -18,19 +18,20 @@ import sys
 import recording
 
 DEFAULT_RUN = 'vm guest -q --trace=16384 -c "io 10; hlt 3"'
-HOST_PID = 65536  # not a VM's number
+HOST_PID = 65536  # no VM has this number
 HOST = (HOST_PID, HOST_PID)
 UNIT = "1 ns shown is 1 tick of the time-stamp counter; under an emulator, 1 instruction"
 RUNNING = ("guest", "handler", "monitor")
 
 
 def microseconds(ticks):
-    """The format's unit.  Thousandths of it are exact to the last digit for years of ticks."""
+    """Converts ticks to the unit of the trace's format.  Thousandths stay exact for years of ticks."""
     return ticks / 1000
 
 
 def track_of(vcpu):
-    """(process, thread) of a vCPU: a process's first thread has its number, and no two the same."""
+    """Returns (process, thread) of a vCPU.  A process's first thread has the number of the process, and no
+    two threads have the same number."""
     return vcpu.vm, vcpu.vm + 2 * HOST_PID * vcpu.index
 
 
@@ -57,7 +58,7 @@ def part_args(part):
 
 
 def vcpu_events(vcpu, origin):
-    """One track: the vCPU's time, slice after slice."""
+    """Yields the events of one track: the vCPU's time, slice after slice."""
     track = track_of(vcpu)
     yield name_event("process", track, f"VM {vcpu.vm}: {vcpu.name}")
     yield name_event("thread", track, f"vCPU {vcpu.index}")
@@ -74,7 +75,7 @@ def vcpu_events(vcpu, origin):
 
 
 def on_cpu(vcpus):
-    """[(vCPU, from, to)] in the order of time; None if two ran at the same time."""
+    """Returns [(vCPU, begin, end)] in the order of time, or None if two vCPUs ran at the same time."""
     spans = sorted(((part.begin, part.end, vcpu) for vcpu in vcpus for part in vcpu.slices()
                     if part.state in RUNNING), key=lambda span: span[:2])
     found = []
@@ -100,7 +101,7 @@ def host_events(vcpus, origin):
 
 
 def trace_of(vcpus, commands):
-    """The whole file, as an object."""
+    """Returns the whole trace, as an object for JSON."""
     begins = [vcpu.slices()[0].begin for vcpu in vcpus if vcpu.exits]
     origin = min(begins, default=0)
     events = [event for vcpu in vcpus for event in vcpu_events(vcpu, origin)]

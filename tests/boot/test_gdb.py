@@ -85,7 +85,7 @@ def test_the_hosts_own_boot_sector_comes_first(session):
     at = session["host_sector"]
     assert "= 0\n" in at, "not in guest mode"
     assert words(at) == sector_words("boot/boot")
-    assert "the host kernel has no VMs yet" in at
+    assert "the host kernel has no back end yet" in at
 
 
 def test_the_guests_first_instruction(session):

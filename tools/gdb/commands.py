@@ -1,4 +1,4 @@
-"""The commands: each a class, whose docstring is its help in gdb."""
+"""The commands.  Each is a class, whose docstring is the command's help in gdb."""
 
 import re
 
@@ -11,13 +11,13 @@ GPRS = ("RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI",
         "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15")
 CONTROL = ("RIP", "RFLAGS", "CR0", "CR2", "CR3", "CR4", "EFER")
 WORD, WORDS_DEFAULT = 8, 8
-ENTRY_TRIES = 100  # entries that an interrupt may cut short before the guest's first instruction
+ENTRY_TRIES = 100  # an interrupt may end an entry before the guest's first instruction
 
 
 class Command(gdb.Command):
     """A command named after its class: VmEntry is vm-entry."""
 
-    arguments = (0, 0)  # at least, at most
+    arguments = (0, 0)  # the least and the most that it takes
     usage = ""
 
     def __init__(self):
@@ -36,13 +36,13 @@ class Command(gdb.Command):
 
 
 def table(registers, names):
-    """Registers, four in a line."""
+    """Returns the registers of these names, four in a line."""
     cells = [f"{name:>6} {registers[name]:016x}" for name in names if name in registers]
     return "\n".join(" ".join(cells[i:i + 4]) for i in range(0, len(cells), 4))
 
 
 def show_mode(v):
-    """Who runs, and the last exit: as the hardware left it and as the kernel has recorded it."""
+    """Prints who runs, and the last exit: as the hardware left it and as the kernel has recorded it."""
     state = "guest mode" if v.in_guest else "host mode; the guest's registers as of its last exit"
     print(f"{v.name}: in {state}")
     total, kind, rip = v.exits()
@@ -112,7 +112,7 @@ usage: npt GPA"""
 
 
 class Ept(Npt):
-    """The same as npt, by its name on Intel's processors.
+    """Do the same as npt, which Intel calls ept.
 usage: ept GPA"""
 
 
@@ -171,7 +171,7 @@ usage: vmcb"""
 
 
 def intercept_names(word):
-    """(bit, name) of SVM_ICPT_ or SVM_ICPT2_, from vmm/svm/svm.h."""
+    """Returns [(bit, name)] of SVM_ICPT_ (word "") or SVM_ICPT2_ (word "2"), from vmm/svm/svm.h."""
     text = (target.ROOT / "vmm" / "svm" / "svm.h").read_text()
     bits = [(1 << int(bit), name)
             for name, bit in re.findall(rf"SVM_ICPT{word}_(\w+) = 1 << (\d+)", text)]
@@ -180,7 +180,7 @@ def intercept_names(word):
 
 
 def exit_kind(code):
-    """Kind of an SVM exit code, by vmm/svm/exits.def."""
+    """Returns the kind of an SVM exit code, by vmm/svm/exits.def."""
     text = (target.ROOT / "vmm" / "svm" / "exits.def").read_text()
     for first, last, kind in re.findall(r"^SVM_EXIT\((0x\w+), (0x\w+), (\w+),", text, re.M):
         if int(first, 16) <= code <= int(last, 16):
@@ -194,7 +194,7 @@ usage: vmcs"""
 
     def run(self):
         text = string(target.Kernel().variable("hv_dump_text"))
-        print(text.rstrip() or "The kernel has dumped nothing yet: `vm` in the kernel monitor does.")
+        print(text.rstrip() or "The kernel has dumped nothing yet: `vm` in the kernel monitor dumps.")
 
 
 class Exits(Command):
@@ -215,7 +215,7 @@ usage: exits [VM]"""
 
 class GuestSymbols(Command):
     """Load the symbols of our guest: boot sector, loader and kernel.  $guest_entry is the kernel's
-first instruction.  The boot sector is at 0x7c00, as the host's own was.
+first instruction.  The guest's boot sector is at 0x7c00, where the host's was, too.
 usage: guest-symbols"""
 
     def run(self):
@@ -253,7 +253,7 @@ usage: vm-exit"""
 
 
 def run_to(address):
-    """Continues to an address; False when something else stops it first."""
+    """Continues to an address; returns False if something else stops the machine first."""
     stop = gdb.Breakpoint(f"*{address:#x}", internal=True)
     stop.silent = True
     try:
@@ -264,7 +264,7 @@ def run_to(address):
 
 
 class InGuest(gdb.Function):
-    """$in_guest(): 1 in guest mode, else 0.  For conditions: break *0x7c00 if $in_guest()"""
+    """Return 1 in guest mode, else 0, as $in_guest(), for conditions: break *0x7c00 if $in_guest()"""
 
     def __init__(self):
         super().__init__("in_guest")

@@ -1,4 +1,4 @@
-"""gdb commands for Nestling: `source tools/gdb/nestling.py`, which `make gdb` does."""
+"""Adds Nestling's commands to gdb: `source tools/gdb/nestling.py`, as `make gdb` does."""
 
 import pathlib
 import sys
@@ -13,7 +13,8 @@ import target  # noqa: E402
 
 
 def on_stop(_event):
-    """In guest mode QEMU reads elsewhere than the guest does: code then comes from the ELF files."""
+    """Has gdb take code from the ELF files in guest mode, when QEMU's reads give other memory than the
+    guest's."""
     try:
         guest = target.in_guest(target.Kernel())
     except (gdb.error, target.Problem):

@@ -1,7 +1,7 @@
-"""Walks of x86 page tables, one function for all formats: 32-bit, PAE, long mode, NPT and EPT.
+"""Walks x86 page tables, with one function for all formats: 32-bit, PAE, long mode, NPT and EPT.
 
-`read(address, size)` gives bytes of the memory that the tables are in: hpas for a host's
-and for nested tables, gpas for a guest's.
+`read(address, size)` returns bytes of the memory that holds the tables.  Its addresses are hpas for
+nested tables and the host's tables, and gpas for a guest's tables.
 """
 
 import collections
@@ -10,7 +10,8 @@ P, W, U, A, D, LARGE, NX = 1 << 0, 1 << 1, 1 << 2, 1 << 5, 1 << 6, 1 << 7, 1 << 
 ADDRESS = 0x000FFFFFFFFFF000
 CR0_PG, CR4_PSE, CR4_PAE, EFER_LMA = 1 << 31, 1 << 4, 1 << 5, 1 << 10
 
-# levels: index bits of each, from the root on.  flags: bit and name, as printed.
+# levels: the number of index bits of each level, from the root on.  entry: bytes of an entry.  large: the
+# levels that may have large pages.  flags: (bit, name) as printed.
 Format = collections.namedtuple("Format", "name present levels entry large flags")
 
 FLAGS = ((W, "writable"), (U, "user"), (A, "accessed"), (D, "dirty"), (NX, "no-execute"))
@@ -26,7 +27,7 @@ Step = collections.namedtuple("Step", "level index at entry present leaf target 
 
 
 def guest_format(cr0, cr4, efer):
-    """How a processor in this state translates; None: it does not."""
+    """Returns the format by which a processor in this state translates, or None if paging is off."""
     if not cr0 & CR0_PG:
         return None
     if efer & EFER_LMA:
@@ -37,12 +38,12 @@ def guest_format(cr0, cr4, efer):
 
 
 def root_of(fmt, register):
-    """The root's address in CR3, nCR3 or EPTP."""
+    """Returns the address of the root from CR3, nCR3 or EPTP."""
     return register & (0xFFFFFFE0 if fmt is PAE else ADDRESS)
 
 
 def walk(read, fmt, root, address):
-    """The entries on the way to address: Steps, the last of which is a leaf or not present."""
+    """Yields a Step for each entry on the way to an address.  The last one is a leaf, or not present."""
     table, shift = root, 12 + sum(fmt.levels)
     for level, bits in zip(range(len(fmt.levels), 0, -1), fmt.levels):
         shift -= bits
@@ -61,7 +62,7 @@ def walk(read, fmt, root, address):
 
 
 def translate(read, fmt, root, address):
-    """Where address is and how many bytes from there on are contiguous; None: not mapped."""
+    """Returns where an address leads, and how many bytes from there on are mapped as one; None: not mapped."""
     for step in walk(read, fmt, root, address):
         if step.leaf and step.present:
             offset = address & step.size - 1
@@ -70,7 +71,7 @@ def translate(read, fmt, root, address):
 
 
 def describe(fmt, step):
-    """One line for one entry."""
+    """Returns one line that describes an entry."""
     text = f"level {step.level} [{step.index:3d}] at {step.at:#x}: {step.entry:0{2 * fmt.entry}x}"
     if not step.present:
         return text + "  not present"

@@ -1,8 +1,8 @@
 """The machine behind gdb: physical memory, the host kernel's variables, and who runs now.
 
-In guest mode QEMU resolves gdb's addresses by the guest's page tables alone, as if
-these held host-physical addresses.  So nothing here reads memory by gdb's means: all
-goes through physical reads and walks of our own.
+In guest mode QEMU translates gdb's addresses by the guest's page tables alone, as if
+these held host-physical addresses.  So nothing here reads memory by gdb's own means:
+everything uses physical reads, and walks page tables by tools/gdb/paging.py.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ PAGE = 0x1000
 
 
 class Problem(gdb.GdbError):
-    """Said to the user in one line."""
+    """Something that gdb tells the user in one line."""
 
 
 def packet(text):
@@ -45,13 +45,13 @@ def read_physical(hpa, size):
 
 
 def layout(name):
-    """A constant of inc/memlayout.h."""
+    """Returns a constant of inc/memlayout.h."""
     text = (ROOT / "inc" / "memlayout.h").read_text()
     return int(re.search(rf"^#define {name}\s+(0x[0-9a-f]+)", text, re.M).group(1), 16)
 
 
 class Kernel:
-    """The host kernel: its symbols, and its memory whoever runs."""
+    """The host kernel's symbols and memory, which can be read in guest mode, too."""
 
     def __init__(self):
         self.objfile = next((o for o in gdb.objfiles() if o.filename.endswith("kern/kernel")), None)
@@ -72,7 +72,7 @@ class Kernel:
         return int(self.symbol(name).value().address)
 
     def image_hpa(self, va):
-        """Of an address in the kernel image, which needs no walk."""
+        """Returns the hpa of an address in the kernel image, which needs no walk; None for other addresses."""
         for start, hpa, size in self.segments:
             if start <= va < start + size:
                 return hpa + va - start
@@ -84,7 +84,7 @@ class Kernel:
         return int.from_bytes(read_physical(at, 8), "little")
 
     def hpa(self, va):
-        """hpa of a kernel address, and how many bytes follow it there."""
+        """Returns the hpa of a kernel address, and how many bytes from there on are mapped as one."""
         found = self.image_hpa(va)
         if found is not None:
             return found, PAGE - found % PAGE
@@ -101,7 +101,7 @@ class Kernel:
         return data
 
     def value(self, type_, va):
-        """What lies at a kernel address.  Pointers in it are numbers for another value()."""
+        """Returns the value at a kernel address.  gdb cannot follow pointers in it: value() can."""
         if isinstance(type_, str):
             type_ = gdb.lookup_type(type_)
         return gdb.Value(self.read(va, type_.sizeof), type_.strip_typedefs())
@@ -111,7 +111,7 @@ class Kernel:
 
 
 def elf_segments(path):
-    """(address, physical address, size) of what an ELF64 file loads."""
+    """Returns [(address, physical address, size)] of the segments that an ELF64 file loads."""
     data = pathlib.Path(path).read_bytes()
     offset, = struct.unpack_from("<Q", data, 32)
     size, count = struct.unpack_from("<HH", data, 54)
@@ -124,7 +124,7 @@ def elf_entry(path):
 
 
 def info_registers():
-    """QEMU's own view of the CPU, with what gdb does not show: {name: number}."""
+    """Returns {name: number} of QEMU's registers, some of which gdb does not show."""
     text = gdb.execute("monitor info registers", to_string=True)
     found = {name: int(value, 16) for name, value in re.findall(r"(\w+)=([0-9a-f]+)\b", text)}
     for name, base, limit in re.findall(r"(GDT|IDT)= +([0-9a-f]+) ([0-9a-f]+)", text):
@@ -133,13 +133,13 @@ def info_registers():
 
 
 def backend(kernel):
-    """Name of the back end in use, or None before there is one."""
+    """Returns the name of the back end in use, or None before there is one."""
     at = int(kernel.variable("hv"))
     return next((name for name in ("svm", "vmx") if at == kernel.address(f"hv_{name}")), None)
 
 
 def running_vcpu(kernel):
-    """Address of the struct vcpu whose state is on the selected CPU, or 0."""
+    """Returns the address of the struct vcpu whose state is on the selected CPU, or 0."""
     if not backend(kernel):
         return 0
     thread = gdb.selected_thread()
@@ -149,10 +149,10 @@ def running_vcpu(kernel):
 
 
 def in_guest(kernel):
-    """Is the selected CPU in guest mode?
+    """Returns whether the selected CPU is in guest mode.
 
-    QEMU does not say.  The host has the same IDT whenever a vCPU is on the CPU, and page
-    tables that map its kernel; a guest may have one of them by chance, but not both.
+    QEMU does not tell.  While a vCPU is on the CPU, the host has always the same IDT, and page tables
+    that map its kernel.  A guest may have one of the two by chance, but not both.
     """
     if not running_vcpu(kernel):
         return False
@@ -168,7 +168,8 @@ def pc():
 
 
 def world_switch(kernel):
-    """Where VMRUN is, and the addresses after it at which the guest's GPRs are still in the CPU."""
+    """Returns the address of VMRUN, and the range of addresses after it at which the CPU still has the
+    guest's GPRs."""
     if backend(kernel) != "svm":
         raise Problem("there is no VM on SVM yet")
     start = int(gdb.parse_and_eval("(unsigned long)&svm_enter_guest"))

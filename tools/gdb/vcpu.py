@@ -12,12 +12,12 @@ SEGMENTS = ("ES", "CS", "SS", "DS", "FS", "GS")
 
 @functools.lru_cache
 def enumerators(enum, prefix):
-    """Names by value, without their prefix."""
+    """Returns {value: name without the prefix} of an enum."""
     return {int(f.enumval): f.name[len(prefix):] for f in gdb.lookup_type(enum).fields()}
 
 
 def vms(kernel):
-    """struct vm of each VM there is."""
+    """Returns a struct vm for each VM."""
     array = kernel.symbol("vms").type
     data, size = kernel.read(kernel.address("vms"), array.sizeof), array.target().sizeof
     slots = (gdb.Value(data[i:i + size], array.target()) for i in range(0, len(data), size))
@@ -30,13 +30,13 @@ def string(value):
 
 
 class Vcpu:
-    """The vCPU on the selected CPU or, when there is none there, that of a VM."""
+    """The vCPU on the selected CPU; if there is none, or vm_id is given, the first vCPU of a VM."""
 
     def __init__(self, vm_id=None):
         self.kernel = target.Kernel()
         self.backend = target.backend(self.kernel)
         if not self.backend:
-            raise target.Problem("the host kernel has no VMs yet: it has not come so far")
+            raise target.Problem("the host kernel has no back end yet: let it boot on")
         self.running = target.running_vcpu(self.kernel)
         self.address = self.running if vm_id is None and self.running else self.find(vm_id)
         self.struct = self.kernel.value("struct vcpu", self.address)
@@ -60,7 +60,7 @@ class Vcpu:
 
     @property
     def host_root(self):
-        """CR3 of the process that runs the vCPU."""
+        """The CR3 of the process that runs the vCPU."""
         env = self.kernel.value("struct env", int(self.struct["env"]))
         return int(self.kernel.value("struct aspace", int(env["as"]))["pt"]["root"])
 
@@ -75,7 +75,8 @@ class Vcpu:
         return int(own["vmcb_pa"]), self.kernel.value("struct vmcb", int(own["vmcb"]))
 
     def registers(self):
-        """The guest's registers by name, as numbers; segments' bases as ES_BASE and so on."""
+        """Returns the guest's registers {name: number}.  A segment has its selector as ES and its base as
+        ES_BASE."""
         return self.live_registers() if self.in_guest else self.saved_registers()
 
     def saved_registers(self):
@@ -99,7 +100,7 @@ class Vcpu:
     def live_registers():
         text = gdb.execute("monitor info registers", to_string=True)
         found = {}
-        # In 16-bit and 32-bit mode QEMU says EAX; the numbers are whole.
+        # In 16-bit and 32-bit mode QEMU names RAX EAX, but shows all of its bits.
         for name, value in re.findall(r"\b([ER]?[A-Z0-9]{1,4}) *= *([0-9a-f]+)\b", text):
             name = re.sub(r"^E(?=[A-Z][A-Z]$|FL$|IP$)", "R", name)
             found[{"RFL": "RFLAGS"}.get(name, name)] = int(value, 16)
@@ -108,14 +109,14 @@ class Vcpu:
         return found
 
     def exits(self):
-        """How many the kernel has counted, and the last one: kind by name, rip."""
+        """Returns how many exits the kernel has counted, and the name of the kind and the rip of the last one."""
         acct = self.struct["acct"]
         last = self.kernel.value("struct hv_exit", int(acct["exit"]))
         kind = enumerators("enum hv_exit_kind", "HV_EXIT_")[int(last["kind"])]
         return int(acct["total"]), kind, int(last["rip"])
 
     def counters(self):
-        """(name, count, ticks in the handler) of each kind that there was."""
+        """Yields (name, count, ticks in the handler) of each kind of exit that came."""
         kinds = self.struct["acct"]["kinds"]
         for number, name in enumerators("enum hv_exit_kind", "HV_EXIT_").items():
             if name != "KINDS":
@@ -124,12 +125,12 @@ class Vcpu:
                     yield name, int(kind["count"]), int(kind["cycles"])
 
     def hpa(self, gpa):
-        """hpa of a gpa, and how many bytes follow it there."""
+        """Returns the hpa of a gpa, and how many bytes from there on are mapped as one."""
         found = paging.translate(target.read_physical, self.nested_format, self.nested_root, gpa)
         return found or self.untouched_hpa(gpa)
 
     def untouched_hpa(self, gpa):
-        """The same before the guest's first touch: RAM is the monitor's memory."""
+        """Does the same for RAM that the guest has not touched yet, by way of the monitor's memory."""
         for i in range(int(self.vm["slot_count"])):
             slot = self.vm["slots"][i]
             offset = gpa - int(slot["gpa"])
@@ -139,7 +140,7 @@ class Vcpu:
         raise target.Problem(f"gpa {gpa:#x} is no RAM of VM {int(self.vm['id'])}")
 
     def read_gpa(self, gpa, size):
-        """Guest-physical memory, through the nested tables.  What nobody has written yet is 0."""
+        """Returns guest-physical memory.  Memory that nobody has written yet reads as 0."""
         data = b""
         while len(data) < size:
             hpa, there = self.hpa(gpa + len(data)) or (None, target.PAGE - gpa % target.PAGE)
@@ -148,7 +149,7 @@ class Vcpu:
         return data
 
     def gpa(self, gva, registers):
-        """gpa of a gva, and how many bytes follow it there."""
+        """Returns the gpa of a gva, and how many bytes from there on are mapped as one."""
         fmt = paging.guest_format(registers["CR0"], registers["CR4"], registers["EFER"])
         if not fmt:
             return gva, target.PAGE - gva % target.PAGE
