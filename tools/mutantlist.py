@@ -81,7 +81,7 @@ MUTANTS = [
            "	else\n		vtlb_flush(v);\n", "",
            "svm-guest", "a vCPU that comes to a CPU does not flush"),
     Mutant("load-keeps-others", "vmm/vtlb.c",
-           "hv->keeps_tlb && is_own(v)", "hv->keeps_tlb",
+           "hv->traits.keeps_tlb && is_own(v)", "hv->traits.keeps_tlb",
            "vmx-migrate", "a vCPU keeps what another left, or what it left long ago"),
     Mutant("vtlb-flush-orders", "vmm/vtlb.c",
            "	hv->flush(v);\n", "",
