@@ -5,7 +5,6 @@
 #include "inc/msr.h"
 #include "inc/x86.h"
 #include "kern/mem/pmap.h"
-#include "kern/trap.h"
 #include "lib/string.h"
 
 unsigned int cpu_count;
@@ -125,7 +124,6 @@ cpu_load(void)
 	struct cpu *cpu = this_cpu();
 
 	load_segments(cpu);
-	trap_load_idt();
 	write_cr0(CR0_PE | CR0_MP | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_PG);
 	write_cr4(cr4_wanted());
 	wrmsr(MSR_EFER, (rdmsr(MSR_EFER) | EFER_NXE) & ~(uint64_t)EFER_SCE);

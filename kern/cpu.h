@@ -96,7 +96,7 @@ cpu_at(unsigned int index)
 
 extern unsigned int cpu_count; /* that run: cpu_at(0) to cpu_at(cpu_count - 1) */
 
-/* Goes on with fn on another stack, whose bottom nobody needs any more (kern/boot/entry.S). */
+/* Goes on with fn on another stack, whose bottom nobody needs any more (kern/boot/stack.S). */
 _Noreturn void stack_switch(void *top, void (*fn)(void));
 
 /*
@@ -104,7 +104,7 @@ _Noreturn void stack_switch(void *top, void (*fn)(void));
  * again the last.  Panics without memory.
  */
 void cpu_setup(unsigned int index);
-/* Loads this CPU's GDT, TSS and IDT and its control bits (NX, WP, SMEP, SMAP, TS). */
+/* Loads this CPU's GDT and TSS and its control bits (NX, WP, SMEP, SMAP, TS). */
 void cpu_load(void);
 
 #endif

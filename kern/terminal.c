@@ -20,7 +20,7 @@ notify(struct env *e)
 		vcpu_kick(e->vcpu);
 }
 
-/* An interrupt of our own: what it ends, a guest or a process, lets terminal_input() run. */
+/* An interrupt of our own: what it ends, a guest or a process, lets terminal_hear() run. */
 static void
 input_waits(void)
 {
@@ -68,9 +68,9 @@ terminal_lost(const struct env *e)
 }
 
 void
-terminal_input(void)
+terminal_hear(void)
 {
-	struct env *e = env_find(owner);
+	struct env *e = console_has_news() ? env_find(owner) : NULL;
 
 	if (e)
 		notify(e);

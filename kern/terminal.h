@@ -21,7 +21,7 @@ bool terminal_owned(const struct env *e);
 int terminal_give(const struct env *from, struct env *to);
 /* e ends; call it while e has its children and its parent. */
 void terminal_lost(const struct env *e);
-/* Something was typed: wakes the owner, or kicks its vCPU. */
-void terminal_input(void);
+/* Has the console had input since the last call?  Then wakes the owner, or kicks its vCPU. */
+void terminal_hear(void);
 
 #endif

@@ -4,9 +4,6 @@
 #include "inc/x86.h"
 #include "kern/console.h"
 #include "kern/cpu.h"
-#include "kern/dev/dev.h"
-#include "kern/dev/lapic.h"
-#include "kern/dev/timer.h"
 #include "kern/env.h"
 #include "kern/ipi.h"
 #include "kern/lock.h"
@@ -18,70 +15,8 @@
 #include "kern/terminal.h"
 #include "vmm/hv.h"
 
-/* trapentry.S */
-enum { TRAP_STUB_SIZE = 16 };
-extern const char trap_stubs[], trap_syscall_stub[], trap_iretq[], trap_hlt[];
-void trap_sti_hlt(void);
-_Noreturn void trap_resume(const struct trapframe *tf, struct trapframe *top);
-
-/* SDM vol. 3, "64-Bit Mode IDT". */
-enum { IDT_ENTRIES = 256, GATE_INTERRUPT = 0x8e, GATE_DPL_USER = 3 << 5 };
-
-struct gate {
-	uint16_t offset_low;
-	uint16_t sel;
-	uint8_t ist;
-	uint8_t type;
-	uint16_t offset_mid;
-	uint32_t offset_high;
-	uint32_t reserved;
-};
-_Static_assert(sizeof(struct gate) == 16, "an IDT gate has 16 bytes");
-
-static struct gate idt[IDT_ENTRIES];
-
-static void
-point_gate(unsigned int vector, unsigned int dpl_bits, unsigned int ist, const char *stub)
-{
-	uint64_t entry = (uint64_t)stub;
-
-	idt[vector] = (struct gate){
-	        .offset_low = entry,
-	        .sel = SEL_KCODE,
-	        .ist = ist,
-	        .type = GATE_INTERRUPT | dpl_bits,
-	        .offset_mid = entry >> 16,
-	        .offset_high = entry >> 32,
-	};
-}
-
-static void
-set_gate(unsigned int vector, unsigned int dpl_bits, unsigned int ist)
-{
-	point_gate(vector, dpl_bits, ist, trap_stubs + vector * TRAP_STUB_SIZE);
-}
-
-/* Every gate shuts interrupts: the kernel runs with them off. */
-void
-trap_init(void)
-{
-	for (unsigned int v = 0; v < IDT_ENTRIES; v++)
-		set_gate(v, 0, 0);
-	set_gate(X86_BP, GATE_DPL_USER, 0);
-	set_gate(X86_DF, 0, IST_DF);
-	set_gate(X86_NMI, 0, IST_NMI);
-	set_gate(X86_MC, 0, IST_MC);
-	point_gate(T_SYSCALL, GATE_DPL_USER, 0, trap_syscall_stub);
-	trap_load_idt();
-}
-
-void
-trap_load_idt(void)
-{
-	const struct table_register idtr = {sizeof(idt) - 1, (uint64_t)idt};
-
-	__asm__ volatile("lidt %0" : : "m"(idtr));
-}
+/* kern/trapreturn.S */
+extern const char trap_iretq[], trap_hlt[];
 
 static bool
 from_user(const struct trapframe *tf)
@@ -120,14 +55,6 @@ kernel_fault(struct trapframe *tf)
 	           (unsigned long)tf->vector, (unsigned long)tf->error);
 }
 
-/* Input came in by this interrupt, or while the kernel was printing. */
-static void
-wake_readers(void)
-{
-	if (console_has_news())
-		terminal_input();
-}
-
 /* One line, and the process is gone. */
 static _Noreturn void
 kill_env(struct env *e, unsigned int vector, uint64_t error)
@@ -137,72 +64,9 @@ kill_env(struct env *e, unsigned int vector, uint64_t error)
 	if (vector == X86_PF)
 		kprintf(" %s 0x%lx", access_name(error), (unsigned long)read_cr2());
 	kprintf(" at rip 0x%lx: killed\n", (unsigned long)e->tf->rip);
-	wake_readers();
+	terminal_hear();
 	env_destroy(e, ENV_WAIT_KILLED);
 	sched_yield();
-}
-
-/* One interrupt T_TIMER may come early: the LAPIC counts at most 32 bits. */
-static void
-timer_interrupt(void)
-{
-	struct cpu *cpu = this_cpu();
-
-	lapic_eoi();
-	if (cpu->timer_at == UINT64_MAX)
-		return;
-	if (rdtsc() < cpu->timer_at)
-		timer_program(cpu->timer_at);
-	else
-		sched_tick();
-}
-
-void
-trap_interrupt(unsigned int vector)
-{
-	/* In guest mode and while idle the lock is free. */
-	bool held = spin_holding(&kernel_lock);
-
-	/* Whoever called this CPU back has the lock, and waits until this one waits for it. */
-	if (!held)
-		spin_lock(&kernel_lock);
-	if (vector == T_IPI) {
-		lapic_eoi();
-		sched_poked();
-	} else if (vector == T_TIMER) {
-		timer_interrupt();
-	} else if (vector >= T_IRQ_BASE && vector < T_IRQ_BASE + IRQ_COUNT) {
-		if (pic_ack(vector - T_IRQ_BASE))
-			console_take();
-	} else if (vector != T_SPURIOUS) { /* which has no end-of-interrupt */
-		kprintf("nestling: unexpected interrupt, vector %u, ignored\n", vector);
-	}
-	wake_readers();
-	if (held)
-		return;
-	if (this_cpu()->env)
-		tlb_check(this_cpu());
-	spin_unlock(&kernel_lock);
-}
-
-void
-trap_let_in(void)
-{
-	struct cpu *cpu = this_cpu();
-
-	cpu->interruptible = true;
-	__asm__ volatile("sti; nop; cli" : : : "memory");
-	cpu->interruptible = false;
-}
-
-void
-trap_wait(void)
-{
-	struct cpu *cpu = this_cpu();
-
-	cpu->interruptible = true;
-	trap_sti_hlt();
-	cpu->interruptible = false;
 }
 
 static void
@@ -250,7 +114,7 @@ user_trap(struct trapframe *tf)
 		user_exception(e);
 	else
 		trap_interrupt(tf->vector);
-	wake_readers();
+	terminal_hear();
 	if (this_cpu()->resched)
 		sched_yield();
 	tlb_check(this_cpu());
@@ -297,10 +161,4 @@ trap(struct trapframe *tf)
 		user_trap(tf);
 	else
 		kernel_trap(tf);
-}
-
-_Noreturn void
-trap_return(const struct trapframe *tf)
-{
-	trap_resume(tf, (struct trapframe *)((uint64_t)this_cpu() + CPU_KSTACK_TOP) - 1);
 }

@@ -2,11 +2,10 @@
 #include "inc/mmu.h"
 
 /*
- * Trap entry and return.  There is no swapgs: this_cpu() needs no segment base
+ * Trap entry.  There is no swapgs: this_cpu() needs no segment base
  * (docs/TRICKS.md).
  */
-#define TRAPFRAME_WORDS 22 /* asserted in kern/trap.h */
-#define TRAP_STUB_SIZE	16 /* kern/trap.c counts on it too */
+#define TRAP_STUB_SIZE	16 /* kern/idt.c counts on it too */
 #define RFLAGS_CLEAN	RFLAGS_FIXED
 
 /* The exceptions that push an error code (SDM vol. 3, "Error Code"). */
@@ -69,54 +68,6 @@ trap_syscall_stub:
 	push	$T_SYSCALL
 	SAVE_FRAME
 	call	trap_syscall
-
-trap_restore:
-	pop	%r15
-	pop	%r14
-	pop	%r13
-	pop	%r12
-	pop	%r11
-	pop	%r10
-	pop	%r9
-	pop	%r8
-	pop	%rdi
-	pop	%rsi
-	pop	%rbp
-	pop	%rbx
-	pop	%rdx
-	pop	%rcx
-	pop	%rax
-	add	$16, %rsp		/* vector, error */
-	.globl	trap_iretq
-trap_iretq:
-	iretq
-
-/*
- * void trap_resume(const struct trapframe *tf, struct trapframe *top)
- * Continues at tf by way of a copy on the top of the kernel stack: a fault in
- * iretq itself pushes below its operands, which must not be below env->saved.
- */
-	.globl	trap_resume
-	.type	trap_resume, @function
-trap_resume:
-	mov	%rsi, %rsp
-	xchg	%rdi, %rsi
-	mov	$TRAPFRAME_WORDS, %ecx
-	rep movsq
 	jmp	trap_restore
-
-/*
- * void trap_sti_hlt(void): nothing comes between STI, which takes effect one instruction later, and
- * HLT.  After an NMI that does, trap() starts again with the STI.
- */
-	.globl	trap_sti_hlt
-	.type	trap_sti_hlt, @function
-trap_sti_hlt:
-	sti
-	.globl	trap_hlt
-trap_hlt:
-	hlt
-	cli
-	ret
 
 	.section .note.GNU-stack, "", @progbits

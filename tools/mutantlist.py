@@ -193,7 +193,7 @@ MUTANTS = [
            "		cpu_recall_call(cpu_at((unsigned int)cpu), give_up, v);\n", "		(void)0;\n",
            "svm-asleep", "a vCPU's state stays on the CPU that it leaves"),
     Mutant("answer-unload", "vmm/load.c",
-           "	if (this_cpu()->vcpu == v)\n		hv_switch_out();\n", "",
+           "	if (this_cpu()->vcpu == v)\n		hv_switch_out();\n", "	(void)v;\n",
            "vmx-asleep", "a CPU keeps the vCPU that it is asked for"),
     # The host's TLBs: kern/.
     Mutant("narrow-hold", "kern/mem/aspace.c",

@@ -1,13 +1,13 @@
 #include "inc/memlayout.h"
 #include "inc/mmu.h"
+#include "kern/boot/longmode.h"
 #include "kern/boot/mp.h"
 
 /*
  * How the other CPUs come into the kernel (kern/boot/mp.c): from real mode, in the trampoline's copy
- * in low memory, to the boot tables of kern/boot/entry.S, and from there to the kernel's own tables
+ * in low memory, to the boot tables of kern/boot/longmode.S, and from there to the kernel's own tables
  * and to the stack that the boot CPU has made.
  */
-#define PHYS(symbol)  ((symbol) - KERNBASE)
 #define SEL_BOOT_CODE 0x08
 #define SEL_BOOT_DATA 0x10
 
@@ -75,9 +75,22 @@ ap_start_high:
 	mov	%rax, %cr3
 	mov	ap_stack(%rip), %rsp
 	xor	%ebp, %ebp		/* where backtraces end */
-	call	ap_main
+	call	*ap_entry(%rip)
 1:	cli
 	hlt
 	jmp	1b
+
+/* Written by the boot CPU: the APIC id of the CPU that is to come, and what it gets. */
+	.data
+	.balign 8
+	.globl	ap_expected, ap_cr3, ap_stack, ap_entry
+ap_cr3:
+	.quad	0
+ap_stack:
+	.quad	0
+ap_entry:
+	.quad	0
+ap_expected:
+	.long	AP_NOBODY
 
 	.section .note.GNU-stack, "", @progbits

@@ -4,16 +4,13 @@
 #include "inc/msr.h"
 #include "inc/multiboot2.h"
 #include "inc/uart.h"
+#include "kern/boot/longmode.h"
 
 /*
  * The way in: a Multiboot2 loader jumps to `start` in 32-bit protected mode,
  * without paging.  .boot is linked where it is loaded; the rest of the kernel
  * is linked KERNBASE higher and has to be named through PHYS() here.
  */
-#define PHYS(symbol) ((symbol) - KERNBASE)
-
-#define BOOT_STACK_SIZE 16384
-#define BOOT_PDS	4 /* each maps 1 GiB */
 #define COM1		0x3f8
 #define TX_WAIT		100000 /* polls of the line status; a missing UART must not hang us */
 #define VGA_TEXT	0xb8000
@@ -61,23 +58,6 @@ start:
 	call	build_tables
 	call	boot_long_mode
 	ljmp	$SEL_KCODE, $start64
-
-/* Turns on long mode with the boot tables and the boot GDT; the code that goes on is 32-bit. */
-	.globl	boot_long_mode
-boot_long_mode:
-	mov	$(CR4_PAE | CR4_PGE), %eax
-	mov	%eax, %cr4
-	mov	$PHYS(boot_pml4), %eax
-	mov	%eax, %cr3
-	mov	$MSR_EFER, %ecx
-	rdmsr
-	or	$(EFER_LME | EFER_NXE), %eax
-	and	$~EFER_SCE, %eax
-	wrmsr
-	mov	$(CR0_PE | CR0_MP | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_PG), %eax
-	mov	%eax, %cr0
-	lgdt	boot_gdtr
-	ret
 
 /* Returns if the CPU has what the kernel needs; esi names what it has not. */
 check_cpu:
@@ -182,11 +162,6 @@ no_long_mode:
 no_nx:
 	.asciz	"nestling: cannot boot: the CPU has no execute-disable pages (CPUID 80000001h EDX.NX), or the firmware hides them\r\n"
 
-	.balign 16
-boot_gdtr:
-	.word	boot_gdt_end - boot_gdt - 1
-	.quad	PHYS(boot_gdt)
-
 	.code64
 start64:
 	movabs	$start_high, %rax
@@ -207,41 +182,5 @@ start_high:
 	mov	%ebp, %edi
 	xor	%ebp, %ebp		/* where backtraces end */
 	call	kernel_main
-
-/* void stack_switch(void *top, void (*fn)(void)): leaves the boot stack for good. */
-	.globl	stack_switch
-	.type	stack_switch, @function
-stack_switch:
-	mov	%rdi, %rsp
-	xor	%ebp, %ebp
-	call	*%rsi
-	ud2
-
-	.section .rodata
-	.balign 16
-boot_gdt: /* accessed bits set: the CPU must not want to write here */
-	.quad	0
-	.quad	0x00209b0000000000	/* SEL_KCODE: 64-bit code */
-	.quad	0x0000930000000000	/* SEL_KDATA */
-boot_gdt_end:
-	.globl	boot_gdtr_high
-boot_gdtr_high:
-	.word	boot_gdt_end - boot_gdt - 1
-	.quad	boot_gdt
-
-	.bss
-	.balign PAGE_SIZE
-boot_pml4:
-	.skip	PAGE_SIZE
-boot_pdpt:
-	.skip	PAGE_SIZE
-boot_pdpt_kernel:
-	.skip	PAGE_SIZE
-boot_pds:
-	.skip	BOOT_PDS * PAGE_SIZE
-	.globl	boot_stack, boot_stack_top
-boot_stack:
-	.skip	BOOT_STACK_SIZE
-boot_stack_top:
 
 	.section .note.GNU-stack, "", @progbits

@@ -9,13 +9,13 @@
 #include "kern/crash.h"
 #include "kern/dev/timer.h"
 #include "kern/env.h"
+#include "kern/idt.h"
 #include "kern/ipi.h"
 #include "kern/lock.h"
 #include "kern/mem/pmap.h"
 #include "kern/mem/tlb.h"
 #include "kern/sched.h"
 #include "kern/switchlog.h"
-#include "kern/trap.h"
 #include "lib/assert.h"
 #include "lib/string.h"
 #include "vmm/hv.h"
@@ -124,7 +124,7 @@ void
 kernel_main(uint64_t info_pa)
 {
 	crash_init();
-	trap_init();
+	idt_init();
 	console_init();
 	multiboot_init(info_pa);
 	pmap_init();

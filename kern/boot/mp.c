@@ -8,6 +8,7 @@
 #include "kern/dev/acpi.h"
 #include "kern/dev/lapic.h"
 #include "kern/dev/timer.h"
+#include "kern/idt.h"
 #include "kern/lock.h"
 #include "kern/mem/pmap.h"
 #include "kern/sched.h"
@@ -34,11 +35,9 @@ enum {
 
 /* kern/boot/ap.S */
 extern const char ap_trampoline[], ap_trampoline_end[];
-_Noreturn void ap_main(void);
-
-/* What the CPU that comes finds: the APIC id that is to come, and what it gets. */
-uint32_t ap_expected = AP_NOBODY;
-uint64_t ap_cr3, ap_stack;
+extern uint32_t ap_expected;
+extern uint64_t ap_cr3, ap_stack;
+extern void (*ap_entry)(void);
 
 static enum { AP_COMING, AP_TSC, AP_READY, AP_REFUSED } ap_state;
 
@@ -153,10 +152,11 @@ ap_leaves(unsigned int state)
 }
 
 /* Here another CPU comes from kern/boot/ap.S, on its own stack, with the kernel's page tables. */
-_Noreturn void
+static _Noreturn void
 ap_main(void)
 {
 	cpu_load();
+	idt_load();
 	lapic_init(false);
 	ap_says(AP_TSC);
 	tsc_compare(1);
@@ -175,6 +175,7 @@ static void
 start(uint32_t apic_id)
 {
 	cpu_setup(cpu_count);
+	ap_entry = ap_main;
 	ap_cr3 = kernel_pt.root;
 	ap_stack = (uint64_t)cpu_at(cpu_count) + CPU_KSTACK_TOP;
 	tsc_check.turn = 0;
