@@ -50,12 +50,11 @@ ALLOWED = (
         vmm/hypercall.c
         vmm/inject.c
         vmm/io.c
+        vmm/load.c
         vmm/mmio.c
         vmm/msr.c
         vmm/npt.c
         vmm/regs.c
-        vmm/request.c
-        vmm/load.c
         vmm/run.c
         vmm/segment.c
         vmm/shadow/fault.c
