@@ -12,26 +12,6 @@
  * monitor's memory, emptied when pmap says that the memory moves.
  */
 
-const struct vm_slot *
-vm_slot_find(const struct vm *vm, uint64_t gpa)
-{
-	const struct vm_slot *end = &vm->slots[vm->slot_count];
-
-	for (const struct vm_slot *s = vm->slots; s < end; s++)
-		if (gpa - s->gpa < s->size)
-			return s;
-	return NULL;
-}
-
-bool
-vm_slot_large(const struct vm_slot *slot, uint64_t gpa)
-{
-	uint64_t start = ROUND_DOWN(gpa, LARGE_PAGE_SIZE);
-
-	return !((slot->gpa ^ slot->hva) & (LARGE_PAGE_SIZE - 1)) && start >= slot->gpa &&
-	       start + LARGE_PAGE_SIZE <= slot->gpa + slot->size;
-}
-
 /* Tables that [gpa, gpa + size) can need, the root not counted. */
 static uint64_t
 tables_for(uint64_t gpa, uint64_t size)

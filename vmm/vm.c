@@ -221,9 +221,7 @@ vm_add_slot(struct vm *vm, const struct vm_slot *slot)
 
 	if (err < 0)
 		return err;
-	vm->slots[vm->slot_count] = *slot;
-	/* Other vCPUs may be running: they see a slot that is complete. */
-	__atomic_store_n(&vm->slot_count, vm->slot_count + 1, __ATOMIC_RELEASE);
+	vm_slot_append(vm, slot);
 	return 0;
 }
 
@@ -239,12 +237,8 @@ vm_map(struct env *e, uint64_t id, uint64_t gpa, uint64_t hva, uint64_t size)
 		return -E_INVAL;
 	if (vm->slot_count == VM_SLOTS_MAX)
 		return -E_LIMIT;
-	for (unsigned int i = 0; i < vm->slot_count; i++) {
-		const struct vm_slot *s = &vm->slots[i];
-
-		if (gpa < s->gpa + s->size && s->gpa < gpa + size)
-			return -E_EXISTS;
-	}
+	if (vm_slot_overlaps(vm, gpa, size))
+		return -E_EXISTS;
 	if (!range_mapped(e->as, hva, size))
 		return -E_FAULT;
 	return vm_add_slot(vm, &(struct vm_slot){gpa, size, hva});

@@ -47,10 +47,20 @@ struct vm *vm_of(struct env *e, uint64_t id); /* NULL: no such VM, or not e's */
 /* A VM of e's, without RAM and vCPUs.  -E_EXISTS: its address space has one; -E_NO_VM, -E_NO_MEM.
  */
 int vm_new(struct env *e, const struct vm_config *config, struct vm **out);
-uint32_t vm_next_id(void);                                  /* of the next one */
-void vm_discard(struct vm *vm);                             /* frees it, as if it had never been */
-int vm_add_slot(struct vm *vm, const struct vm_slot *slot); /* -E_NO_MEM */
+uint32_t vm_next_id(void);      /* of the next one */
+void vm_discard(struct vm *vm); /* frees it, as if it had never been */
+/* Adds RAM, and reserves what its nested page tables can need.  -E_NO_MEM. */
+int vm_add_slot(struct vm *vm, const struct vm_slot *slot);
 struct vm *vm_at(unsigned int index); /* from 0 to VM_MAX - 1; NULL: none there */
+
+/* slots.c */
+/* Adds a slot; there is room for it, and it overlaps no other. */
+void vm_slot_append(struct vm *vm, const struct vm_slot *slot);
+bool vm_slot_overlaps(const struct vm *vm, uint64_t gpa, uint64_t size);
+/* Returns the slot that holds gpa; NULL: gpa is not RAM. */
+const struct vm_slot *vm_slot_find(const struct vm *vm, uint64_t gpa);
+/* Does the slot hold all of the 2 MiB around gpa, with gpa and hva aligned alike? */
+bool vm_slot_large(const struct vm_slot *slot, uint64_t gpa);
 
 /* vcpu.c */
 /* The next vCPU of vm, in its state after a reset, driven by e, whose run page is at run_va: its
@@ -124,9 +134,6 @@ void npt_free(struct vm *vm);
 enum npt_result npt_fault(struct vm *vm, uint64_t gpa, uint32_t access);
 void npt_narrow(struct aspace_watcher *w, uint64_t hva, uint64_t size);
 void npt_protect(struct aspace_watcher *w);
-const struct vm_slot *vm_slot_find(const struct vm *vm, uint64_t gpa);
-/* Are the 2 MiB around gpa whole in the slot, and aligned alike in gpa and hva? */
-bool vm_slot_large(const struct vm_slot *slot, uint64_t gpa);
 
 /* gmem.c: guest memory, see vmm/gmem.h; fetch.c: instructions in it, see vmm/fetch.h. */
 
