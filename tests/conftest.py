@@ -1,4 +1,4 @@
-"""What all tests share: where the build left its files, how much time there is, and who runs beside whom."""
+"""What all tests share: the build directory, short or long form, and how many tests run at once."""
 
 import os
 import pathlib
@@ -7,18 +7,18 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 JOBS_MAX = 8
-JOB_KIB = 1 << 20  # of memory for a test: its emulator's 512 MiB, and the emulator
+JOB_KIB = 1 << 20  # memory that a test takes: the 512 MiB of its machine, and the emulator
 
 
 @pytest.fixture(scope="session")
 def objdir():
-    """The build directory, as the makefile names it."""
+    """The build directory that the makefile names."""
     return ROOT / os.environ.get("OBJDIR", "obj")
 
 
 @pytest.fixture(scope="session")
 def full():
-    """True in `make check-full`: more of the same, for hours when nobody waits."""
+    """True in `make check-full`, the long form, for hours when nobody waits."""
     return os.environ.get("CHECK_FULL") == "1"
 
 
@@ -29,7 +29,8 @@ def available_kib():
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
-    """For `-n auto`: a test on each processor, since most are one emulator with one thread."""
+    """Returns the number of tests that `-n auto` runs at once: one for each processor, since most tests are
+    an emulator with one thread."""
     return max(1, min(len(os.sched_getaffinity(0)), JOBS_MAX, available_kib() // JOB_KIB))
 
 
@@ -38,5 +39,5 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """So that the run does not end with one long test on one processor."""
+    """Puts the long tests first, so that the run does not end with one long test on one processor."""
     items.sort(key=lambda item: item.get_closest_marker("early") is None)

@@ -1,4 +1,4 @@
-"""tools/circles.py: it finds the circles in object files, and tells those that the table does not have."""
+"""tools/circles.py: it finds the circles in object files, and reports those that the table does not allow."""
 
 import pathlib
 import subprocess
@@ -11,7 +11,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 import circles  # noqa: E402
 
-# Four files in two circles of two, and one that uses both and is used by none.
+# Two circles of two files each, and a file that uses both and that nobody uses.
 SOURCES = {
     "kern/sched.c": "int env_next(void);\nint\nsched_pick(void)\n{\n\treturn env_next();\n}\n",
     "kern/sys/env.c": "int sched_pick(void);\nint\nenv_next(void)\n{\n\treturn sched_pick();\n}\n",
@@ -46,7 +46,8 @@ def test_object_files(tmp_path):
     assert circles.circles(graph) == [HOST, LOOP]
     assert not list(circles.problems(graph, [row(*HOST), row(*LOOP)]))
     (said,) = circles.problems(graph, [row(*HOST)])
-    assert said.startswith("new in a circle: vmm/exit.c, vmm/run.c: vmm/exit.c -> vmm/run.c: runs; vmm/run.c -> vmm/exit.c: exits; ")
+    assert said.startswith("new in a circle: vmm/exit.c, vmm/run.c: "
+                           "vmm/exit.c -> vmm/run.c: runs; vmm/run.c -> vmm/exit.c: exits; ")
 
 
 def test_nothing_was_built(tmp_path):
@@ -84,7 +85,7 @@ def test_a_circle_that_was_taken_apart():
 
 
 def test_a_circle_that_fell_apart():
-    """Its parts may be circles of the same row."""
+    """The parts of an allowed circle may be circles."""
     graph = graph_of("ab", "ba", "bc", "cd", "dc")
     assert not list(circles.problems(graph, [row("a", "b", "c", "d")]))
 

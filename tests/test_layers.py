@@ -1,4 +1,4 @@
-"""tools/layers.py: each rule fires on a planted violation, and the tree keeps them all."""
+"""tools/layers.py: it reports a violation of each rule, and the tree keeps all rules."""
 
 import pathlib
 import subprocess

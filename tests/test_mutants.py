@@ -1,5 +1,5 @@
-"""tools/mutants.py: a flush that is taken out of the code is missed by a test; and a mutant that nobody
-misses is told."""
+"""tools/mutants.py: a test fails when a flush is taken out of the code; and a mutant that survives is
+reported."""
 
 import os
 import pathlib
@@ -19,13 +19,13 @@ OBJDIR = os.environ.get("OBJDIR", "obj")
 def test_list_fits_the_code():
     assert not mutants.check_list()
     assert len({m.name for m in MUTANTS}) == len(MUTANTS)
-    assert {m.test for m in MUTANTS} == set(TESTS), "each test is somebody's"
-    # In the copy, make knows of a changed source, but not of all that include a header.
+    assert {m.test for m in MUTANTS} == set(TESTS), "a mutant uses each test"
+    # In the copy, make rebuilds a source that changed, but not all users of a header that changed.
     assert all(m.file.endswith(".c") for m in MUTANTS)
 
 
 def test_mutants(full, capsys):
-    """In the short form, a few that take no emulator."""
+    """The short form tries a few mutants that need no emulator."""
     chosen = MUTANTS if full else [m for m in MUTANTS if TESTS[m.test].target][:3]
     assert mutants.run_all(chosen, OBJDIR) == 0
     said = capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""tools/pages.py: each kind of bad reference is told with its line, and the tree's pages have none."""
+"""tools/pages.py: it reports each kind of bad reference with its line, and the tree's pages have none."""
 
 import pathlib
 import subprocess

@@ -1,4 +1,4 @@
-"""tools/sizes.py: it tells files and folders that are too large, and the tree has none."""
+"""tools/sizes.py: it reports files and folders that are too large, and the tree has none."""
 
 import pathlib
 import subprocess

@@ -1,4 +1,4 @@
-"""Runs the native unit tests (tests/unit, one case a program) and the fuzz targets (tests/fuzz)."""
+"""Runs the native unit tests (tests/unit) and the fuzz targets (tests/fuzz), each program as one test."""
 
 import pathlib
 import subprocess

@@ -1,4 +1,4 @@
-"""What boot tests stand on: machines that run Nestling, driven like a terminal.
+"""What boot tests share: machines that run Nestling, which a test drives through their terminal.
 
     def test_something(machine):
         m = machine("bochs", run="free")
@@ -10,7 +10,7 @@
         m.expect("guest> ")
         m.sendline("poweroff")
 
-The image is that of the object directory OBJDIR (default obj).
+The image comes from the object directory OBJDIR (default obj).
 """
 
 import io
@@ -30,35 +30,35 @@ sys.path.insert(0, str(ROOT / "tools"))
 import beds  # noqa: E402, found in tools
 import emulators  # noqa: E402
 
-# Helper modules whose failed assertions show their values, as those of tests do.
+# In these modules, too, a failed assertion shows its values.
 pytest.register_assert_rewrite("console", "hostile", "tables")
 
-# Bochs: instructions to a second of device time.  Its serial line is as slow as a real one, so that a
-# byte takes as many instructions as pass meanwhile: with few a run is short, and interrupted more often.
+# Instructions per second of Bochs's device time.  Bochs's serial line is as slow as a real one: with few
+# instructions per second a run is shorter, and has more interrupts per instruction.
 IPS_SHORT = 25_000_000
-IPS_MEASURED = emulators.Machine.ips  # where ticks or exits are compared, as in `make bench`
-# Seconds for a run, also on a machine that has other work: of a few seconds, and of more.
+IPS_MEASURED = emulators.Machine.ips  # for tests that compare ticks or exits, as `make bench` does
+# Seconds that a short and a long run may take, also on a computer that has other work.
 PATIENCE, PATIENCE_LONG = 120, 400
-TAIL_LINES = 25  # of the console, shown when a test fails
-LAUNCHER_SECONDS = 10  # what the launcher may need beyond its own time limit
+TAIL_LINES = 25  # lines of the console that are shown when a test fails
+LAUNCHER_SECONDS = 10  # time that the launcher may need beyond its own time limit
 
 
 def options_of(bed, exact=False):
-    """A bed of tools/beds.py, as arguments of machine().  exact: ticks and exits repeat."""
+    """Returns the arguments of machine() that choose this bed.  exact: ticks and exits repeat."""
     options = {"emulator": bed.emulator, "cpu": bed.cpu, "flags": bed.options(exact)}
     return options | {"ips": IPS_MEASURED} if exact else options
 
 
 BEDS = {name: options_of(bed) for name, bed in beds.BEDS.items()}
 EXACT_BEDS = {name: options_of(bed, exact=True) for name, bed in beds.BEDS.items()}
-# One for each emulator.
+# A bed for each emulator.
 EMULATORS = {"bochs": BEDS["bochs-vmx"], "qemu": BEDS["qemu-svm"]}
 # The beds, and a machine without VMs.
 ALL_BEDS = {**BEDS, "no-vms": options_of(beds.NO_VMS["qemu"])}
 
 
 class Machine:
-    """One run of tools/run.py.  Options not given are the launcher's defaults, but for Bochs's ips."""
+    """One run of tools/run.py.  Options that are not given have the launcher's defaults, except ips."""
 
     def __init__(self, emulator, *, image=IMAGE, iso=None, run=None, options=None, mem=None, cpu=None,
                  cpus=None, ips=IPS_SHORT, timeout=PATIENCE, flags=()):
@@ -78,24 +78,24 @@ class Machine:
 
     @property
     def output(self):
-        """All that was printed so far, with plain newlines."""
+        """All output so far, with plain newlines."""
         return self._log.getvalue().replace("\r", "")
 
     @property
     def lines(self):
-        """The console's lines that are not empty, without the launcher's own."""
+        """The lines of the console that are not empty, without the launcher's own lines."""
         lines = [line for line in self.output.split("\n") if line]
         return [line for line in lines if not line.startswith("run.py: ")]
 
     def expect(self, pattern, timeout=-1):
-        """Waits for a regular expression; returns the match.  Fails the test without it."""
+        """Waits for a regular expression; returns the match.  If none comes, the test fails."""
         found = self._child.expect([pattern, pexpect.TIMEOUT, pexpect.EOF], timeout=timeout)
         if found:
             self._fail(f"{'no' if found == 1 else 'it ended without'} {pattern!r}")
         return self._child.match
 
     def read(self):
-        """Takes what is there without waiting; returns all output so far."""
+        """Reads the output that is there, without waiting; returns all output so far."""
         self._child.expect([pexpect.TIMEOUT, pexpect.EOF], timeout=0)
         return self.output
 
@@ -106,14 +106,14 @@ class Machine:
         self._child.send(line + "\r")
 
     def finish(self):
-        """Waits for the end; returns the launcher's exit status, which is the host's verdict."""
+        """Waits for the end of the run; returns the launcher's exit status, which is the host's verdict."""
         if self._child.expect([pexpect.EOF, pexpect.TIMEOUT]):
             self._fail("no end in time")
         self._child.close()
         return self._child.exitstatus
 
     def stop(self):
-        """Ends it, whatever it does.  The launcher takes the emulator with it."""
+        """Ends the run, whatever it does.  The launcher ends the emulator."""
         if self._child.isalive():
             self._child.terminate()
             self._child.wait()
@@ -125,19 +125,19 @@ class Machine:
 
 
 def free_frames(output):
-    """The free frames of 4 KiB, of each `free` in the output."""
+    """Returns the number of free 4 KiB frames from each `free` in the output, as texts."""
     frames = re.findall(r"^  free +(\d+)", output, re.M)
     assert frames, output
     return frames
 
 
 def audited(commands):
-    """The commands, and an audit of all page tables and frames after them: its status counts."""
+    """Returns the commands with an audit of all page tables and frames behind them, whose status counts."""
     return f"{commands}; audit"
 
 
 def assert_clean(m):
-    """The machine that ran audited() commands has ended with a clean audit."""
+    """Checks that a machine which ran audited() commands ended with a clean audit."""
     verdicts = re.findall(r"^audit: .*", m.output, re.M)
     assert verdicts and verdicts[-1] == "audit: clean", verdicts[-20:]
 
@@ -147,7 +147,7 @@ MACHINES = pytest.StashKey()
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item):
-    """Shows what the machines of a failed test printed last, however it failed."""
+    """Shows what the machines of a failed test printed last."""
     report = (yield).get_result()
     if report.failed:
         for one in item.stash.get(MACHINES, []):
@@ -157,7 +157,7 @@ def pytest_runtest_makereport(item):
 
 @pytest.fixture
 def machine(request):
-    """A function that starts machines; they end with the test."""
+    """A function that starts machines, which end with the test."""
     started = request.node.stash[MACHINES] = []
 
     def start(emulator, **options):
@@ -171,12 +171,13 @@ def machine(request):
 
 @pytest.fixture
 def boot_test(machine):
-    """A function that starts a machine on QEMU without KVM: quick, and enough where no VM runs."""
+    """A function that starts a machine on QEMU without KVM: quick, and enough for a test without VMs."""
     return lambda **options: machine(**EMULATORS["qemu"] | options)
 
 
 def bed_fixture(choices):
-    """A fixture that starts machines of one of these beds after another; its name tells which."""
+    """Returns a fixture that runs the test on each of these beds.  It is a function that starts a machine,
+    and has the bed's name."""
     @pytest.fixture(params=choices)
     def bed(request, machine):
         def start(**options):

@@ -1,4 +1,4 @@
-"""What tests type at the console, and what they read there: shell, guest, monitor, kernel monitor."""
+"""Types at the console, and reads there: at the prompts of shell, guest, monitor and kernel monitor."""
 
 import re
 
@@ -7,7 +7,7 @@ POLLS_MAX = 100
 
 
 def shell(m):
-    """Ends the guest of a default boot, which leaves the shell's prompt."""
+    """Ends the guest of a default boot, so that the shell's prompt comes; returns m."""
     m.expect("guest> ")
     m.sendline("poweroff")
     m.expect(r"\n\$ ")
@@ -15,7 +15,7 @@ def shell(m):
 
 
 def command(m, line):
-    """Types a command of the shell; returns what it prints up to the next prompt."""
+    """Types a command of the shell; returns the text up to the next prompt."""
     m.sendline(line)
     m.expect(re.escape(line))
     return m.expect(r"(?s)(.*?)\n\$ ").group(1).replace("\r", "").strip("\n")
@@ -52,13 +52,13 @@ def ask(m, vm, line, answer):
 
 
 def kernel_monitor(m, line):
-    """Types a command of the kernel monitor; returns what it prints up to the next prompt."""
+    """Types a command of the kernel monitor; returns the text up to the next prompt."""
     m.sendline(line)
     return m.expect(r"(?s)\r\n(.*)K> ").group(1).replace("\r", "")
 
 
 def available(m):
-    """The frames that are free and promised to nobody."""
+    """Returns the number of frames that are free and promised to nobody."""
     text = command(m, "free")
     free, promised = (int(re.search(rf"^ +{name} +(\d+)", text, re.M)[1])
                       for name in ("free", "of these promised"))
@@ -66,7 +66,7 @@ def available(m):
 
 
 def vms(text):
-    """The rows of `vms`, as dictionaries by VM number."""
+    """Returns the rows of `vms`: {VM number: {column: text}}."""
     lines = text.split("\n")
     head = next(i for i, line in enumerate(lines) if line.split()[:2] == ["VM", "STATE"])
     names = lines[head].split()
@@ -80,8 +80,8 @@ def vms(text):
 
 
 def vms_when(m, states):
-    """The rows of `vms` once these VMs are in these states.  No fixed wait would do: under QEMU time goes
-    on while a busy machine does not run the emulator."""
+    """Waits until these VMs are in these states, {VM number: state}; returns the rows of `vms`.  A fixed
+    wait could be too short: under QEMU time goes on while a busy computer does not run the emulator."""
     for _ in range(POLLS_MAX):
         rows = vms(command(m, "sleep 0.2; vms"))
         if all(n in rows and rows[n]["STATE"] == state for n, state in states.items()):

@@ -5,7 +5,7 @@ import os
 from console import attach, command, detach, vms
 from quirks import NOT_ENDLESS
 
-# Guests that do harm and end, and what must be said of each; None: the guest says PASS and ends well.
+# Guests that do harm and end, and the message that each must bring; None: the guest says PASS and ends well.
 HOSTILE = {
     "t/triple": "stopped: triple fault",
     "t/wild-read": "guest read guest-physical address",
@@ -39,13 +39,13 @@ HOSTILE = {
 
 # Guests that never end and never leave the CPU by themselves.
 ENDLESS = ["t/loop", "t/dbloop", "t/acloop", "t/dbstack", "t/intloop", "t/exitloop"]
-# An exit takes QEMU long, and these guests do nothing else.
+# These guests do nothing but exit, which takes QEMU long.
 SLOW = {} if os.environ.get("CHECK_FULL") else {("qemu-svm", guest): "only in the long form"
                                                 for guest in ("t/exitloop", "t/storm")}
 
 
 def start_heartbeat(m, paging, number):
-    """Starts a guest that checks its memory and its timer.  number: the one that its VM will get."""
+    """Starts a guest that checks its memory and its timer.  number: the number that its VM will get."""
     command(m, f"vm guest -q -m 8M --paging={paging} &")
     attach(m, number)
     m.expect("guest> ")
@@ -55,14 +55,14 @@ def start_heartbeat(m, paging, number):
 
 
 def guests_of(bed):
-    """The guests that do harm and that the bed can show, and why it cannot show the others."""
+    """Returns the guests that do harm and that the bed can show, and {guest that it cannot show: reason}."""
     left_out = {guest: why for (where, guest), why in {**NOT_ENDLESS, **SLOW}.items()
                 if where == bed}
     return [guest for guest in [*HOSTILE, *ENDLESS, "t/storm"] if guest not in left_out], left_out
 
 
 def misbehave(m, number, guest, paging):
-    """Runs a guest to its end, or stops it if it has none.  number: the one that its VM will get."""
+    """Runs a guest to its end, or stops an endless one.  number: the number that its VM will get."""
     line = f"vm {guest} -q -m 4M --paging={paging}"
     if guest in HOSTILE:
         said = command(m, line) + "\n"

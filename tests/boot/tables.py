@@ -1,27 +1,27 @@
-"""The tables of exits that a run prints."""
+"""Reads the tables of exits that a run prints."""
 
 import re
 
 import recording
 
 TIMES = ["guest", "handler", "monitor", "halted", "paused", "waiting"]
-# Reasons for which the SDM has no exit, up to the last that the leaves know.
+# Numbers that are no exit reason in the SDM, up to the last reason that the leaves know.
 NO_REASON = [35, 38, 42, 65, 69]
 
 
 def value(text):
-    """A cell, as a number where it is one."""
+    """Returns a cell's text, or its number if it is one."""
     return int(text, 0) if re.fullmatch(r"\d+|0x[0-9a-f]+", text) else text
 
 
 def tables(output):
-    """Each table that `--tsv` printed: a list of rows, dicts by the names in its first line."""
+    """Returns each table that `--tsv` printed, as a list of rows {name in the table's first line: value}."""
     return [[{name: value(cell) for name, cell in row.items()} for row in rows]
             for rows in recording.tables(output)]
 
 
 def split_total(rows, column="name"):
-    """The rows without the last one, and the last one, which must be the total."""
+    """Returns the rows without the last one, and the last one, which must be the total."""
     *rows, total = rows
     assert total[column] == "total"
     return rows, total
@@ -47,7 +47,7 @@ def check_sums(exits, times, memory):
 
 
 def table(output):
-    """The table of exits at the end of a run: {reason: (count, cycles)}, and both of the total."""
+    """Returns the table of exits at the end of a run: {reason: (count, cycles)}, and both of the total."""
     rows = re.findall(r"^ *(\d+)  [A-Z_]+ +(\d+) +[\d.]+ % +(\d+) +\d+$", output, re.M)
     total = re.search(r"^ +total +(\d+) +100.0 % +(\d+)", output, re.M)
     assert rows and total, output

@@ -15,7 +15,7 @@ def run(bed, commands):
 
 
 def test_sums(bed):
-    """Whatever is counted in parts adds up to the whole: exits, their costs, the time."""
+    """The parts add up to the whole: exits, their costs, the time."""
     output = run(bed, 'vm guest -q -c "cpuid; io; hlt 3; touch; int"; exits --tsv; '
                       "exits --hist 10 --tsv; exits --hist io_instruction --tsv; "
                       "exits --by port --tsv; exits --by msr --tsv; exits --by leaf --tsv; "
@@ -40,14 +40,15 @@ def test_sums(bed):
 
 
 def test_keys(bed):
-    """Ports, MSRs and leaves by name; what finds no row in its small table is seen as such."""
+    """Exits are counted by port, MSR, leaf and page.  A key that finds no row in its small table counts as
+    `others`."""
     output = run(bed, 'vm guest -q -c "cpuid 500; rdmsr 0x1b; rdmsr 0x1b; touch 8"; '
                       "exits --by port; exits --by msr; exits --by leaf; exits --by page; "
                       "exits --top")
     assert re.search(r"^IO_INSTRUCTION +03f8 +\d+", output, re.M)
     assert re.search(r"^RDMSR +0000001b +2 ", output, re.M)
     assert int(re.search(r"^CPUID +00000000 +(\d+)", output, re.M).group(1)) >= 500
-    assert re.search(r"^EPT_VIOLATION +0x[0-9a-f]+000 +\d+", output, re.M)  # all have one exit
+    assert re.search(r"^EPT_VIOLATION +0x[0-9a-f]+000 +\d+", output, re.M)  # each page has one exit
     assert re.search(r"^others +- +[1-9]\d*", output, re.M)
     rows = re.findall(r"^ *\d+ [A-Z_]+ +\d+ +[\d.]+ +(\d+) +\d+ +\d+ +\d+ +(\d+)$", output, re.M)
     costs = [int(cycles) + int(monitor) for cycles, monitor in rows]
@@ -55,7 +56,7 @@ def test_keys(bed):
 
 
 def prompt_tables(m, command):
-    """Opens the prompt, runs a command that prints tables, and goes back to the guest."""
+    """Opens the prompt, runs a command that prints tables, and goes back to the guest; returns the tables."""
     open_prompt(m)
     start = len(m.output)
     m.sendline(command)
@@ -71,7 +72,7 @@ def guest_command(m, command):
 
 
 def test_since_last(bed):
-    """Boot, use and idle are told apart, while the VM lives."""
+    """While the VM lives, the exits of boot, use and idle time can be told apart."""
     m = bed(run="vm guest")
     m.expect("guest> ")
     boot, _ = check_sums(*prompt_tables(m, "exits --tsv"))
@@ -144,7 +145,7 @@ BAD = {
 
 
 def test_bad_arguments(machine):
-    """One line says what is wrong, and the status is not 0."""
+    """One line tells what is wrong, and the status is not 0."""
     m = machine("bochs", run="".join(f"echo == {command}; {command}; status; " for command in BAD))
     m.finish()
     parts = re.split(r"^== (.*)\n", m.output, flags=re.M)[1:]
@@ -155,7 +156,7 @@ def test_bad_arguments(machine):
         assert "1" in lines or "2" in lines, (command, output)
 
 
-# What a leaf tells in a profile: the roles of 4FFFFFFFh, 4FFFFFFEh, 4FFFFFFDh and 4FFFFFFCh.
+# {profile: the roles of leaves 4FFFFFFFh, 4FFFFFFEh, 4FFFFFFDh and 4FFFFFFCh}.
 PROFILES = {
     "v1": ("total with cycles", "count", "nothing", "nothing"),
     "v2": ("total", "total cycles", "count", "cycles"),
@@ -175,7 +176,7 @@ class Leaves:
         self.roles = {role: 0x4fffffff - i for i, role in enumerate(PROFILES[profile])}
 
     def raw(self, leaf, subleaf=0):
-        """(EAX, EBX, ECX, EDX)"""
+        """Returns (EAX, EBX, ECX, EDX) of a leaf."""
         self.m.sendline(f"leaf {leaf:#x} {subleaf:#x}")
         match = self.m.expect(rf"leaf {leaf:08x} subleaf {subleaf:08x}: "
                               r"eax (\w{8}) ebx (\w{8}) ecx (\w{8}) edx (\w{8})")
@@ -250,12 +251,12 @@ def test_leaves_cycles(leaves):
 
 
 def test_leaves_reasons(leaves):
-    """Numbers without a reason, reasons that never happen, and leaves without a meaning."""
+    """The leaves answer numbers that are no reason, reasons that never happen, and unknown leaves."""
     by_reason = [leaf for role, leaf in leaves.roles.items() if role in ("count", "cycles")]
     for leaf in by_reason:
         for reason in UNDEFINED:
             assert leaves.raw(leaf, reason) == NO_SUCH_REASON, reason
-        for reason in NEVER_ENABLED: # 10h among them, which is not CPUID's 10
+        for reason in NEVER_ENABLED: # 10h is among them; CPUID is 10 in decimal
             assert leaves.raw(leaf, reason) == ALL_ZERO, reason
     if "nothing" in leaves.roles:
         for leaf in (0x4ffffffc, 0x4ffffffd):
@@ -266,7 +267,7 @@ def test_leaves_reasons(leaves):
 
 
 def test_leaves_show_external_interrupts(leaves):
-    """Host interrupts end guest mode too: reason 1 is not hidden."""
+    """Host interrupts end guest mode, too, and are counted as reason 1."""
     before = leaves.count(1)
     guest_command(leaves.m, "int 5")
     assert leaves.count(1) > before

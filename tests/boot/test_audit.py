@@ -1,4 +1,4 @@
-"""The audit: who reaches which memory, and who has each frame; and that it notices when that is wrong.
+"""The audit tells who reaches which memory and who owns each frame, and notices when that is wrong.
 
 `audit --plant KIND` breaks one rule for the time of one audit.
 """
@@ -13,7 +13,7 @@ from conftest import ALL_BEDS, BEDS, assert_clean, audited, options_of
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RULES = re.findall(r'^AUDIT_RULE\(\w+, "([\w-]+)"', (ROOT / "inc/audit.def").read_text(), re.M)
-# Without VMs there is nothing to break them with.
+# Only VMs can break these rules.
 SHADOW_RULES = {"shadow-entry"}
 VM_RULES = {r for r in RULES if r.startswith("guest-")} | {"table", "nested-promise"} | SHADOW_RULES
 
@@ -22,7 +22,7 @@ WITHOUT_EPT = {"without-ept": options_of(beds.WITHOUT_EPT)}
 
 
 def sections(output):
-    """What was printed for each planted rule."""
+    """Returns {planted rule: what was printed}."""
     parts = re.split(r"^planted ([\w-]+)$", output, flags=re.M)
     return dict(zip(parts[1::2], parts[2::2]))
 
@@ -59,7 +59,7 @@ def test_line_says_frame_owner_table_address_and_rule(machine):
 @pytest.mark.parametrize("bed", BEDS)
 def test_after_a_guest(machine, bed):
     m = machine(**BEDS[bed], run=audited("vm guest -c help -q; vm t/triple"))
-    assert m.finish() == 1  # t/triple's
+    assert m.finish() == 1  # the status of t/triple
     assert "stopped: triple fault" in m.output
     assert_clean(m)
 
@@ -69,7 +69,7 @@ def test_table_accounts_for_all_memory(boot_test):
     assert m.finish() == 0
     rows = dict(re.findall(r"^ *([\w ,]*\w) +(\d+) +\d+$", m.output, re.M))
     assert rows["all"] == rows["total"]
-    # The program `audit` has as many pages as `free` has, give or take.
+    # The program `audit` has about as many pages as `free`.
     assert abs(int(rows["free"]) - int(re.search(r"^  free +(\d+)", m.output, re.M)[1])) < 64
     assert_clean(m)
 
@@ -97,7 +97,7 @@ def test_bad_arguments(boot_test, args):
     ("usertests exhaustion", 96),
 ])
 def test_typing_meanwhile(machine, command, mem):
-    """What takes long lets in what is typed all the while: a serial port keeps 16 bytes."""
+    """Typed keys are not lost during long work, although a serial port keeps only 16 bytes."""
     m = machine(**BEDS["bochs-vmx"], mem=mem)
     lines = ["".join(map(str, range(n, n + 30))) for n in range(100, 1000, 30)]
     m.expect("guest> ")

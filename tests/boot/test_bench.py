@@ -1,4 +1,4 @@
-"""The measurements: that they count what they say, not how long a machine takes."""
+"""The measurements count what they say.  How long the computer takes has no influence."""
 
 import re
 
@@ -9,12 +9,12 @@ import profile_exit
 from beds import ON_BOCHS
 from conftest import EXACT_BEDS, bed_fixture
 
-# Exits of one run, where the row's loop makes others than the one that is timed.
+# Exits of one run of a row's loop, if that makes others besides the one that is timed.
 EXITS = {"cr0": 2, "irq": 5, "hlt": 5}
-# What the ends of emulated time slices may add to the exits of a row, and the timer's waits.
+# The share of exits that the ends of time slices and the timer's waits may add to a row.
 STRAY = 0.02
 
-EFFICIENCY = 1.0  # percent that a guest may be away from native
+EFFICIENCY = 1.0  # percent by which a guest may differ from the host
 
 bed = bed_fixture(EXACT_BEDS)
 
@@ -46,7 +46,7 @@ def test_present_memory_costs_less(bed):
 
 
 def test_switch_between_two_vms(bed):
-    """Two VMs that yield to each other; the first one goes on until the second is done."""
+    """Two VMs yield to each other.  The first VM goes on until the second is done."""
     m = bed(run=f"free; vm guest -q -c 'bench yield'; {bench.RUNS[2][0]}; free")
     assert m.finish() == 0
     rows = bench_rows(m.output)
@@ -68,7 +68,7 @@ def test_together(machine):
 
 
 def test_bench_repeats(bed):
-    """Else a tolerance of 2 % would mean nothing."""
+    """Two runs give the same figures: else a tolerance of 2 % would mean nothing."""
     runs = []
     for _ in range(2):
         m = bed(run='vm guest -q -c "bench cpuid_0 500; bench out 500"')
@@ -89,11 +89,11 @@ def test_three_ways_to_print(bed):
     assert m.output.count("The quick brown fox") == 3
     exits = re.findall(r"^(OUT of each byte|rep OUTS of 16 bytes|hypercall) +(\d+) +(\d+)",
                        m.output, re.M)
-    # A status read for each FIFO of 16 bytes, and 64 or 4 times the output; one hypercall.
+    # 4 reads of the status, one for each FIFO of 16 bytes, and 64 or 4 outputs; or one hypercall.
     wanted = {"OUT of each byte": 4 + 64, "rep OUTS of 16 bytes": 4 + 4, "hypercall": 1}
     for name, count, _ in exits:
         assert 0 <= int(count) - wanted[name] <= 2, name
-    if bed.name == "qemu-svm":  # elsewhere the serial line, as slow as a real one, takes the most
+    if bed.name == "qemu-svm":  # on Bochs the serial line, as slow as a real one, takes the most
         ticks = [int(t) for _, _, t in exits]
         assert ticks[0] > ticks[1] > ticks[2]
 
@@ -129,7 +129,7 @@ def test_profile_of_a_way_through_the_monitor(objdir):
 
 
 class TestCompare:
-    """tools/bench.py against recorded figures."""
+    """tools/bench.py compares results with recorded figures."""
 
     VERSIONS = {"compiler": "cc 1", "bochs": "2", "qemu": "3"}
 

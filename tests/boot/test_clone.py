@@ -1,4 +1,4 @@
-"""Copies of running VMs: `vm clone N`.  What a clone costs is a usertest (vm_clone_cost)."""
+"""Copies of running VMs: `vm clone N`.  The usertest vm_clone_cost measures the costs."""
 
 import re
 
@@ -7,17 +7,17 @@ import pytest
 from console import ask, available, command, shell, vms, vms_when
 from conftest import BEDS, EXACT_BEDS
 
-# docs/clones.md, in ticks
+# The most ticks that a clone may take, as docs/clones.md says: always, and for each leaf entry.
 CONSTANT, PER_LEAF = 150_000, 30
 
 
 def test_clone_goes_on_by_itself(bed):
-    """It stands where its origin stands, both answer, neither disturbs the other, and all memory
-    comes back; a clone of the clone outlives both."""
+    """A clone goes on where its origin was.  Both answer, and neither disturbs the other.  A clone of the
+    clone outlives both, and at the end all memory comes back."""
     m = shell(bed())
     command(m, "vm guest &")
     vms_when(m, {2: "halted"})
-    command(m, "vm log 2; vm stop 2; vms")  # what only the first VM takes is taken
+    command(m, "vm log 2; vm stop 2; vms")  # memory that only the first VM takes is taken now
     before = available(m)
     command(m, "vm guest &")
     ask(m, 3, "mem", "PASS mem: 1 MiB")
@@ -38,8 +38,7 @@ def test_clone_goes_on_by_itself(bed):
 
 
 def test_clone_refused(machine):
-    """A VM that is not there, and memory that is not there for another: one line, and the origin goes
-    on."""
+    """If there is no such VM, or no memory for a copy, one line says so, and the origin goes on."""
     m = shell(machine(**BEDS["qemu-svm"]))
     assert command(m, "vm clone 7") == "vm 7: no such VM; `vms` lists them"
     assert "usage: vm clone N" in command(m, "vm clone")
@@ -51,7 +50,7 @@ def test_clone_refused(machine):
 
 @pytest.mark.parametrize("name", EXACT_BEDS)
 def test_cost(machine, name):
-    """Of a 64 MiB guest: little of it touched, all of it in 2 MiB frames, all of it in 4 KiB pages."""
+    """Clones of a 64 MiB guest: hardly touched, all of it in 2 MiB frames, all of it in 4 KiB pages."""
     m = machine(**EXACT_BEDS[name], run="usertests vm_clone_cost")
     assert m.finish() == 0
     figures = re.search(r"clone of 64 MiB: (\d+) ticks untouched, (\d+) in 2 MiB frames, "

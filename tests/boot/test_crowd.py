@@ -1,5 +1,5 @@
-"""Many small VMs: at once, until memory runs out, one after the other.  What each costs, and that
-nothing is left of them."""
+"""Many small VMs: at once, until memory runs out, and one after the other.  Checks what each costs, and
+that nothing is left of them."""
 
 import os
 import re
@@ -11,15 +11,15 @@ from conftest import BEDS, IPS_MEASURED, PATIENCE_LONG, assert_clean, audited
 
 FULL = bool(os.environ.get("CHECK_FULL"))
 CYCLES = 2000 if FULL else 50
-HOST_KIB = 128  # of host memory for a VM of 1 MiB, beside that
-TABLES_KIB = 1024  # set aside for the shadow tables of a vCPU
+HOST_KIB = 128  # host memory that a VM of 1 MiB takes besides its RAM
+TABLES_KIB = 1024  # host memory that is set aside for the shadow tables of a vCPU
 PAGINGS = ["nested", "shadow"] if FULL else ["nested"]
-SMALL = 64  # MiB of a host whose memory runs out soon
+SMALL = 64  # MiB of memory of a host that runs out of it soon
 
 
 @pytest.fixture(params=BEDS)
 def crowd(machine, request):
-    """A function that runs `crowd` and an audit; it gives the machine, which has ended well."""
+    """A function that runs `crowd` and an audit; returns the machine, which has ended well."""
     def run(args, **options):
         m = machine(**BEDS[request.param], **options, run=audited(f"free; crowd {args}; free"))
         assert m.finish() == 0
@@ -42,14 +42,14 @@ def test_200_at_once(crowd, paging):
     assert int(most[1]) <= HOST_KIB + (TABLES_KIB if paging == "shadow" else 0)
     host = re.findall(r"^ *\d+  \w+ .* (\d+) +[0-9a-f]+ +[0-9a-f]+  t/beat$", m.output, re.M)
     assert len(host) == 200 and max(map(int, host)) == int(most[1])
-    roots = 400 if paging == "shadow" else 200  # a VM has its RAM's, a vCPU its shadow's
+    roots = 400 if paging == "shadow" else 200  # a root for a VM's RAM, and one for a vCPU's shadow tables
     assert re.findall(r"^VMs +(\d+)", m.output, re.M)[0] == str(roots)
     assert m.output.count("audit: clean") == 2
 
 
 @pytest.mark.parametrize("bed", ON_BOCHS)
 def test_exits_cost_the_same_among_200(machine, bed):
-    """Where ticks are instructions: the same, for what is compared with 2 %."""
+    """An exit costs the same ticks, within 2 %, among 200 VMs as alone."""
     cost = {}
     for count in (1, 200):
         m = machine(**BEDS[bed], ips=IPS_MEASURED, mem=512, timeout=PATIENCE_LONG,
@@ -61,7 +61,7 @@ def test_exits_cost_the_same_among_200(machine, bed):
 
 
 def check_last_is_refused(m, least):
-    """Only the last VM, in one clear line; `least` of them, or more, live."""
+    """When memory runs out, one line says so, and at least `least` VMs live on."""
     live = int(re.search(r"^crowd: (\d+) VMs live; there is no memory for one more$", m.output,
                          re.M)[1])
     assert live >= least
@@ -78,7 +78,7 @@ def test_until_memory_runs_out(crowd):
 
 
 def test_shadow_paging_until_memory_runs_out(machine):
-    """All that a VM's shadow tables can take is set aside with it: fewer VMs, and none fails later."""
+    """The memory for a VM's shadow tables is set aside with the VM: fewer VMs start, and none fails later."""
     for bed in BEDS.values() if FULL else [BEDS["qemu-svm"]]:
         m = machine(**bed, mem=SMALL, run=audited("crowd full t/beat --paging=shadow;"
                                                   "crowd cycle 5 t/shutdown --paging=shadow"))

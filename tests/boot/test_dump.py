@@ -12,7 +12,7 @@ FIELDS = {
     "bochs-vmx": ("EPT", "EPT_POINTER", "HOST_RIP"),
     "qemu-svm": ("NPT", "ncr3", "exit_int_info"),
 }
-LOW_BITS = 0xFFF  # of EPTP: memory type and depth of the walk
+LOW_BITS = 0xFFF  # in EPTP these are the memory type and the depth of the walk
 
 
 @pytest.mark.parametrize("bed", FIELDS)

@@ -1,8 +1,7 @@
 """Entries that are broken on purpose: the hardware refuses them, and the message names the rule.
 
-`vm IMAGE --break BREAK` changes one field of the control block before an entry.  The explainer
-does not know which; it is told only that the entry was refused, and here it has to name the field
-and what was required of it.
+`vm IMAGE --break BREAK` changes one field of the control block before an entry.  The explainer is
+not told which one, only that the entry was refused.  It must name the field and its rule.
 """
 
 import re
@@ -36,7 +35,7 @@ FIXED0 = "fixes to 0"
 SELECTOR = "RPL and TI must be 0"
 MEMORY_TYPE = "each byte must be a memory type"
 
-# Break: the field that the message must name, words of the rule, the manual's section.
+# {break: (the field that the message must name, words of the rule, the manual's section)}.
 VMX = {
     "pin-reserved": ("PIN_CONTROLS", "bit 1 (reserved) must be 1", EXECUTION),
     "cpu-reserved": ("CPU_CONTROLS", "bit 1 (reserved) must be 1", EXECUTION),
@@ -182,7 +181,7 @@ SVM_64BIT = {
 IN_64BIT = {"bochs-vmx": VMX_64BIT, "bochs-svm": SVM_64BIT, "qemu-svm": SVM_64BIT}
 BREAKS = {"bochs-vmx": VMX | VMX_64BIT, "bochs-svm": SVM | SVM_64BIT, "qemu-svm": SVM | SVM_64BIT}
 
-# What the emulators do not check: such an entry succeeds, and nothing may be explained.
+# Breaks that an emulator does not check: the entry succeeds, and nothing may be explained.
 UNCHECKED = {
     "bochs-vmx": {"debugctl", "pending-step", "rip-canonical"},
     "bochs-svm": {"cr0-pe", "cr3"},
@@ -191,18 +190,18 @@ UNCHECKED = {
 REFUSED = {"bochs-vmx": "VM-instruction error [78]: |exit reason 3[34]: ",
            "bochs-svm": "VMEXIT_INVALID", "qemu-svm": "VMEXIT_INVALID"}
 
-RULES_MAX = 3  # that a single break violates
-# A run of the vCPU in 64-bit code, amid outputs that go to the monitor.  Booting takes some hundreds, and
-# more as the guest grows.
+RULES_MAX = 3  # the most rules that one break violates
+# The command makes outputs that go to the monitor, each of which ends a run of the vCPU.  So run 2000 is in
+# 64-bit code: booting takes some hundreds of runs, and more as the guest grows.
 COMMAND_64BIT, RUN_64BIT = "bench out 2000", 2000
-PART = 28  # breaks planted in one boot: Bochs stops when it has drawn too much on its screen
+PART = 28  # the most breaks in one boot: Bochs stops when it has drawn too much on its screen
 PARTS = [(bed, list(breaks)[at:at + PART]) for bed, breaks in BREAKS.items()
          for at in range(0, len(breaks), PART)]
 EXPLAINED_MIN = {"bochs-vmx": 30, "bochs-svm": 12, "qemu-svm": 12}
 
 
 class Shell:
-    """A shell on one bed: what its commands print."""
+    """A shell on one bed."""
 
     def __init__(self, machine, bed):
         self.machine = machine(**BEDS[bed], run="sh", timeout=PATIENCE_LONG)
@@ -220,7 +219,7 @@ class Shell:
 
 
 def check(bed, name, output):
-    """The stop of one VM, and what was said of it."""
+    """Checks the message of one broken entry."""
     field, must, section = BREAKS[bed][name]
     stop = re.search(r"vm \d+: stopped: (.*)\n((?:  .*\n)*)", output)
     assert stop, output
@@ -231,7 +230,7 @@ def check(bed, name, output):
     assert said.startswith("VM entry failed: ") and re.search(REFUSED[bed], said), output
     manual = "SDM vol. 3" if bed == "bochs-vmx" else "APM vol. 2"
     named = re.findall(rf'  (.*) is (?:0x[0-9a-f]+|0): (.*)\n    {manual}, "(.*)"\n', rules)
-    assert len(named) <= RULES_MAX, "one break, and who sees what it was?"
+    assert len(named) <= RULES_MAX, "so many rules do not show which field is wrong"
     assert [n for n in named if n[0] == field and must in n[1] and n[2] == section], output
 
 
@@ -244,7 +243,7 @@ def test_every_break_is_explained(machine, bed, breaks):
         if name in IN_64BIT[bed]:
             command = f"vm guest -q -c '{COMMAND_64BIT}' --break {name}@{RUN_64BIT}"
         check(bed, name, shell.run(command))
-    # The host is as it was: nothing is lost, and the next VM runs.
+    # The host is unharmed: no frame is lost, and the next VM runs.
     assert free_frames(shell.run("free")) == before
     assert "counts: done" in shell.run("vm t/counts -q")
     shell.finish()
@@ -261,12 +260,12 @@ def test_no_break_is_missing(machine, bed):
 
 @pytest.mark.parametrize("bed", BEDS)
 def test_good_entries_break_no_rule(machine, bed):
-    """The explainer looks at every entry of a guest that tests all modes, and is silent."""
+    """The explainer checks every entry of a guest that tests all modes, and finds nothing."""
     shell = Shell(machine, bed)
     output = shell.run("vm guest -c selftest --check")
     assert re.search(r"selftest: \d+ passed", output)
     assert "breaks a rule" not in output and not re.search(r"^vm \d+: stopped", output, re.M)
-    if bed == "bochs-vmx":  # it has read what it judged
+    if bed == "bochs-vmx":  # VMREADs show that it did check
         exits, reads = (int(re.search(pattern, output, re.M)[1])
                         for pattern in (r"^ +total +(\d+)", r"VMREADs: (\d+)"))
         assert reads > 100 * exits

@@ -1,4 +1,4 @@
-"""gdb on QEMU without KVM: the host and the guest, told apart, and the commands of tools/gdb."""
+"""gdb on QEMU without KVM: it tells host and guest apart, and the commands of tools/gdb work."""
 
 import re
 
@@ -11,12 +11,12 @@ from sessions import Debuggers, number
 SECTOR = 0x7C00
 GUEST_CPUID = bytes.fromhex("0fa2")
 
-pytestmark = pytest.mark.xdist_group("gdb")  # which share a session
+pytestmark = pytest.mark.xdist_group("gdb")  # these tests share a session
 
 
 @pytest.fixture(scope="module")
 def session():
-    """What gdb says from the host's boot sector to the guest's way back from an exit."""
+    """{station: what gdb said there}, from the host's boot sector to the guest's next entry after an exit."""
     with Debuggers(OBJDIR) as d:
         m = Machine("qemu", run="vm guest -c cpuid", flags=d.flags)
         try:
@@ -26,7 +26,7 @@ def session():
 
 
 def stations(gdb):
-    """(name, what gdb said there)"""
+    """Yields (station, what gdb said there)."""
     yield "symbols", gdb.command("guest-symbols")
 
     gdb.command(f"break *{SECTOR:#x}")
@@ -67,7 +67,7 @@ def look(gdb):
 
 
 def words(text):
-    """Words of 8 bytes as gx prints them."""
+    """Returns the words of 8 bytes that gx printed."""
     return [int(word, 16) for line in text.splitlines() if line.startswith("0x")
             for word in line.split(":")[1].split()]
 
@@ -109,14 +109,15 @@ def test_the_guest_kernels_entry(session):
 
 
 def test_guest_mode_by_cr3(session):
-    """The register is the guest's in guest mode and the host's after an exit."""
+    """The CR3 that gdb reads is the guest's in guest mode, and the host's after an exit."""
     guest, host = session["guest_main"], session["handler"]
     assert printed_cr3(guest) == number(guest, "CR3")
     assert printed_cr3(host) == number(host, "host CR3") != number(host, "CR3")
 
 
 def test_right_after_an_exit(session):
-    """The instruction at the breakpoint was not there yet: a nested page fault, and no progress."""
+    """The page with the instruction at the breakpoint was not mapped yet: a nested page fault, which changes
+    no register."""
     inside, outside = session["guest_main"], session["first_exit"]
     assert "EXITCODE 0x400 EPT_VIOLATION" in outside and "in host mode" in outside
     registers = re.compile(r"\b(R[A-Z0-9]+) ([0-9a-f]{16})")
@@ -172,7 +173,7 @@ def test_the_next_entry(session):
 
 
 def test_the_kernels_last_dump(machine):
-    """gdb comes to a machine that runs, and reads what `vm` in the kernel monitor has left."""
+    """gdb attaches to a machine that runs, and reads the dump that `vm` in the kernel monitor made."""
     with Debuggers(OBJDIR) as d:
         m = machine("qemu", flags=d.flags)
         gdb = d.gdb()

@@ -66,8 +66,8 @@ def test_panic_of_an_unattended_run_ends_it(boot_test):
 
 @pytest.mark.parametrize("emulator", NO_VMS)
 def test_pasted_text_is_not_lost(emulator, machine):
-    """Both model a UART of 16 bytes; Bochs models the time on the wire as well,
-    which a processor as slow as that of the other tests does not keep up with."""
+    """Both emulators have a UART that keeps 16 bytes.  Bochs models the time on the wire, too: a processor
+    as slow as in other tests would not keep up."""
     m = machine(**options_of(NO_VMS[emulator]), ips=IPS_MEASURED)
     m.expect(r"\$ ")
     m.send("".join(f"echo word-{i}-of-the-text\r" for i in range(PASTED_LINES)))

@@ -1,4 +1,4 @@
-"""`vm --kernel`: a guest that is entered with paging on; and CPUs that run no other, without nested paging."""
+"""`vm --kernel`: a guest that is entered with paging on.  CPUs without nested paging run no other."""
 
 import re
 
@@ -10,14 +10,14 @@ from console import available, command, detach
 from quirks import SELFTEST_FAILURES
 from tables import table
 
-# CPUs that cannot do it, and the bit that they lack first.
+# CPUs without nested paging, and the first bit that they lack.
 WITHOUT_NESTED = {
     WITHOUT_EPT.cpu: '"Enable EPT" is missing (IA32_VMX_PROCBASED_CTLS2 bit 1)',
     "corei5_lynnfield_750": '"Unrestricted guest" is missing (IA32_VMX_PROCBASED_CTLS2 bit 7)',
 }
 EPT_VIOLATION = 48
 
-# What such a CPU does not run, and the one line that says so.
+# Commands that such a CPU refuses, and the one line that says so.
 REFUSED = {
     "vm guest": "vm: guest: a disk boots in real mode, and without nested paging this CPU cannot "
                 "run a guest in real mode; use vm --kernel guest",
@@ -30,7 +30,7 @@ REFUSED = {
                                   "mode; use --cpus=1",
 }
 
-# Images without a kernel that could be entered.
+# Images that have no kernel, or one that cannot be entered.
 BAD_KERNELS = {
     "vm --kernel nosuch": "vm: nosuch: no such disk image",
     "vm --kernel t/empty": "vm: t/empty: the disk image is empty",
@@ -49,7 +49,7 @@ GOES_ON = "PASS pg-off: paging is off"
 
 
 def without_nested(machine, cpu, **options):
-    """At the shell's prompt; the guest of the default boot is refused, too."""
+    """Starts such a machine, which refuses the guest of the default boot; returns it at the shell's prompt."""
     m = machine("bochs", cpu=cpu, **options)
     m.expect(r"\n\$ ")
     return m
@@ -67,7 +67,7 @@ def test_without_nested_paging(machine, cpu):
     said = command(m, "caps")
     assert "This CPU can run VMs with shadow paging only" in said and WITHOUT_NESTED[cpu] in said
     assert STOPPED in command(m, "vm --kernel t/pg-off")
-    # A user program is no kernel, but does no harm where one belongs.
+    # A user program instead of a kernel does no harm.
     assert "stopped: triple fault" in command(m, "vm --kernel sh")
     assert available(m) == before
     assert "audit: clean" in command(m, "audit")
@@ -80,7 +80,7 @@ def test_selftest_without_nested_paging(machine, cpu):
     assert "FAIL" not in said
     assert int(re.search(r"selftest: (\d+) passed", said)[1]) > 190
     assert EPT_VIOLATION not in table(said)[0]
-    # Several at a time, a copy among them, and one that begins anew.
+    # Several VMs at a time, one of them a clone, and one after a reboot.
     m.sendline("vm --kernel guest")
     m.expect("guest> ")
     m.sendline("mem")
@@ -99,7 +99,7 @@ def test_selftest_without_nested_paging(machine, cpu):
 
 @pytest.mark.parametrize("cpu", WITHOUT_NESTED)
 def test_guests_syscall_is_not_the_hosts(machine, cpu):
-    """EFER, which these CPUs switch by a list of MSRs, is the host's again after each exit."""
+    """After each exit EFER is the host's again.  These CPUs switch it by a list of MSRs."""
     m = without_nested(machine, cpu)
     m.sendline("vm --kernel t/sce")
     m.expect("PASS sce: SYSCALL leads where LSTAR says")
@@ -117,7 +117,7 @@ def test_reset_makes_tables_anew(machine, name):
 
 @pytest.mark.parametrize("name", BEDS)
 def test_both_kinds_of_paging(machine, name):
-    """Real mode is not missed, and neither is paging, which may go off later."""
+    """A guest that began with paging on needs no real mode, and may switch paging off."""
     m = machine(**BEDS[name], timeout=100, run="; ".join(
         f"vm --kernel {image} --paging={paging}" for paging in ("nested", "shadow")
         for image in ("guest -c 'mem; cr; int; user; string'", "t/pg-off")) + "; audit")

@@ -1,4 +1,4 @@
-"""Every command of the labs still works, and says what the lab's text relies on."""
+"""Every command of the labs works, and prints what the lab's text relies on."""
 
 import re
 
@@ -17,6 +17,6 @@ def test_lab(path):
     text = path.read_text()
     now = labs.regenerate(IMAGE, text)
     assert not FAILED.search(now), FAILED.search(now).group(0)
-    # The same blocks, each with output.
+    # The blocks are the same, and each has output.
     assert labs.BLOCK.sub(r"\1", now) == labs.BLOCK.sub(r"\1", text)
     assert "```\n```" not in now

@@ -1,4 +1,4 @@
-"""tools/run.py: the verdict, the ends that are none, what it says of bad requests; and make."""
+"""tools/run.py: the verdict, ends without a verdict, messages about bad requests; and make's targets."""
 
 import concurrent.futures
 import os
@@ -36,7 +36,7 @@ def test_exit_status_is_the_hosts(emulator, status, machine):
 
 
 def test_it_says_what_it_picked():
-    """KVM or TCG: the guest runs on every machine."""
+    """The guest runs on every computer, with KVM or TCG."""
     result = launch("auto", "--run", "vm guest -c status", "--timeout", "60")
     assert result.returncode == 0, result.stdout
     assert result.stderr.startswith("run.py: picked QEMU with") and result.stderr.count("\n") == 1
@@ -196,7 +196,7 @@ def test_nothing_is_left_behind(tmp_path):
 
 
 def test_make_makes_targets_in_turn(tmp_path):
-    """A dry run of two that build the same files, one of them in a second make."""
+    """A dry run of two targets that build the same files, one of them in a second make."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     result = subprocess.run(["make", "-n", "-j2", f"OBJDIR={tmp_path}", "iso", "all"], cwd=ROOT,
                             capture_output=True, text=True, timeout=60, check=False, env=env)

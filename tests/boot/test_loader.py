@@ -1,4 +1,4 @@
-"""The way to the kernel: by our own boot sector and by GRUB; and what is said of bad images."""
+"""The way to the kernel, by our own boot sector and by GRUB; and the messages about bad images."""
 
 import re
 import struct
@@ -36,7 +36,7 @@ class Image:
         struct.pack_into("<" + form, self.data, at, value)
 
     def segment(self):
-        """Where the program header of the first PT_LOAD segment is."""
+        """Returns the offset of the program header of the first PT_LOAD segment."""
         at = KERNEL + self.get("Q", KERNEL + E_PHOFF)
         while self.get("I", at) != PT_LOAD:
             at += self.get("H", KERNEL + E_PHENTSIZE)
@@ -78,7 +78,7 @@ def half_kernel(image):
 
 
 def multiboot_length(value):
-    """Another length in the Multiboot2 header, with a checksum that is right."""
+    """The Multiboot2 header has another length, and a checksum that fits it."""
     def damage(image):
         at = image.multiboot()
         image.put("I", at + M_CHECKSUM,
@@ -101,7 +101,7 @@ def kernel_without_code(image):
 
 
 def huge_initrd(image):
-    """An initrd of 64 MiB, all there, on a machine with 32."""
+    """An initrd has 64 MiB, all of it in the image, on a machine with 32 MiB."""
     size = 64 << 20
     image.put("I", HEADER + H_INITRD_SIZE, size)
     image.data.extend(bytes(size))
@@ -147,7 +147,7 @@ BAD_IMAGES = {
 
 
 def check_refusal(m, message):
-    """The machine says exactly one line, and the launcher reports a failure."""
+    """Checks that the machine prints exactly one line, and that the launcher reports a failure."""
     assert m.finish() == 2
     assert len(m.lines) == 1, m.output
     assert re.match("nestling: cannot boot: " + message, m.lines[0]), m.output

@@ -1,9 +1,8 @@
-"""A VM and its misbehaving neighbours: its memory keeps what is written, its timer goes on beating.
+"""A VM with misbehaving neighbours: its memory keeps its contents, and its timer goes on beating.
 
-In each boot the guest's command `heartbeat` runs in the background.  Beside it come, one after the
-other, all the guests that do harm: those that are stopped, and those that never end until they are
-stopped; with nested paging and with shadow paging in turn.  Then the heartbeat is asked for its
-verdict, and the page tables are audited.
+In each boot the guest's command `heartbeat` runs in the background.  Beside it run, one after the other,
+all the guests that do harm, with nested paging and with shadow paging in turn.  Some of them end, the
+others are stopped.  Then the heartbeat is asked for its verdict, and the page tables are audited.
 """
 
 import itertools
@@ -16,7 +15,7 @@ from conftest import BEDS, EXACT_BEDS, PATIENCE_LONG
 from console import attach, command, detach
 from hostile import guests_of, misbehave, start_heartbeat
 
-# On QEMU, too, instructions are the clock, so that beats do not come late because this machine is busy.
+# On QEMU, too, instructions are the clock, so that no beat is late because this computer is busy.
 STEADY_BEDS = {**BEDS, "qemu-svm": EXACT_BEDS["qemu-svm"]}
 FULL = bool(os.environ.get("CHECK_FULL"))
 PAGINGS = ["nested", "shadow"]
@@ -25,7 +24,7 @@ MACHINES = [("bochs-vmx", 1, "nested"), ("bochs-svm", 2, "shadow"), ("qemu-svm",
 if FULL:
     MACHINES += [("bochs-vmx", 2, "shadow"), ("bochs-vmx", 4, "nested"), ("bochs-svm", 1, "nested"),
                  ("bochs-svm", 4, "shadow"), ("qemu-svm", 1, "shadow")]
-NEIGHBOUR = 1  # its number
+NEIGHBOUR = 1  # the number of the VM with the heartbeat
 BEATS_PER_PASS = 4
 VERDICT = re.compile(r"heartbeat: (\d+) passes over 256 KiB, (\d+) beats, a period of (\d+) ticks, "
                      r"at most (\d+) between two")
@@ -46,7 +45,7 @@ def test_neighbour_notices_nothing(machine, bed, cpus, paging):
     passes, beats, period, longest = map(int, m.expect(VERDICT).groups())
     m.expect("guest> ")
     assert "PASS heartbeat: memory" in m.output and "PASS heartbeat: no beat" in m.output
-    # How much time passes while the test types is the emulator's affair.
+    # The emulator decides how much time passes while the test types, so there is no upper limit.
     assert beats >= len(guests) and passes >= len(guests) // BEATS_PER_PASS
     detach(m)
     assert f"[vm {NEIGHBOUR}] ended, status 0" in command(m, f"vm stop {NEIGHBOUR}")

@@ -1,4 +1,4 @@
-"""The comparison of nested with shadow paging: its arithmetic.  The lab's test runs it."""
+"""The arithmetic of tools/paging.py.  The lab's test runs the whole comparison."""
 
 import re
 
@@ -14,7 +14,7 @@ EXCEPTIONS = {"nested": 0, "shadow": 300, paging.NO_CACHE: 1000}
 
 
 def fake_run(exceptions):
-    """A machine whose VMs have one exit for HLT, and in procs so many exceptions."""
+    """Returns a run() whose VMs have one exit for HLT, and in procs so many exceptions."""
     def run(_image, commands, *, bed):
         assert bed == "bochs-vmx"
         found = re.findall(r"echo @(\w+); vm guest -q --paging=([\w,]+) -c", commands)

@@ -1,7 +1,7 @@
 """Random edits of the guest's page tables, checked in the guest against a plain walker.
 
-The guest's `pgedit` says what it expects and what it found in one line, and counts what it did: with
-nested and with shadow paging it must be the same.
+The guest's `pgedit` counts what it did and found.  With nested and with shadow paging the counts must be the
+same.
 """
 
 import re
@@ -9,27 +9,14 @@ import re
 import pytest
 
 from conftest import BEDS, assert_clean, audited
+from quirks import PGEDIT_NOTES
 
-# Each does it in these formats.
+# {guest: formats of page tables that it tests}.
 GUESTS = {"guest -q": ["4-level"], "t/pgedit32": ["32-bit", "PAE"]}
 PAGING = ["nested", "shadow"]
 ROUNDS = 100
-# CHECK_FULL: so many seeds, of so many rounds each.
+# The long form has so many seeds, with so many rounds each.
 SEEDS, LONG_ROUNDS = 4, 1000
-
-# What an emulator has otherwise than the manual: said by the guest in a NOTE.  With nested paging it is
-# the emulator's own, and without a hypervisor it is the same (guest.img, t/pgedit32.img).  An exchange
-# is made as a read and then a write, whoever walks the tables; the others are TCG's walk and its TLB.
-EXCHANGE = "the fault of an exchange is reported as a read's"
-TCG = {EXCHANGE, "the fault of a reserved bit is reported without PF_P",
-       "INVLPG in a large page leaves code of its other parts cached"}
-TCG_PAE = {"PAE's top entries get accessed bits"}
-EMULATOR_FAULTS = {
-    ("qemu-svm", "nested", "guest -q"): TCG,
-    ("qemu-svm", "nested", "t/pgedit32"): TCG | TCG_PAE,
-    ("qemu-svm", "shadow", "guest -q"): {EXCHANGE},
-    ("qemu-svm", "shadow", "t/pgedit32"): {EXCHANGE},
-}
 
 
 def commands(rounds, seeds):
@@ -39,7 +26,7 @@ def commands(rounds, seeds):
 
 
 def verdicts(m, bed, seeds):
-    """What both kinds of paging made of it, which is the same: lines, by format and seed."""
+    """Checks that both kinds of paging give the same lines; returns {(format, seed): line}."""
     status = m.finish()
     assert "FAIL" not in m.output, re.findall(r"^FAIL .*(?:\n  .*)*", m.output, re.M)
     assert status == 0
@@ -52,7 +39,7 @@ def verdicts(m, bed, seeds):
         for paging in PAGING:
             text = runs.pop(0)
             notes = set(re.findall(r"^NOTE pgedit: (.*)", text, re.M))
-            assert notes == EMULATOR_FAULTS.get((bed, paging, guest), set())
+            assert notes == PGEDIT_NOTES.get((bed, paging, guest), set())
             said.append({(name, int(seed)): line for name, seed, line in
                          re.findall(r"^PASS pgedit: ([^,]+), seed (\d+): (.*)", text, re.M)})
         assert said[0] == said[1]
@@ -62,12 +49,12 @@ def verdicts(m, bed, seeds):
 
 
 def numbers(line):
-    """The counts of a line, by the word behind each."""
+    """Returns {word behind a count: count} of a line."""
     return {name: int(n) for n, name in re.findall(r"(\d+) ([a-z ]+[a-z])", line)}
 
 
 def test_random_edits(machine):
-    """No difference, and where processors have the same features, the same counts on all beds."""
+    """The guest finds no difference, and beds whose processors have the same features count the same."""
     lines = {}
     for bed, options in BEDS.items():
         m = machine(**options, timeout=150, run=audited(commands(ROUNDS, [1])))

@@ -1,4 +1,4 @@
-"""The pictures: well-formed SVG that shows what was measured."""
+"""The pictures are well-formed SVG and show what was measured."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import pytest
 from beds import BEDS, ON_BOCHS
 from conftest import IMAGE, PATIENCE_LONG, ROOT
 
-pytestmark = pytest.mark.xdist_group("plots")  # which are drawn once
+pytestmark = pytest.mark.xdist_group("plots")  # these tests share pictures
 
 SVG = "{http://www.w3.org/2000/svg}"
 BED = BEDS["qemu-svm"].title
@@ -28,7 +28,7 @@ EXPECTED = {
 
 
 def texts(path):
-    """What a picture says: the parts of a text that gnuplot has cut put together."""
+    """Returns the texts of a picture.  Where gnuplot has cut a text, its parts are put together."""
     root = ElementTree.parse(path).getroot()
     assert root.tag == f"{SVG}svg"
     return {"".join(element.itertext()).strip() for element in root.iter(f"{SVG}text")}
@@ -36,7 +36,7 @@ def texts(path):
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """Of one bed; the committed ones show two."""
+    """The directory with pictures of one bed.  The committed pictures show two."""
     path = tmp_path_factory.mktemp("plots")
     done = subprocess.run(
         [sys.executable, ROOT / "tools" / "plots.py", "--image", IMAGE, "--data", path / "data",
@@ -57,7 +57,7 @@ def test_picture(pictures, name):
 
 @pytest.mark.parametrize("name", TITLES)
 def test_committed_picture(name):
-    """Those in the docs are the same pictures, of two beds."""
+    """The docs have the same pictures, of two beds."""
     found = texts(ROOT / "docs" / "img" / f"{name}.svg")
     assert TITLES[name] in found
     for bed in ON_BOCHS:

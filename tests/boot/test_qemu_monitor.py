@@ -1,4 +1,4 @@
-"""QEMU's monitor sees what the host says: CR3 in guest mode and after an exit, the nested root."""
+"""QEMU's monitor shows what the host prints: CR3 in guest mode and after an exit, and the nested root."""
 
 import re
 
@@ -6,7 +6,7 @@ from conftest import OBJDIR
 from sessions import Debuggers, number
 
 PRESENT = 1
-# That must show the guest, of so many.
+# So many looks must show the guest, out of at most so many.
 LOOKS, LOOKS_MAX = 10, 1000
 
 
@@ -41,14 +41,14 @@ def test_cr3_and_nested_root(machine):
 
 
 def test_guest_mode_without_gdb(machine):
-    """`stop` finds a guest that never leaves the CPU, which runs without paging: CR3 is 0."""
+    """`stop` finds a guest that never leaves the CPU.  It runs without paging, so CR3 is 0."""
     with Debuggers(OBJDIR) as d:
         m = machine("qemu", run="vm t/loop", flags=d.monitor_flags)
         m.expect("loop: for ever")
         monitor = d.monitor()
         seen = []
-        # The host is there now and then; and as long as QEMU's CPU waits for one of this machine's, it
-        # stands where it stood.
+        # Some looks show the host.  While this computer is busy and does not run QEMU's CPU, each look shows
+        # the same.
         while seen.count(0) < LOOKS and len(seen) < LOOKS_MAX:
             monitor.command("stop")
             seen.append(monitor.registers()["CR3"])

@@ -1,4 +1,4 @@
-"""Shadow paging: `vm --paging=shadow` runs what nested paging runs, with EPT or NPT off."""
+"""Shadow paging: `vm --paging=shadow` runs the same guests as nested paging, with EPT or NPT off."""
 
 import re
 
@@ -10,9 +10,9 @@ from hostile import guests_of, misbehave, start_heartbeat
 from quirks import SELFTEST_FAILURES
 from tables import table
 
-EPT, UNRESTRICTED_GUEST = 1 << 1, 1 << 7  # of CPU2_CONTROLS
+EPT, UNRESTRICTED_GUEST = 1 << 1, 1 << 7  # bits of CPU2_CONTROLS
 EXCEPTION, INVLPG, CR_ACCESS, EPT_VIOLATION = 0, 14, 28, 48
-# What a vCPU's shadow tables take at most (SHADOW_PAGES), and the root of the nested page table.
+# The most that a vCPU's shadow tables take (SHADOW_PAGES), and the root of the nested page table.
 TABLES_KIB = 4 * (4 + 2 * 126 + 1)
 
 
@@ -24,12 +24,12 @@ def test_selftest(bed):
     rows, _ = table(m.output)
     for reason in EXCEPTION, INVLPG, CR_ACCESS:
         assert rows[reason][0] > 100
-    if bed.name != "bochs-vmx":  # there the guest's real mode needs EPT
+    if bed.name != "bochs-vmx":  # on VMX the guest's real mode needs EPT
         assert EPT_VIOLATION not in rows
 
 
 def test_several_cpus(bed):
-    """Each vCPU has tables of its own, as each processor has a TLB."""
+    """Each vCPU has shadow tables of its own, as each processor has a TLB."""
     m = bed(timeout=120, run="vm guest --cpus=2 --paging=shadow -c smp; audit")
     assert m.finish() == 0
     assert "FAIL" not in m.output
@@ -38,7 +38,7 @@ def test_several_cpus(bed):
 
 
 def test_workloads(machine, full):
-    """What processes read, and where they fault, depends neither on paging nor on the processor."""
+    """The processes of a guest read and fault alike with both kinds of paging, and on all processors."""
     rounds, seen = (100 if full else 10), {}
     for name, bed in BEDS.items():
         m = machine(**bed, timeout=120, run="; ".join(
@@ -90,12 +90,12 @@ def test_hardware_runs_without_nested_paging(bed, paging):
 
 
 def test_hostile_guests(bed):
-    """They do no more harm than with nested paging, and get the same answers."""
+    """Guests that do harm get the same answers as with nested paging."""
     m = shell(bed(timeout=PATIENCE_LONG))
     before = available(m)
     for number, guest in enumerate(guests_of(bed.name)[0], 2):
         misbehave(m, number, guest, "shadow")
-        if guest == "t/spaces":  # which has more tables than are kept
+        if guest == "t/spaces":  # it has more tables than are kept
             kib = re.search(r"^Page tables: (\d+) KiB", command(m, "exits"), re.M)[1]
             assert int(kib) <= TABLES_KIB
     command(m, "wait; " + "; ".join(f"vm log {n}" for n in range(2, number + 1)))
@@ -104,7 +104,7 @@ def test_hostile_guests(bed):
 
 
 def test_clone(bed):
-    """A clone has tables of its own, and neither sees what the other writes, while both do."""
+    """A clone has shadow tables of its own.  Both VMs write, and neither sees what the other writes."""
     m = shell(bed())
     start_heartbeat(m, "shadow", 2)
     assert "audit: clean" in command(m, "audit")

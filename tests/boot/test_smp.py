@@ -26,7 +26,7 @@ def test_cpus_come_up(bed, cpus, machine):
 
 
 def test_cpus_of_a_multiboot2_loader(boot_test, tmp_path):
-    """GRUB hands the ACPI tables on."""
+    """GRUB hands the ACPI tables to the kernel."""
     iso = tmp_path / "nestling.iso"
     mkiso.make_iso(iso, OBJDIR / "boot" / "kernel", OBJDIR / "initrd.cpio", "run=free; poweroff")
     m = boot_test(cpus=2, iso=iso)
@@ -42,7 +42,7 @@ def test_more_cpus_than_are_used(boot_test):
 
 @pytest.mark.parametrize("bed", BEDS)
 def test_usertests(bed, machine):
-    """Those that have Envs run side by side, or end each other; in the long form, all."""
+    """Runs the tests in which Envs run side by side or end each other.  The long form runs all tests."""
     full = os.environ.get("CHECK_FULL") and bed != "bochs-svm"
     runs = ["usertests"] if full else [f"usertests {names}" for names in USERTESTS]
     m = machine(**BEDS[bed], cpus=3, run="; ".join(runs), timeout=PATIENCE_LONG)
@@ -55,7 +55,7 @@ def test_usertests(bed, machine):
 
 @pytest.mark.parametrize("bed", ON_BOCHS)
 def test_deaf_guest_is_called_back(bed, machine):
-    """By an NMI after 1 ms, each time: VMX's preemption timer alone would take 9."""
+    """An NMI calls the guest back after 1 ms.  VMX's preemption timer alone would take 9 ms."""
     m = machine(**BEDS[bed], cpus=2, run="usertests vm_recall_deaf")
     assert m.finish() == 0
     assert int(re.search(r"^recall: (\d+) us at best$", m.output, re.M)[1]) < 2000
@@ -63,14 +63,14 @@ def test_deaf_guest_is_called_back(bed, machine):
 
 @pytest.mark.parametrize("bed", ON_BOCHS)
 def test_switches_are_printed_while_memory_goes(bed, machine):
-    """Who prints one waits for the kernel lock, and the nested page table may change meanwhile."""
+    """A CPU that prints a switch waits for the kernel lock; meanwhile the nested page table may change."""
     m = machine(**BEDS[bed], cpus=2, options="switches=20", run="usertests vm_unmap_running")
     assert m.finish() == 0
     assert "switch 2, CPU " in m.output and "usertests: 1 passed, 0 failed" in m.output
 
 
 def burn(machine, bed, cpus, vms, rounds):
-    """Runs so many VMs at once, each with work and checks of its own; the ticks that each took."""
+    """Runs so many VMs at once, each with work and checks of its own; returns the ticks that each took."""
     jobs = f'vm guest -q -c "burn {rounds}" & ' * vms
     logs = "; ".join(f"vm log {n}" for n in range(1, vms + 1))
     m = machine(**BEDS[bed], cpus=cpus, run=f"{jobs}wait; {logs}", timeout=PATIENCE_LONG)
@@ -87,13 +87,13 @@ def burn(machine, bed, cpus, vms, rounds):
 def test_two_busy_vms_run_in_parallel(bed, machine):
     alone, = burn(machine, bed, 2, 1, 3)
     assert max(burn(machine, bed, 2, 2, 3)) <= 1.1 * alone
-    # On one CPU each has its half.
+    # On one CPU each VM gets half of it.
     assert all(1.9 * alone <= ticks <= 2.1 * alone for ticks in burn(machine, bed, 1, 2, 3))
 
 
 @pytest.mark.parametrize("bed", BEDS)
 def test_vms_migrate(bed, machine):
-    """More busy VMs than CPUs, each with values of its own in every register that is switched."""
+    """There are more busy VMs than CPUs.  Each VM has values of its own in every register that is switched."""
     ticks = burn(machine, bed, 2, 5, 3)
     if bed in ON_BOCHS:
         mean = sum(ticks) / len(ticks)
@@ -102,8 +102,8 @@ def test_vms_migrate(bed, machine):
 
 @pytest.mark.parametrize("bed", ON_BOCHS)
 def test_lock_is_fair(bed, machine):
-    """Bochs's CPUs take turns so evenly that one that is always too late for the kernel lock stays
-    so, unless it is its turn: this run then has no end."""
+    """Bochs's CPUs take turns so evenly that a CPU may come too late for the kernel lock each time.  If the
+    lock did not keep the order, this run would never end."""
     m = machine(**BEDS[bed], cpus=2, run="crowd 3 t/beat")
     assert m.finish() == 0
     assert "crowd: 3 VMs, 3 live, 3 answer" in m.output
@@ -122,7 +122,7 @@ def test_monitor_and_panic_stop_the_other_cpus(machine):
     m.expect(r"exits\s+on CPU [01], which alone can read it\s+K> ")
     m.sendline("continue")
     m.expect(r"\$ ")
-    m.sendline("vms")  # it went on
+    m.sendline("vms")  # the VM went on
     m.expect(r"1  running .* t/busy\s+\$ ")
     m.sendline("vm stop 1")
     m.expect(r"\[vm 1\] ended")

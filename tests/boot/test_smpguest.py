@@ -1,4 +1,4 @@
-"""VMs with several vCPUs: `vm --cpus=N`, on hosts with one CPU, where they take turns, and with two."""
+"""VMs with several vCPUs, `vm --cpus=N`.  On a host with one CPU the vCPUs take turns; others have two."""
 
 import os
 import re
@@ -10,11 +10,11 @@ from conftest import BEDS, assert_clean, audited
 from console import attach, command, detach, open_prompt, shell, vms, vms_when
 from tables import check_sums, tables
 
-# (bed, the host's CPUs, paging) of the tests that take long.
+# (bed, the host's CPUs, paging) for the tests that take long.
 MACHINES = [("bochs-vmx", 1, "nested"), ("bochs-svm", 2, "nested"), ("qemu-svm", 1, "shadow")]
 if os.environ.get("CHECK_FULL"):
     MACHINES += [("bochs-vmx", 2, "shadow"), ("bochs-svm", 2, "shadow"), ("qemu-svm", 1, "nested")]
-CHECKS = 7  # of the guest's `smp`, with two CPUs
+CHECKS = 7  # checks that the guest's `smp` makes with two CPUs
 HOSTILE = {
     "t/ap-triple": "vCPU 1: stopped: triple fault",
     "t/ap-nowhere": "vCPU 1: guest executed guest-physical address 0xff000, where there is no memory",
@@ -28,7 +28,7 @@ WORK = re.compile(r"^ +smp: work of (\d+) ticks on one CPU takes (\d+) on 2 at o
 @pytest.mark.parametrize("cpus", [1, 2])
 @pytest.mark.parametrize("bed", BEDS)
 def test_guest_uses_all_cpus(bed, cpus, machine):
-    """It starts them, they work at once and interrupt each other; accounts and leaves know all."""
+    """The guest starts its CPUs, which work at once and interrupt each other.  The accounts count all."""
     m = machine(**BEDS[bed], cpus=cpus,
                 run=audited("vm --cpus 2 guest -c 'cpus; smp; reboot'; exits --tsv; trace -n 3"))
     m.expect("2 CPUs")
@@ -39,7 +39,7 @@ def test_guest_uses_all_cpus(bed, cpus, machine):
     assert "CPU 1, APIC id 1" in m.output
     assert len(re.findall(r"^PASS smp: ", m.output, re.M)) == 2 * CHECKS
     assert "FAIL smp" not in m.output and "ended with status 7" in m.output
-    assert len(re.findall(r"^ +\d+ +\d+ \S+ +0x", m.output, re.M)) == 6  # of trace
+    assert len(re.findall(r"^ +\d+ +\d+ \S+ +0x", m.output, re.M)) == 6  # rows of trace
     times = dict(re.findall(r"^(guest|handler|monitor|halted|paused|waiting|wall)\t(\d+)$",
                             m.output, re.M))
     wall = int(times.pop("wall"))
@@ -53,7 +53,7 @@ def test_guest_uses_all_cpus(bed, cpus, machine):
 
 @pytest.mark.parametrize("bed", ["bochs-vmx", "qemu-svm"])
 def test_accounts_of_each(bed, machine):
-    """Whatever is counted of the vCPUs adds up to what is counted of the VM, and each is whole."""
+    """The counts of the vCPUs add up to those of the VM, and the parts of each to its whole."""
     def views(vcpu=""):
         return "".join(f"exits {vcpu} {view} --tsv;" for view in ("", "--hist 10", "--by leaf"))
     m = machine(**BEDS[bed], run="vm guest --cpus 2 -q -c 'smp; cpuid'; exits; exits --vcpu 1;" +
@@ -78,14 +78,14 @@ def test_accounts_of_each(bed, machine):
     assert "VM 1, guest (it has ended): exits of vCPU 1\n" in m.output
     assert m.output.count("exits: VM 1 has no vCPU 2: it has 2, numbered from 0") == 1
     assert m.output.count("trace: VM 1 has no vCPU 2: it has 2, numbered from 0") == 1
-    assert len(re.findall(r"^ +\d+ +\d+ \S+ +0x", m.output, re.M)) == 2  # of trace
+    assert len(re.findall(r"^ +\d+ +\d+ \S+ +0x", m.output, re.M)) == 2  # rows of trace
     assert m.output.count("usage: exits") == 2
     assert "exits: VM 99: no such VM" in m.output and "trace: VM 99: no such VM" in m.output
 
 
 @pytest.mark.parametrize("bed, cpus, paging", MACHINES)
 def test_life(bed, cpus, paging, machine):
-    """In the background: paused, resumed, attached, looked at, reset, detached, stopped."""
+    """In the background a VM is paused, resumed, attached, looked at, reset, detached and stopped."""
     m = shell(machine(**BEDS[bed], cpus=cpus))
     command(m, f"vm guest --cpus 2 -q --paging={paging} &")
     command(m, f"vm t/ap-loop --cpus 2 -q --paging={paging} &")
@@ -116,7 +116,7 @@ def test_life(bed, cpus, paging, machine):
 
 @pytest.mark.parametrize("bed, cpus, paging", MACHINES)
 def test_clones(bed, cpus, paging, machine):
-    """Copied at work, a guest goes on with all its CPUs in both; so does a paused copy's copy."""
+    """A guest that is cloned at work goes on with all its CPUs, and so does a clone of the paused clone."""
     m = shell(machine(**BEDS[bed], cpus=cpus))
     command(m, f"vm guest --cpus 2 -q --paging={paging} &")
     m.sendline("vm attach 2")
@@ -132,7 +132,7 @@ def test_clones(bed, cpus, paging, machine):
     assert "audit: clean" in command(m, "vm resume 3; vm resume 4; audit")
     for vm in (2, 3, 4):
         attach(m, vm)
-        # Behind what was typed first, which may have been done before the clone was made.
+        # The commands that were typed first may have ended before the clone was made.
         m.sendline("cpus; smp; mem")
         m.expect("CPU 1, APIC id 1")
         m.expect(r"PASS smp: \d+ CPUIDs of the others")
@@ -146,7 +146,7 @@ def test_clones(bed, cpus, paging, machine):
 
 @pytest.mark.parametrize("bed", BEDS)
 def test_hostile_guests(bed, machine):
-    """The other CPU fails, both halt for good; and messages say which it was."""
+    """The second CPU fails, or both halt for good.  The message names the vCPU."""
     m = machine(**BEDS[bed], run=audited(
         "".join(f"vm {guest} --cpus 2 -q --paging={paging};"
                 for guest in HOSTILE for paging in ("nested", "shadow")) +

@@ -1,4 +1,4 @@
-"""The trace for Perfetto and Chrome: well-formed, without gaps, and the same as the accounts."""
+"""The trace for Perfetto and Chrome is well-formed, has no gaps, and agrees with the accounts."""
 
 import json
 import subprocess
@@ -10,13 +10,13 @@ from conftest import IMAGE, PATIENCE, PATIENCE_LONG, ROOT
 import recording
 import trace
 
-# Short runs: Bochs prints 5 KB a second.
+# The runs are short, for Bochs prints 5 KB a second.
 ONE = 'vm guest -q --trace=1024 -c "hlt 2"'
 TWO = ("together \"vm guest -q --trace=4096 -c 'bench yield 20; hlt 2'\" "
        "\"vm guest -q --trace=4096 -c 'cpuid 20; hlt 1'\"")
 SMP = 'vm guest -q --cpus=2 --trace=4096 -c cpus'
 LOST = 'vm t/counts -q --trace=100'
-RECORDED = 128  # 100, in whole pages of 64
+RECORDED = 128  # exits: 100, rounded up to whole pages of 64
 
 KEYS = {
     "M": {"ph", "name", "pid", "tid", "args"},
@@ -48,7 +48,7 @@ def check_event(event):
 
 
 def tracks(data):
-    """{(pid, tid): [(name, category, begin, end)]}, in the file's order; each checked."""
+    """Checks each event; returns {(pid, tid): [(name, category, begin, end)]}, in the file's order."""
     assert data.keys() == {"displayTimeUnit", "otherData", "traceEvents"}
     named, found = set(), {}
     for event in data["traceEvents"]:
@@ -68,7 +68,7 @@ def tracks(data):
 
 
 def check_vcpu(slices, vcpu):
-    """The track of a vCPU whose exits are all recorded."""
+    """Checks the track of a vCPU whose exits are all recorded."""
     assert all(a[3] == b[2] for a, b in zip(slices, slices[1:])), "time has no gaps"
     assert slices[-1][3] - slices[0][2] == vcpu["wall"]
     assert sum(category == "handler" for _, category, *_ in slices) == vcpu["exits"]
@@ -78,7 +78,7 @@ def check_vcpu(slices, vcpu):
 
 
 def run(tmp_path, bed, commands):
-    """What `make trace` writes, and what it says."""
+    """Returns the trace that `make trace` writes, and what it prints."""
     path = tmp_path / "trace.json"
     done = subprocess.run(
         [sys.executable, ROOT / "tools" / "trace.py", "--image", IMAGE, "--output", path,
@@ -105,7 +105,7 @@ def test_trace_of_one_vm(tmp_path, bed):
 
 
 def test_trace_of_two_vms(tmp_path):
-    """Whoever has the CPU, the other one waits or is halted."""
+    """While one vCPU has the CPU, the other waits or is halted."""
     data, _ = run(tmp_path, "qemu-svm", TWO)
     found = tracks(data)
     for vcpu in data["otherData"]["vCPUs"]:
@@ -118,7 +118,7 @@ def test_trace_of_two_vms(tmp_path):
 
 
 def test_trace_of_two_vcpus(tmp_path):
-    """A track for each, both whole; on one CPU they take turns."""
+    """Each vCPU has a track, and both are whole.  On one CPU the vCPUs take turns."""
     data, said = run(tmp_path, "qemu-svm", SMP)
     found = tracks(data)
     vcpus = data["otherData"]["vCPUs"]
@@ -188,7 +188,7 @@ def test_a_recording_that_does_not_know_where_time_went():
 
 @pytest.mark.parametrize("what", BAD)
 def test_a_bad_recording(what):
-    """A timeline that is not all of the time is refused, not drawn."""
+    """A timeline that does not cover all of the time is refused, not drawn."""
     good, bad = BAD[what]
     assert good in GOOD
     with pytest.raises(recording.RecordingError):

@@ -1,4 +1,4 @@
-"""The tests that user space makes of the kernel, where VMs run and where they do not."""
+"""User space tests the kernel, on beds with VMs and on a machine without."""
 
 import os
 import pathlib
@@ -11,7 +11,7 @@ from conftest import ALL_BEDS, PATIENCE_LONG, assert_clean, audited
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TESTS = re.findall(r"^TEST\((\w+),", (ROOT / "user/usertests/tests.def").read_text(), re.M)
 
-# A guest of the fuzzer may spin with interrupts off, which this bed cannot end: docs/TRICKS.md.
+# A guest of the fuzzer may spin with interrupts off, and this bed cannot end such a guest.
 LEFT_OUT = {"bochs-svm": ["vm_fuzz"]}
 
 

@@ -1,7 +1,7 @@
 """Virtual machines on real emulators: the guest's own tests, hostile guests, bad input, poor CPUs.
 
 Most tests run on three beds, for one image serves both vendors: VMX on Bochs, SVM on Bochs
-(with NRIPS) and SVM on QEMU's TCG (without).
+(with NRIPS) and SVM on QEMU's TCG (without NRIPS).
 """
 
 import os
@@ -19,7 +19,7 @@ from tables import table
 
 FULL = bool(os.environ.get("CHECK_FULL"))
 
-# VMX models of Bochs with EPT and unrestricted guest: the oldest, some between, the newest; or all.
+# VMX models of Bochs with EPT and unrestricted guest: the oldest, the newest and some between.
 RICH = [BEDS["bochs-vmx"]["cpu"], "corei5_arrandale_m520", "corei7_sandy_bridge_2600k", "corei3_cnl", "tigerlake"]
 if FULL:
     RICH += ["corei7_haswell_4770", "broadwell_ult", "corei7_ivy_bridge_3770k", "corei7_icelake_u"]
@@ -29,9 +29,9 @@ POOR = {
     NO_VMS["bochs"].cpu: "neither VMX (CPUID.1:ECX bit 5) nor SVM",
 }
 
-STATUS_CANNOT_SAY = 3  # a test guest's, when the machine has not what it takes
+STATUS_CANNOT_SAY = 3  # the status of a test guest on a machine that lacks what the test needs
 
-# Command, and the one line that it must print.
+# {command: text that exactly one of its lines must have}.
 BAD_INPUT = {
     "vm nosuch": "vm: nosuch: no such disk image",
     "vm t/empty": "t/empty",
@@ -44,7 +44,8 @@ BAD_INPUT = {
     "nosuchcommand": "nosuchcommand",
 }
 
-# To compare with: `status` is what the shell itself prints, for which it takes a page the first time.
+# The count of free frames to compare with.  The shell takes a page when it first prints by itself, as for
+# `status`.
 FREE_BEFORE = "status; free"
 
 
@@ -108,13 +109,13 @@ def test_benchmark_and_leaves_svm(machine, options):
     check_benchmark(machine(**options, run='vm guest -c "cpuid; leaves"'))
 
 
-# Exits of these kinds are the same on every processor, by Intel's reason number.
+# Exits of these kinds are the same on every processor: {Intel's reason number: name}.
 NEUTRAL = {10: "CPUID", 18: "VMCALL", 30: "IO_INSTRUCTION", 31: "RDMSR", 32: "WRMSR",
            48: "EPT_VIOLATION"}
 
 
 def test_equal_counts_on_both_vendors(machine):
-    """The same guest, the same exits: whatever the architectures agree on is counted alike."""
+    """The same guest has the same number of exits of each kind that both architectures have."""
     counts = {}
     for name, options in BEDS.items():
         m = machine(**options, run="vm t/counts")
@@ -154,7 +155,7 @@ def test_hostile_guest(bed, guest):
 
 
 def test_hostile_guests_one_after_another(bed):
-    """Each is told for what it is, and none of them leaves anything behind for the next."""
+    """The message names what each guest did wrong, and no guest leaves anything behind for the next."""
     m = bed(run=audited(f"{FREE_BEFORE}; " + "; ".join(f"vm {g} -m 16M; status" for g in HOSTILE)
                         + "; free; vm guest -c status"), timeout=PATIENCE_LONG)
     m.finish()
@@ -185,7 +186,7 @@ def check_endless(bed, guest):
     m = bed(run=audited(f"{FREE_BEFORE}; vm {guest}; free"))
     m.expect("Ctrl-]")
     m.expect(f"{guest[2:]}: .*\n")
-    time.sleep(0.5)  # it is in its loop now; any time will do
+    time.sleep(0.5)  # the guest is in its loop now; any time will do
     open_prompt(m)
     m.sendline("q")
     m.finish()
@@ -196,7 +197,7 @@ def check_endless(bed, guest):
 
 @pytest.mark.parametrize("guest", ["late-key", "late-key-busy"])
 def test_key_while_memory_is_cleared(guest, bed):
-    """The kernel takes it by itself meanwhile, and no interrupt tells of it."""
+    """The kernel takes the key while it clears memory, and no interrupt tells of it."""
     m = bed(run=f"vm t/{guest}")
     m.expect(f"{guest}: type one")
     m.send("x")
@@ -205,7 +206,7 @@ def test_key_while_memory_is_cleared(guest, bed):
 
 
 def test_bad_input(bed):
-    """One line says what is wrong, nothing is lost, and the next VM runs."""
+    """One line tells what is wrong, no frame is lost, and the next VM runs."""
     m = bed(run=f"{FREE_BEFORE}; " + "".join(f"echo == {command}; {command}; status; free; "
                                    for command in BAD_INPUT) + "vm guest -q -c status")
     m.finish()

@@ -1,7 +1,7 @@
 """Several VMs at once: background jobs, attach and detach, pause, stop, shares of the CPU.
 
-The beds are those of test_vm.py.  QEMU runs with -icount here where ticks are compared, so that
-they are instructions and not a busy machine's time.
+Tests that compare ticks run on exact beds, so that ticks are instructions and not a busy computer's
+time.
 """
 
 import re
@@ -14,21 +14,21 @@ from hostile import ENDLESS, HOSTILE
 from quirks import NOT_ENDLESS
 
 CTRL_U = "\x15"
-# Seconds until a job ends while a line is typed: the time of an idle Bochs flies, and whoever types may
-# be late.
+# Seconds until a job ends while a line is typed.  Time passes fast in an idle Bochs, so that the test may
+# type too late: then it tries again with more.
 SLEEPS = 1, 8, 64
 
 exact_bed = bed_fixture(EXACT_BEDS)
 
 
 def ticks_of(text):
-    """Process ticks in `ps`, by VM number."""
+    """Returns {VM number: ticks of its process} from `ps`."""
     return {int(vm): int(ticks)
             for vm, ticks in re.findall(r"^ +\w+ +\w+  \w+ +(\d+) +\d+ +\d+ +(\d+)  vm$", text, re.M)}
 
 
 def test_life_in_the_background(bed):
-    """Started, listed, attached, typed to, detached, paused, resumed, reset, stopped."""
+    """VMs are started, listed, attached, typed to, detached, paused, resumed, reset and stopped."""
     m = shell(bed())
     before = free_frames(command(m, "free"))
     assert command(m, "vm t/busy &") == "[vm 2] t/busy, in the background"
@@ -39,7 +39,7 @@ def test_life_in_the_background(bed):
 
     m.sendline("vm attach 3")
     m.expect(r"\[vm 3\] attached; Ctrl-\] opens a prompt")
-    m.expect("Nestling guest: ")  # what it printed meanwhile
+    m.expect("Nestling guest: ")  # the text that it printed before
     m.expect("guest> ")
     m.sendline("echo typed to $((it")
     m.expect(r"\ntyped to \$\(\(it\r")
@@ -71,7 +71,7 @@ def test_life_in_the_background(bed):
     m.sendline("vm attach 3")
     m.expect(r"\[vm 3\] attached")
     open_prompt(m)
-    m.sendline("reset")  # it is not paused any more
+    m.sendline("reset")  # attaching has resumed it
     m.expect("Nestling guest: ")
     m.expect("guest> ")
     m.sendline("poweroff 5")
@@ -85,11 +85,11 @@ def test_life_in_the_background(bed):
 
 
 def test_much_text_waits_for_a_busy_guest(bed):
-    """More than the guest and its monitor have room for: the rest waits in the kernel."""
+    """Of more text than the guest and its monitor have room for, the rest waits in the kernel."""
     m = bed()
     m.expect("guest> ")
     m.sendline("burn 8")
-    lines = 850  # of more the serial line of Bochs, which holds nobody up, would lose some
+    lines = 850  # Bochs's serial line holds nobody up: of more lines it would lose some
     m.send("".join(f"echo {n:04d}\r" for n in range(lines)))
     for n in range(lines):
         m.expect(rf"\n{n:04d}\r")
@@ -98,7 +98,7 @@ def test_much_text_waits_for_a_busy_guest(bed):
 
 
 def test_announcements(bed):
-    """A job's end is told at the prompt at once, and what was typed there is still there."""
+    """The prompt announces a job's end at once, and shows again the line that was being typed."""
     m = shell(bed())
     for seconds in SLEEPS:
         assert command(m, f"sleep {seconds} &").startswith("[process ")
@@ -130,7 +130,7 @@ def test_announcements(bed):
 
 
 def test_what_a_log_loses_is_told(machine):
-    """The log keeps the last 16 KiB; of a guest that prints more, the rest is counted."""
+    """The log keeps the last 16 KiB, and tells how many bytes before these are lost."""
     m = machine("bochs", run="vm guest -q -c 'leaves; leaves; leaves; leaves; leaves; leaves; leaves; "
                              "leaves; leaves' & wait; vm log 1")
     assert m.finish() == 0
@@ -139,7 +139,7 @@ def test_what_a_log_loses_is_told(machine):
     assert m.output.count("Exit 68: ") in range(3, 9) and "guest> poweroff" in m.output
 
 
-# What is wrong -> the line that says so.
+# {bad command: the line that says what is wrong}.
 ERRORS = {
     "vm stop 7": "vm 7: no such VM; `vms` lists them",
     "vm attach 7": "vm 7: no such VM; `vms` lists them",
@@ -160,7 +160,7 @@ ERRORS = {
 
 
 def test_errors(machine):
-    """Each is one line and a status that is not 0; the VM that they miss goes on."""
+    """Each bad command brings one line and a status that is not 0; the VM goes on."""
     m = machine("bochs", run="vm t/busy -q & " + "; ".join(
         f"echo; {line}; status" for line in ERRORS) + "; echo; vms")
     m.finish()
@@ -174,11 +174,11 @@ def test_errors(machine):
 
 
 def test_a_monitor_that_dies_takes_its_vm_only(bed):
-    """Killed while its VM is attached, the console comes back; the other VM goes on."""
+    """A monitor is killed: its VM ends, the console comes back, and the other VM goes on."""
     m = bed(run="vm t/busy -q & vm t/busy -q & ps; sleep 0.1; vms")
     m.finish()
     first = re.search(r"^ +(\w+) +\w+  \w+ +1 .* vm$", m.output, re.M).group(1)
-    # A second, in which both guests come to print even if the emulator gets little of it.
+    # Both guests print within a second, even if the emulator gets little of this computer's time.
     m = bed(run=f"vm t/busy -q & vm t/busy -q & sleep 1; kill {first}; sleep 0.1; vms; audit")
     assert m.finish() == 0
     assert_clean(m)
@@ -191,8 +191,8 @@ ENDING = ["t/triple", "t/wild-write", "t/wild-exec", "t/badcr3", "t/idtwild", "t
 
 
 def test_hostile_guests_in_the_background(bed):
-    """They end or are stopped at once, one and all, and a neighbour does not notice.  Every other one
-    has shadow paging."""
+    """All guests that do harm run at once; they end or are stopped, and a neighbour does not notice.  Every
+    second one has shadow paging."""
     def start(guests):
         return "".join(f"vm {guest} -q{' --paging=shadow' * (n % 2)}&" for n, guest in enumerate(guests))
 
@@ -218,7 +218,7 @@ def test_hostile_guests_in_the_background(bed):
 
 
 def test_a_paused_guest_stands_still_with_its_clocks(exact_bed):
-    """t/clock ends when TSC or RTC jump: over a pause that is long for both, it does not."""
+    """t/clock ends if TSC or RTC jump.  It does not end over a pause that is long for both."""
     m = exact_bed(run="vm t/clock -q & sleep 0.03; vm pause 1; sleep 3; vm resume 1; sleep 0.03; vms; "
                       "vm stop 1; vm log 1")
     assert m.finish() == 0
@@ -234,9 +234,9 @@ def shares(before, after, numbers):
 
 @pytest.mark.parametrize("exits", [False, True], ids=["two", "three, one that exits"])
 def test_equal_guests_get_equal_shares(exact_bed, exits):
-    """Within 5 % over 50 slices of 10 ms."""
+    """The shares are equal within 5 %, over 50 slices of 10 ms."""
     guests = ["t/busy"] * 2
-    if exits:  # all the time; QEMU takes long for each
+    if exits:  # without end; on QEMU each exit takes long
         guests.append("t/busy" if exact_bed.name == "qemu-svm" else "t/exitloop")
     m = exact_bed(run=" ".join(f"vm {guest} -q &" for guest in guests)
                       + f" vm guest -q & sleep 0.05; echo; ps; sleep 0.5; echo; ps")
@@ -244,16 +244,16 @@ def test_equal_guests_get_equal_shares(exact_bed, exits):
     before, after = (ticks_of(text) for text in m.output.split("\n\n")[-2:])
     numbers = range(1, len(guests) + 1)
     assert all(abs(share - 1) < 0.05 for share in shares(before, after, numbers))
-    # The last VM is the guest at its prompt, which halts: no CPU worth speaking of.
+    # The last VM is the guest at its prompt, which halts and uses hardly any CPU time.
     halted = len(guests) + 1
     assert after[halted] - before[halted] < (after[1] - before[1]) / 50
 
 
-SWITCH_ROWS = 9  # steps, and their sum
+SWITCH_ROWS = 9  # rows of a switch: its steps and their sum
 
 
 def switches(output):
-    """Each switch that the kernel printed: its VMs, and its rows as ticks, step, hpas."""
+    """Returns (number, VM, other VM, [(ticks, step, hpas)]) of each switch that the kernel printed."""
     found = []
     for line in output.split("\n"):
         head = re.match(r"switch (\d+), CPU 0: VM (\d+) \(t/busy\) to VM (\d+) \(t/busy\)$", line)
@@ -290,7 +290,7 @@ def test_switches_are_printed_step_by_step(exact_bed):
 
 
 def test_prompt_behind_much_text(machine):
-    """Ctrl-] comes through to the monitor of a guest that reads nothing."""
+    """Ctrl-] reaches the monitor although the guest reads nothing."""
     m = machine(**BEDS["qemu-svm"], run="vm t/busy")
     m.expect("busy: for ever")
     m.send("x" * 9000 + PROMPT_KEY)  # more than the monitor keeps
