@@ -3,14 +3,19 @@
 
 #include "vmm/gmem.h"
 
-/* fetch.c: instructions, until the next call; NULL if one cannot be read or is none. */
-void fetch_init(struct vcpu *v); /* nothing is remembered */
+/*
+ * fetch.c: reads and decodes guest instructions.  A result is good until the next call for the same
+ * vCPU; NULL: the code cannot be read, or is no instruction.
+ */
+void fetch_init(struct vcpu *v); /* forgets all instructions */
+/* The instruction at rip, with the code segment, mode and page tables that the guest has now. */
 const struct hv_insn *fetch_insn(struct vcpu *v, uint64_t rip);
+/* The instruction at gva, in the mode and with the page tables of `code`. */
 const struct hv_insn *fetch_at(struct vcpu *v, uint64_t gva, struct hv_code code);
 /*
- * fetch_at() of one that was decoded before, or NULL.  It is not because the address is the same,
- * but because the bytes are, which are read anew each time.  So code may change itself, and pages
- * may be mapped elsewhere.
+ * Like fetch_at(), but returns NULL unless the instruction was decoded before.  The gva selects the
+ * slot to look in, and the bytes decide: they are compared with the guest's memory each time, so
+ * the guest may change its code or map another page there.
  */
 static inline const struct hv_insn *
 fetch_known(const struct vcpu *v, uint64_t gva, struct hv_code code)

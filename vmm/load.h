@@ -4,11 +4,11 @@
 #include "kern/cpu.h"
 #include "vmm/vmm.h"
 
-/* Puts v's control block and registers on this CPU.  Another vCPU's state, if there is one, leaves.
- */
+/* Makes v current: puts its control block and registers on this CPU, where they are not yet, after
+ * those of another vCPU have left it.  No other CPU may have v's state. */
 void vcpu_load(struct vcpu *v);
 
-/* The same where v's state may be on this CPU already. */
+/* Like vcpu_load(), but v's state may be on this CPU already. */
 static inline void
 vcpu_current(struct vcpu *v)
 {
