@@ -4,8 +4,8 @@
 #include "kern/cpu.h"
 #include "vmm/vmm.h"
 
-/* Makes v current: puts its control block and registers on this CPU, where they are not yet, after
- * those of another vCPU have left it.  No other CPU may have v's state. */
+/* Makes v current: puts its control block and registers on this CPU.  Another vCPU's state leaves
+ * the CPU first.  No other CPU may have v's state. */
 void vcpu_load(struct vcpu *v);
 
 /* Like vcpu_load(), but v's state may be on this CPU already. */
