@@ -5,9 +5,9 @@
 #include <stdint.h>
 
 /*
- * A fuzz target interprets bytes as operations.  They come from libFuzzer,
- * which looks for new coverage (make fuzz), or from a seeded generator, the same on every
- * run (tests/fuzz/random.c, in make check).
+ * A fuzz target interprets bytes as operations.  The bytes come from libFuzzer, which looks for
+ * new coverage (make fuzz), or from a seeded generator, which makes the same bytes on every run
+ * (tests/fuzz/random.c, in make check).
  */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -16,7 +16,7 @@ struct input {
 	size_t size;
 };
 
-/* The next byte; 0 behind the end. */
+/* Takes the next byte; 0 behind the end. */
 static inline uint8_t
 take(struct input *in)
 {

@@ -1,9 +1,8 @@
 // SOURCES: lib/vdev/bus.c lib/vdev/uart.c lib/vdev/pic.c lib/vdev/pit.c lib/vdev/cmos.c
 // SOURCES: lib/vdev/ide.c lib/vdev/ide_identify.c lib/vdev/hpet.c lib/vdev/lapic.c
 /*
- * A board with every device, and a guest that does whatever the input says: no
- * access may leave a device's memory (the sanitizers watch), hang, or break
- * what the monitor relies on.
+ * A board with every device, and a guest that does whatever the input says.  No access may leave
+ * a device's memory (the sanitizers watch), hang, or break what the monitor relies on.
  */
 #include <stdbool.h>
 #include <stdlib.h>
@@ -99,7 +98,7 @@ build(void)
 	      !lapics_attach(&b.lapics, &b.memory));
 }
 
-/* Mostly ports that somebody has. */
+/* Picks a port, mostly one that a device has. */
 static uint16_t
 pick_port(struct input *in)
 {
@@ -129,7 +128,7 @@ pick_value(struct input *in, unsigned int size)
 	return value;
 }
 
-/* The buffer has exactly the size that the transfer may use. */
+/* The buffer has exactly the size of the transfer, so that the sanitizer sees its end. */
 static void
 string_access(struct input *in, bool write)
 {
@@ -159,7 +158,7 @@ access_port(struct input *in, bool write)
 	check(vdev_bus_read(&b.bus, port, size) >> 8 * size == 0);
 }
 
-/* All sizes, at the device and around its ends. */
+/* Accesses of all sizes, to the device and around its ends. */
 static void
 access_memory(struct input *in)
 {
@@ -167,7 +166,7 @@ access_memory(struct input *in)
 	unsigned int size = 1 << (how & 3);
 	uint64_t gpa = HPET_GPA - 8 + (take(in) << 8 | take(in)) % (HPET_SIZE + 16);
 
-	if (how & 8) { /* mostly a register of a local APIC */
+	if (how & 8) { /* mostly the address of a local APIC's register */
 		lapics_select(&b.lapics, (how >> 4) % CPUS);
 		gpa = LAPIC_GPA + take(in) * 16;
 		size = how & 64 ? size : 4;
@@ -180,7 +179,7 @@ access_memory(struct input *in)
 	check(size == 8 || value >> 8 * size == 0);
 }
 
-/* As the monitor's loop does. */
+/* Does what the monitor's loop does. */
 static void
 monitor(struct input *in)
 {
@@ -240,7 +239,7 @@ reset(uint8_t which)
 	case 6:
 		lapics_reset(&b.lapics);
 		break;
-	default: /* what nobody should do, but may */
+	default: /* input although there may be no room, and any interrupt line */
 		uart_rx(&b.uart, which);
 		pic_irq(&b.pic, which, which & 1);
 	}

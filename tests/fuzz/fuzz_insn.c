@@ -1,7 +1,7 @@
 // SOURCES: lib/insn/insn.c lib/insn/table.c lib/insn/exec.c lib/insn/mem.c lib/insn/sys.c
 /*
- * The decoder on any bytes: it reads none behind the end (each string has a buffer of its size),
- * and what it says of an instruction is within the bounds that its users rely on.
+ * The decoder gets any bytes.  It reads none behind the end (each string has a buffer of its
+ * size), and what it finds in an instruction is within the bounds that its users rely on.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +34,7 @@ take_regs(struct input *in, struct insn_regs *regs)
 		regs->base[i] = take(in) * 0x0101010101010101u;
 }
 
-/* What it writes fits, and no flag changes that is none of the result. */
+/* The result fits its size, and only arithmetic flags change. */
 static void
 check_execute(const struct insn *insn, const struct insn_mem *mem)
 {

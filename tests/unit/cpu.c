@@ -10,7 +10,7 @@
 
 struct spinlock kernel_lock;
 
-/* What the lock calls when it is taken twice, or released by another. */
+/* The lock calls this when it is taken twice, or released by another CPU. */
 void
 spin_wait(struct spinlock *l, uint32_t ticket)
 {

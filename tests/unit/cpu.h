@@ -4,14 +4,14 @@
 #include "tests/unit/unit.h"
 
 /*
- * The kernel's lock, for code that takes and releases it.  The lock asks which CPU this is, and
- * that is found by the stack (kern/cpu.h), so the tests have to run on a CPU's.
+ * The kernel's lock, for tests of code that takes and releases it.  The lock asks on which CPU it
+ * is, and the stack tells that (kern/cpu.h), so these tests must run on the stack of a CPU.
  */
 
-/* What fn returns, called on the stack of CPU 0; 1 if it could not be. */
+/* Calls fn on the stack of CPU 0.  Returns its result; 1 if no thread can be started. */
 int on_a_cpu(int (*fn)(void));
 
-/* UNIT_MAIN for tests that must run there. */
+/* UNIT_MAIN for tests that must run on the stack of CPU 0. */
 #define UNIT_MAIN_ON_A_CPU(...)                                   \
 	static int all_tests(void)                                \
 	{                                                         \

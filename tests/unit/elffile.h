@@ -3,13 +3,13 @@
 
 #include "lib/elf.h"
 
-/* An executable's first bytes: what tests of ELF files begin with. */
+/* The headers of an ELF executable, from which tests of ELF files start. */
 struct image {
 	struct elf_header h;
 	struct elf_segment s[ELF_LOADS_MAX + 2];
 };
 
-/* A header as a linker makes it, with that many segments right behind it. */
+/* Returns a header as a linker makes it, with so many program headers right behind it. */
 static inline struct elf_header
 example_header(uint64_t entry, uint16_t segments)
 {

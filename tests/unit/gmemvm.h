@@ -9,7 +9,7 @@
 #include "vmm/regs.h"
 #include "vmm/vmm.h"
 
-/* A VM as vmm/gmem.c and vmm/fetch.c see one: its RAM is an array, it has one vCPU. */
+/* A VM for tests of vmm/gmem.c and vmm/fetch.c: its RAM is an array, and it has one vCPU. */
 
 enum { RAM = 1 << 20, DATA = 0x40000 };
 
@@ -17,21 +17,21 @@ extern uint8_t ram[RAM];
 extern struct vm vm;
 extern struct vcpu vcpu;
 
-/* What the vCPU says of itself. */
+/* The registers that the vCPU reports. */
 extern struct gmem_vm_regs {
 	uint64_t cr0, cr3, cr4, efer;
 	unsigned int cpl;
 	enum insn_mode mode;
 } regs;
 
-/* What another vCPU writes when an accessed bit is about to be set, so many times. */
+/* Another vCPU writes this entry whenever an accessed bit is about to be set, so many times. */
 extern struct race {
 	uint64_t *entry, value;
 	unsigned int left;
 } race;
 enum { IGNORED = 1 << 9, FOR_EVER = 1000 * 1000 };
 
-/* What another vCPU's monitor does when the lock is free: all frames move, and back. */
+/* When the lock is free, another vCPU's monitor moves all frames away, and then back. */
 extern struct move {
 	bool pending, done;
 	unsigned int left;
@@ -41,7 +41,7 @@ extern uint8_t moved[RAM];
 /* Turns paging on, in 64-bit mode. */
 void long_mode(void);
 
-/* For cmocka: the VM with empty RAM. */
+/* A setup function for cmocka: empties the VM's RAM. */
 int gmem_vm_setup(void **state);
 
 #define GMEM_TEST(test) cmocka_unit_test_setup(test, gmem_vm_setup)

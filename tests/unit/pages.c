@@ -33,8 +33,8 @@ page_alloc(int flags)
 	return NULL;
 }
 
-/* kva() adds DIRECT_BASE, so that a page's physical address is its real one less that: the sum
- * wraps round to it. */
+/* kva() adds DIRECT_BASE.  So a page's physical address is its real address less DIRECT_BASE, and
+ * the sum wraps round to the real address. */
 uint64_t
 page_pa(const struct page *p)
 {

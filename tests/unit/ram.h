@@ -21,7 +21,7 @@
 
 #define MIB (1ull << 20)
 
-/* Maps fresh memory at [0, size) of it, full of what must not be taken for zeros. */
+/* Maps fresh physical memory at [0, size), with contents that are not 0. */
 void ram_map(uint64_t size);
 
 static inline uint32_t

@@ -10,7 +10,7 @@
 
 unsigned int most_watched;
 
-/* The processor: walks the hardware's tables for an access.  -1: a page fault with *error. */
+/* Walks the shadow tables for an access, as the processor does.  -1: a page fault with *error. */
 int64_t
 walk_shadow(uint64_t gva, uint32_t access, bool user, uint32_t *error)
 {
@@ -60,7 +60,7 @@ walk_shadow(uint64_t gva, uint32_t access, bool user, uint32_t *error)
 	}
 }
 
-/* An access of the guest's: its gpa, or what else came of it. */
+/* Makes an access as the guest.  Returns its gpa, or its other result. */
 int64_t
 guest_access(uint64_t gva, uint32_t access, bool user)
 {
@@ -86,7 +86,7 @@ guest_access(uint64_t gva, uint32_t access, bool user)
 	return 0;
 }
 
-/* The plain walker: gmem's, over tables that stay as they are (its marks are taken back). */
+/* Walks the guest's own tables, by gmem_walk.  The bits that it sets are taken back. */
 static int64_t
 plain_access(uint64_t gva, uint32_t access, bool user, uint32_t *error)
 {
@@ -104,7 +104,7 @@ plain_access(uint64_t gva, uint32_t access, bool user, uint32_t *error)
 	return page.gpa < RAM ? (int64_t)page.gpa : DEVICE;
 }
 
-/* What is watched, no shadow lets the guest write to. */
+/* No shadow entry lets the guest write to a table that is watched. */
 static void
 check_leaves(void *arg, struct shadow *s, struct shadow_table *t)
 {
@@ -127,7 +127,7 @@ check_watched(void)
 		most_watched = vcpu.shadow->watched;
 }
 
-/* What an access must leave behind: a walk for it finds all accessed and dirty bits set. */
+/* After an access, a walk for it finds all accessed and dirty bits set. */
 static void
 check_marked(uint64_t gva, uint32_t access, bool user)
 {

@@ -75,7 +75,8 @@ vcpu_cpl(struct vcpu *v)
 	return cpl;
 }
 
-/* Asked for an STI that blocks interrupts; not where no interrupt waits. */
+/* vmm/shadow/ looks for an STI that blocks interrupts only if an interrupt waits: no test has one.
+ */
 const struct hv_insn *
 fetch_insn(struct vcpu *v, uint64_t rip)
 {
@@ -135,7 +136,7 @@ vcpu_no_memory(struct vcpu *v, uint64_t gpa, uint32_t access, enum vm_mem_why wh
 	if (why == VM_MEM_TABLES)
 		got.no_memory = true;
 	else
-		got.mmio = true; /* a fetch from there, which has no device's answer */
+		got.mmio = true; /* a fetch from device memory, which no device answers */
 	got.gpa = gpa;
 	return HV_USER;
 }

@@ -11,35 +11,35 @@
 #include "vmm/vmm.h"
 
 /*
- * A VM under shadow paging, as vmm/shadow/ sees one: its RAM is an array, it has one vCPU, and the
- * rest of the hypervisor is what those files call, which notes what it was called for.
+ * A VM for tests of vmm/shadow/: its RAM is an array, and it has one vCPU.  The functions of the
+ * hypervisor that vmm/shadow/ calls are here, too; they record their calls.
  */
 
 enum {
 	RAM = 8 << 20,
-	TABLE_PAGES = 24, /* of the guest's tables, from TABLES on; the first is what CR3 holds */
+	TABLE_PAGES = 24, /* pages of the guest's tables, from TABLES on; CR3 holds the first */
 };
 
 extern uint8_t ram[RAM];
 extern struct vm vm;
 extern struct vcpu vcpu;
 
-/* What the vCPU says of itself, beside what shadow paging keeps. */
+/* The registers that the vCPU reports and that shadow paging does not keep. */
 extern unsigned int cpl;
 extern uint64_t rflags;
 
-/* Of the frames that RAM lies in: all are large; none is writable before an access to write. */
+/* The frames of RAM: all are large; none is writable before a write access. */
 extern bool large_frames, cow;
-/* 0, or the gpa of a page that lies in the last frame of ram now. */
+/* The gpa of a page that lies in the last frame of ram now, or 0. */
 extern uint64_t moved;
 
-/* Counts how often console input might come in. */
+/* How often long work let console input in. */
 
-/* Counts the flushes of the hardware's TLB. */
+/* How often the hardware's TLB was flushed. */
 extern unsigned int flushes;
 
-/* What came of the last fault that was not a shadow's: #PF with gva and error, another exception,
- * an access to a device's gpa, a table of the guest's at a gpa where there is no memory. */
+/* The result of the last fault that the guest itself caused: #PF with gva and error, another
+ * exception, an access to a device's gpa, or a table of the guest at a gpa without memory. */
 extern struct fault_answer {
 	bool pf, mmio, no_memory;
 	uint64_t gva, gpa;
@@ -47,7 +47,7 @@ extern struct fault_answer {
 	unsigned int exception;
 } got;
 
-/* A random number below n: the same numbers in every test. */
+/* Returns a random number below n.  Each test gets the same numbers. */
 uint32_t below(uint32_t n);
 
 /* Puts the guest into a paging mode, with CR0.WP. */
@@ -56,10 +56,10 @@ void mode_pae(void);
 void mode_legacy(void);
 void set_mode(uint64_t cr0, uint64_t cr4, uint64_t efer);
 
-/* The gpa of PAE's four top entries, number n, outside the tables. */
+/* The gpa of PAE's four top entries, set number n, outside the tables. */
 uint64_t pae_top(unsigned int n);
 
-/* For cmocka: a VM with empty RAM; and that nothing is left of its shadows. */
+/* Functions for cmocka: set up a VM with empty RAM; check that nothing is left of its shadows. */
 int shadow_vm_setup(void **state);
 int shadow_vm_teardown(void **state);
 

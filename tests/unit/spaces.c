@@ -35,7 +35,8 @@ forget(struct frame seen[WINDOW_PAGES], uint64_t va, uint64_t size)
 			seen[i].size = 0;
 }
 
-/* The TLBs: this CPU's loses the range, the others lose all, but not before they are held. */
+/* The TLBs.  A flush must come after tlb_hold(): this CPU's TLB loses the range, the others lose
+ * all. */
 void
 tlb_hold(struct aspace *as)
 {
@@ -74,7 +75,7 @@ tlb_loaded(const struct aspace *as)
 	return false;
 }
 
-/* The watcher: what it remembers of the range is gone. */
+/* The watcher forgets the frames of the range. */
 static void
 narrow(struct aspace_watcher *w, uint64_t va, uint64_t size)
 {

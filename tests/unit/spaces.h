@@ -8,22 +8,22 @@
 #include "kern/mem/aspace.h"
 
 /*
- * Address spaces, and beside each a plain model: what each page shows, which frames a watcher
- * remembers and which the TLBs of two CPUs do.  Here are the TLBs' functions of kern/mem/tlb.h,
- * too.
+ * Address spaces, each with a plain model: the contents of each page, the frames that a watcher
+ * remembers, and the frames that the TLBs of two CPUs remember.  The functions of kern/mem/tlb.h
+ * are here, too.
  */
 
 enum {
 	SPACES = 5,
-	FRAMES = 4, /* of 2 MiB, in the window of each space that is used */
+	FRAMES = 4, /* frames of 2 MiB in the window that each space uses */
 	WINDOW_PAGES = FRAMES * FRAME_PAGES,
 	CELLS = SPACES * WINDOW_PAGES + 1,
 	CPUS = 2, /* the first is the one that runs */
 };
 #define WINDOW UVM_RAM
 
-/* What a page shows: the first word of its memory.  A private page has a cell of its own, and
- * shared pages have one together. */
+/* The contents of a page: the first word of its memory.  A private page has a cell of its own;
+ * shared pages share a cell. */
 struct cell {
 	uint64_t value;
 	unsigned int refs;
@@ -50,10 +50,10 @@ page_va(unsigned int page)
 	return WINDOW + page * (uint64_t)PAGE_SIZE;
 }
 
-/* A cell that nobody uses, now with one user. */
+/* Returns a cell that nobody used; it now has one user. */
 unsigned int cell_new(uint64_t value);
 
-/* The page shows nothing any more. */
+/* Unmaps the page in the model. */
 void model_clear(struct model *m);
 
 /* Gives the space an address space, if there is memory for one, and watches it. */

@@ -7,10 +7,10 @@
 #include "tests/unit/unit.h"
 #include "vmm/vmm.h"
 
-/* Accounting: nothing is lost, nothing is counted twice, whatever happens in which order. */
+/* Accounting: nothing is lost and nothing is counted twice, whatever the order of events. */
 
 static unsigned int pages_out;
-static unsigned int pages_left; /* until memory runs out */
+static unsigned int pages_left; /* pages that can be allocated before memory runs out */
 
 void *
 host_page(void)
@@ -56,7 +56,7 @@ tear_down(void **state)
 	return 0;
 }
 
-/* An exit of this kind, with the guest before it and the handler still to come. */
+/* Makes an exit of this kind, with guest time before it; its handler has not run yet. */
 static struct hv_exit *
 make_exit(enum hv_exit_kind kind, uint64_t guest)
 {
@@ -128,7 +128,7 @@ test_min_and_max(void **state)
 	assert_int_equal(stats.cycles[HV_EXIT_HLT], 0x200000000 + 500);
 }
 
-/* Keys that are asked for again and again keep their rows, whatever else comes by. */
+/* Keys that come again and again keep their rows, whatever other keys come. */
 static void
 test_hot_keys_stay(void **state)
 {
@@ -162,7 +162,7 @@ test_hot_keys_stay(void **state)
 	}
 }
 
-/* Key 0 (CPUID's first leaf) is a key like others, though unused rows hold a 0, too. */
+/* Key 0 (CPUID's first leaf) is a key like others, although unused rows hold 0, too. */
 static void
 test_key_zero(void **state)
 {
@@ -224,7 +224,7 @@ check_sums(void)
 	}
 }
 
-/* Guest mode is left, and time passes in one state after another, until it is entered again. */
+/* After an exit, time passes in one state after another, until the next entry. */
 static void
 stay_away(void)
 {
@@ -281,7 +281,7 @@ test_recorder(void **state)
 		x->action = HV_SKIP;
 		x->number = (uint32_t)n;
 		now += 50;
-		acct_enter(&acct, now); /* charges it */
+		acct_enter(&acct, now); /* charges the time to the exit */
 		acct_refused(&acct, now);
 		assert_true(acct_trace(&acct, 0, &t, now));
 		assert_int_equal(t.number, oldest);
@@ -297,7 +297,7 @@ test_recorder(void **state)
 	}
 }
 
-/* What the monitor and the scheduler took is the last exit's, also while it lasts. */
+/* The time of monitor and scheduler counts for the last exit, also while it still passes. */
 static void
 test_recorder_away(void **state)
 {
@@ -327,7 +327,7 @@ test_recorder_away(void **state)
 	assert_int_equal(acct_time(&acct, VM_TIME_WAITING, now), 501);
 }
 
-/* The span of a number that is given out again is of a later one. */
+/* When a span's number is used again, the span belongs to the later exit. */
 static struct vm_span
 span(uint64_t number)
 {
@@ -337,14 +337,14 @@ span(uint64_t number)
 	return s;
 }
 
-/* Where the time away was spent, in its order: what is in no span was the monitor's. */
+/* The time away is split into spans, in order.  Time in no span is the monitor's. */
 static void
 test_spans(void **state)
 {
 	struct vm_span s;
 
 	(void)state;
-	s = span(0); /* still going on */
+	s = span(0); /* the time still passes */
 	assert_true(s.exits == 0 && s.tsc == now && s.ticks == 0 && s.state == VM_TIME_MONITOR);
 	now += 70;
 	make_exit(HV_EXIT_HLT, 10)->action = HV_YIELD;

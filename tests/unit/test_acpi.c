@@ -7,7 +7,7 @@
 #include "kern/mem/pmap.h"
 #include "tests/unit/unit.h"
 
-/* Tables as firmware leaves them, in a small physical memory; then every kind of damage to them. */
+/* ACPI tables as firmware leaves them, in a small physical memory, and damaged in every way. */
 
 enum {
 	MEMORY = 0x20000,
@@ -23,7 +23,7 @@ enum {
 	ROUNDS = 20000,
 };
 
-static uint8_t *memory; /* its end is where a sanitizer's red zone begins */
+static uint8_t *memory; /* the sanitizer sees accesses behind its end */
 
 const void *
 firmware_map(uint64_t pa, uint64_t size)
@@ -87,7 +87,7 @@ x2apic_entry(uint32_t at, uint32_t id)
 	return at + 16;
 }
 
-/* Four CPUs: one off, one in a kind of entry of its own; and an I/O APIC. */
+/* Four CPUs, of which one is off and one has another kind of entry; and an I/O APIC. */
 static uint32_t
 madt(void)
 {
@@ -111,7 +111,7 @@ setup(void **state)
 	put(RSDT_PA + HEADER, OTHER_PA, 4);
 	put(RSDT_PA + HEADER + 4, MADT_PA, 4);
 	seal_table(RSDT_PA, "RSDT", HEADER + 8);
-	put(XSDT_PA + HEADER, UINT64_MAX - 8, 8); /* no memory: not the MADT, then */
+	put(XSDT_PA + HEADER, UINT64_MAX - 8, 8); /* no memory there: the table is skipped */
 	put(XSDT_PA + HEADER + 8, MADT_PA, 8);
 	seal_table(XSDT_PA, "XSDT", HEADER + 16);
 	seal_table(OTHER_PA, "FACP", HEADER);
@@ -163,7 +163,7 @@ test_cpus(void **state)
 	rsdp(0);
 	expect_cpus();
 	rsdp(2);
-	memory[RSDP_PA + 33]++; /* only the part of ACPI 1.0 is right */
+	memory[RSDP_PA + 33]++; /* only the checksum of ACPI 1.0's part is right */
 	expect_cpus();
 }
 
@@ -189,7 +189,7 @@ test_too_many(void **state)
 	(void)state;
 	for (uint8_t id = 0; id < CPUS_MAX; id++)
 		at = lapic_entry(at, id, 1);
-	at = lapic_entry(at, 0, 1); /* twice the same is once */
+	at = lapic_entry(at, 0, 1); /* an ID that comes twice counts once */
 	seal_table(MADT_PA, "APIC", at);
 	assert_null(find(&cpus));
 	assert_int_equal(cpus.count, CPUS_MAX);
@@ -231,7 +231,7 @@ test_damage(void **state)
 	put(XSDT_PA + HEADER + 8, MEMORY - HEADER, 8);
 	seal_table(XSDT_PA, "XSDT", HEADER + 16);
 	expect_problem("an ACPI table lies outside of memory");
-	seal_table(XSDT_PA, "XSDT", HEADER + 12); /* half an entry is none */
+	seal_table(XSDT_PA, "XSDT", HEADER + 12); /* half an entry does not count */
 	expect_problem("there is no ACPI MADT");
 }
 
@@ -253,7 +253,7 @@ test_entries(void **state)
 	expect_problem("the ACPI MADT is too short");
 }
 
-/* Whatever is in the tables: no byte is read that is not theirs (the sanitizer looks). */
+/* With any contents of the tables, no byte outside them is read (the sanitizer watches). */
 static void
 test_garbage(void **state)
 {

@@ -7,7 +7,7 @@
 #include "tests/unit/unit.h"
 #include "vmm/arena.h"
 
-/* Objects packed into pages: aligned, apart, none across a page, and all freed. */
+/* Objects are packed into pages: aligned, apart, none across a page's end, and all are freed. */
 
 void *host_page(void);
 void host_page_free(void *page);
@@ -49,7 +49,7 @@ test_first_fit(void **state)
 	(void)state;
 	assert_int_equal(a.count, 2);
 	assert_ptr_not_equal(big, other);
-	assert_ptr_equal(small, big + 3008); /* what the first page has left */
+	assert_ptr_equal(small, big + 3008); /* the rest of the first page */
 	assert_int_equal((uintptr_t)small % 64, 0);
 	assert_non_null(arena_alloc(&a, PAGE_SIZE, 8));
 	assert_int_equal(a.count, 3);
@@ -71,7 +71,7 @@ test_nothing_crosses_a_page(void **state)
 		assert_int_equal((uintptr_t)p / PAGE_SIZE, ((uintptr_t)p + size - 1) / PAGE_SIZE);
 		for (uint32_t i = 0; i < size; i++)
 			assert_int_equal(p[i], 0);
-		memset(p, 0xff, size); /* the next one must be zero all the same */
+		memset(p, 0xff, size); /* the next object must be zero all the same */
 	}
 	arena_free(&a);
 	assert_int_equal(pages_out, 0);

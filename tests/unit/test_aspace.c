@@ -14,10 +14,10 @@
 #include "tests/unit/spaces.h"
 
 /*
- * Address spaces at random against a plain model: zero-on-demand memory,
- * copies, shared pages and mapped files, in memory so small that it runs out
- * and breaks up.  After every step the promises made are exactly those that
- * the entries hold, and what a watcher and the TLBs of two CPUs remember of frames still holds.
+ * Random use of address spaces, beside a plain model: zero-on-demand memory, copies, shared pages
+ * and mapped files.  The memory is so small that it runs out and breaks up.  After every step the
+ * number of promises is the one that the entries need, and each frame that a watcher or a TLB
+ * remembers is still the right one.
  */
 
 enum {
@@ -111,7 +111,7 @@ read_page(struct space *s, unsigned int page, unsigned int count)
 		assert_int_equal(value, cells[m->cell].value);
 }
 
-/* A guest touches the page: the nested table remembers its frame. */
+/* A guest touches the page, and the nested table remembers its frame. */
 static void
 touch(struct space *s, unsigned int page, unsigned int count)
 {
@@ -125,7 +125,7 @@ touch(struct space *s, unsigned int page, unsigned int count)
 	assert_int_equal(!err, m->cell && (access == ACCESS_READ || m->writable));
 }
 
-/* A process runs: the TLB of a CPU remembers the frame. */
+/* A process touches the page, and the TLB of a CPU remembers its frame. */
 static void
 run(struct space *s, unsigned int page, unsigned int count)
 {
@@ -137,7 +137,7 @@ run(struct space *s, unsigned int page, unsigned int count)
 		s->tlb[random_below(&seed, CPUS)][page] = f;
 }
 
-/* A process forks, into an unused space. */
+/* A process forks. */
 static void
 copy(struct space *s, unsigned int page, unsigned int count)
 {
@@ -196,11 +196,11 @@ share(struct space *s, unsigned int page, unsigned int count)
 	dst->page[to].shared = true;
 	if (m->shared)
 		cells[m->cell].refs++;
-	else /* read-only for both, so each may have its own copy in the model */
+	else /* both read the page only, so in the model each may have its own copy */
 		dst->page[to].cell = cell_new(cells[m->cell].value);
 }
 
-/* How many copy-on-write entries, of 4 KiB or 2 MiB, show each page. */
+/* How many copy-on-write entries, of 4 KiB or 2 MiB, map each page. */
 static unsigned int copies[RAM_MIB * MIB / PAGE_SIZE];
 
 static int
@@ -212,13 +212,13 @@ count_entry(void *arg, uint64_t va, int level, pte_t *entry)
 	(void)va;
 	if (!(*entry & PTE_P))
 		*promises += n;
-	*promises += level == 2; /* for a table */
+	*promises += level == 2; /* splitting it takes a table */
 	for (uint64_t i = 0; i < n && (*entry & PTE_COW); i++)
 		copies[((*entry & PTE_ADDR) >> PAGE_SHIFT) + i]++;
 	return 0;
 }
 
-/* All sharers of a page but one may need a copy, and that one too if the page has other users. */
+/* All sharers of a page but one may need a copy; the last one, too, if the page has other users. */
 static void
 check_promises(void)
 {
@@ -240,7 +240,7 @@ check_promises(void)
 	assert_true(reserved_pages <= free_pages);
 }
 
-/* Each frame that is remembered is still mapped there, with the same right to write. */
+/* Each frame that is remembered is still mapped at its address, and is writable if it was. */
 static void
 check_seen(struct space *s, const struct frame seen[WINDOW_PAGES])
 {
@@ -281,7 +281,7 @@ check_contents(void)
 			read_page(&spaces[i], j, 1);
 }
 
-/* Small ones, and such that hold whole frames. */
+/* Makes the range small, or lets it cover whole frames. */
 static void
 random_range(unsigned int *page, unsigned int *count)
 {
@@ -321,7 +321,7 @@ random_step(void)
 	struct space *s = &spaces[random_below(&seed, SPACES)];
 	uint64_t left = random_below(&seed, 4), taken = 0;
 
-	/* Now and then there is hardly any memory that is not promised. */
+	/* Sometimes nearly all memory is promised. */
 	if (random_below(&seed, 10) == 0 && free_pages - reserved_pages > left) {
 		taken = free_pages - reserved_pages - left;
 		assert_int_equal(page_reserve(taken), 0);

@@ -86,7 +86,7 @@ test_full(void **state)
 	for (unsigned int i = 0; i < VDEV_BUS_MAX; i++)
 		assert_int_equal(add(&bus, (i * 7 % VDEV_BUS_MAX) * 4, 4, &p), 0);
 	assert_int_equal(add(&bus, 0x1000, 4, &p), -1);
-	/* Each address finds its device. */
+	/* Each address leads to its device. */
 	for (unsigned int i = 0; i < VDEV_BUS_MAX * 4; i++) {
 		vdev_bus_read(&bus, i, 1);
 		assert_int_equal(p.addr, i % 4);
@@ -103,7 +103,7 @@ test_unclaimed(void **state)
 	(void)state;
 	assert_int_equal(vdev_bus_read(&bus, 0x80, 1), 0xff);
 	assert_int_equal(add(&bus, 0x100, 4, &p), 0);
-	assert_int_equal(vdev_bus_read(&bus, 0xff, 2), 0xffff); /* begins in front of it */
+	assert_int_equal(vdev_bus_read(&bus, 0xff, 2), 0xffff); /* begins before the device */
 	assert_int_equal(vdev_bus_read(&bus, 0x102, 4), 0xffffffff);
 	assert_int_equal(vdev_bus_read(&bus, 0x104, 1), 0xff);
 	assert_int_equal(bus.unclaimed_reads, 4);
@@ -122,7 +122,7 @@ test_access(void **state)
 
 	(void)state;
 	assert_int_equal(add(&bus, 0x100, 8, &p), 0);
-	assert_int_equal(vdev_bus_read(&bus, 0x102, 1), 0x02); /* cut to the size */
+	assert_int_equal(vdev_bus_read(&bus, 0x102, 1), 0x02); /* the value is cut to the size */
 	assert_int_equal(vdev_bus_read(&bus, 0x102, 2), 0xcc02);
 	assert_int_equal(vdev_bus_read(&bus, 0x104, 4), 0xaabbcc04);
 	assert_int_equal(p.size, 4);
@@ -132,7 +132,7 @@ test_access(void **state)
 	vdev_bus_write(&bus, 0x100, 8, 0x8877665544332200);
 	assert_int_equal(p.value, 0x8877665544332200);
 	assert_int_equal(vdev_bus_read(&bus, 0x100, 8), 0x8877665544332200);
-	assert_int_equal(vdev_bus_read(&bus, 0x101, 8), UINT64_MAX); /* goes on behind its end */
+	assert_int_equal(vdev_bus_read(&bus, 0x101, 8), UINT64_MAX); /* ends behind the device */
 	assert_int_equal(bus.unclaimed_reads, 1);
 }
 
@@ -189,7 +189,7 @@ test_half_devices(void **state)
 	assert_int_equal(bus.unclaimed_reads + bus.unclaimed_writes, 0);
 }
 
-/* Moves two items at a time, then leaves one to the item-by-item way. */
+/* Moves two items at a time, and leaves the last one to the single accesses. */
 struct stream {
 	uint8_t next;
 	unsigned int calls, singles;
@@ -243,7 +243,7 @@ test_strings(void **state)
 	assert_int_equal(s.singles, 3);
 	vdev_bus_read_string(&bus, 0x10, 2, words, 3);
 	assert_int_equal(words[2], 11);
-	/* Nobody there: all ones, each item counted. */
+	/* Without a device: all ones, and each item is counted. */
 	vdev_bus_read_string(&bus, 0x20, 2, words, 3);
 	assert_int_equal(words[0] & words[1] & words[2], 0xffff);
 	assert_int_equal(bus.unclaimed_reads, 3);

@@ -72,7 +72,7 @@ from_bcd(uint8_t v)
 	return (v >> 4) * 10 + (v & 15);
 }
 
-/* The clock reads as the host's C library says. */
+/* Checks that the clock shows this time, as the host's C library converts it. */
 static void
 expect_time(int64_t t)
 {
@@ -98,7 +98,7 @@ test_time_runs(void **state)
 	expect_time(946684800);
 	f.ns = SECOND;
 	expect_time(946684801);
-	f.ns = 86400 * SECOND * 60; /* over the leap day of 2000 */
+	f.ns = 86400 * SECOND * 60; /* beyond the leap day of 2000 */
 	expect_time(946684800 + 86400 * 60);
 }
 
@@ -143,7 +143,7 @@ test_formats(void **state)
 	assert_int_equal(get(HOURS), 0x92);
 }
 
-/* As a driver sets the clock: stop, write, go. */
+/* A driver sets the clock: stop it, write, let it run. */
 static void
 test_set_time(void **state)
 {
@@ -158,12 +158,12 @@ test_set_time(void **state)
 	set(MINUTES, 0x59);
 	set(SECONDS, 0x58);
 	f.ns = 100 * SECOND;
-	assert_int_equal(get(SECONDS), 0x58); /* stands */
+	assert_int_equal(get(SECONDS), 0x58); /* the clock stands */
 	set(B, B_24);
 	expect_time(1709251198);
 	f.ns = 102 * SECOND;
 	expect_time(1709251200); /* 1 March */
-	/* One register alone, while it runs. */
+	/* A single register is set while the clock runs. */
 	set(MINUTES, 0x30);
 	expect_time(1709251200 + 30 * 60);
 	f.ns = 103 * SECOND;
@@ -172,7 +172,7 @@ test_set_time(void **state)
 	expect_time(1709251201 + 30 * 60);
 }
 
-/* 12-hour time is taken as well as shown. */
+/* A driver can set 12-hour time, too. */
 static void
 test_set_12_hours(void **state)
 {
@@ -212,12 +212,12 @@ test_status_registers(void **state)
 	(void)state;
 	assert_int_equal(get(A), 0x26);
 	set(A, 0xff);
-	assert_int_equal(get(A) & 0x80, 0); /* no update in progress, ever */
+	assert_int_equal(get(A) & 0x80, 0); /* an update is never in progress */
 	assert_int_equal(get(B), B_24);
 	assert_int_equal(get(D), 0x80);
 	set(D, 0);
 	assert_int_equal(get(D), 0x80);
-	/* C tells whether a second has passed, once. */
+	/* Register C tells once that a second has passed. */
 	assert_int_equal(get(C), 0);
 	f.ns += SECOND;
 	assert_int_equal(get(C), 0x10);
@@ -266,7 +266,7 @@ test_memory_size(void **state)
 	assert_int_equal(get(0x5d), 0xff);
 }
 
-/* What a guest has left there does not mislead the next one, and the clock runs again. */
+/* A guest's settings do not mislead the next guest, and the clock runs again. */
 static void
 test_reset(void **state)
 {
@@ -288,7 +288,7 @@ test_reset(void **state)
 		assert_int_equal(get(regs[i]), before[i]);
 	assert_int_equal(get(0x40), 0x77); /* it has a battery */
 	assert_int_equal(get(B), B_24);
-	expect_time(946684800); /* it stood */
+	expect_time(946684800); /* the clock stood */
 	f.ns = 2 * SECOND;
 	expect_time(946684801);
 }

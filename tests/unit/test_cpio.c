@@ -21,7 +21,7 @@ pad(struct archive *a)
 		a->bytes[a->size++] = 0;
 }
 
-/* One member, as cpio -H newc writes it. */
+/* Appends a member, as cpio -H newc writes it. */
 static void
 add(struct archive *a, const char *name, unsigned int mode, const char *data)
 {
@@ -74,7 +74,8 @@ test_walk(void **state)
 	assert_int_equal(cpio_next(a.bytes, a.size, &offset, &e), -E_INVAL);
 }
 
-/* Walks an archive that lies in a heap block of exactly its size, for the sanitizer. */
+/* Walks a copy of an archive in a heap block of exactly its size, whose ends the sanitizer watches.
+ */
 static int
 walk(const char *bytes, size_t size)
 {
@@ -90,7 +91,8 @@ walk(const char *bytes, size_t size)
 		if (result == 1) {
 			assert_true(offset > before);
 			assert_true(strlen(e.name) < size);
-			/* All of the data is in the archive: adding it up touches it. */
+			/* The data must be in the archive: adding it up makes the sanitizer check
+			 * that. */
 			for (uint32_t i = 0; i < e.size; i++)
 				before += ((const char *)e.data)[i];
 		}
@@ -105,7 +107,7 @@ test_truncated(void **state)
 	struct archive a = example();
 
 	(void)state;
-	/* The end marker's name, 11 bytes, is padded with one that nobody needs to have. */
+	/* The byte that pads the end marker's name, 11 bytes, may be missing. */
 	for (size_t size = 0; size < a.size; size++)
 		assert_int_equal(walk(a.bytes, size), -E_INVAL);
 	assert_int_equal(walk(a.bytes, a.size), 0);
@@ -147,7 +149,7 @@ test_damaged(void **state)
 	}
 }
 
-/* Random bytes in a good archive: any result, but nothing outside it is touched. */
+/* Random bytes in a good archive: any result may come, but nothing outside is touched. */
 static void
 test_random_damage(void **state)
 {

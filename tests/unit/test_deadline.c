@@ -7,7 +7,7 @@
 
 enum { ROUNDS = 200000 };
 
-static struct env *env; /* ENV_MAX of them */
+static struct env *env; /* an array of ENV_MAX */
 
 static int
 setup(void **state)
@@ -19,7 +19,7 @@ setup(void **state)
 	return 0;
 }
 
-/* Takes all out again: the heap is the module's own. */
+/* Empties the heap, which lives in the tested module. */
 static int
 teardown(void **state)
 {
@@ -80,7 +80,7 @@ test_random(void **state)
 	}
 }
 
-/* Taking out what is not in, or putting in what is, changes nothing else. */
+/* To remove an Env that is not in the heap, or to add one that is, changes nothing else. */
 static void
 test_repeated(void **state)
 {

@@ -10,7 +10,7 @@
 
 enum { LOW = 0x400000, HIGH = 0x800000, FILE_SIZE = 0x5000 };
 
-/* As a linker lays a program out: code, read-only data, data with bss. */
+/* A program as a linker lays it out: code, read-only data, data with bss. */
 static struct image
 example(void)
 {
@@ -40,7 +40,7 @@ example(void)
 static int
 check_sized(const struct image *image, size_t head_size, struct elf_plan *plan)
 {
-	/* A heap block of exactly that size, for the sanitizer. */
+	/* The sanitizer watches the ends of a heap block of exactly this size. */
 	void *head = malloc(head_size + !head_size);
 	int result;
 
@@ -69,7 +69,7 @@ test_good(void **state)
 	assert_int_equal(plan.entry, 0x400010);
 	assert_int_equal(plan.count, 3);
 	assert_memory_equal(plan.load, image.s, 3 * sizeof(image.s[0]));
-	/* Other kinds of segments, and empty ones, do not matter, whatever they hold. */
+	/* Other kinds of segments, and empty ones, do not matter, whatever their fields are. */
 	image.s[1].type = 0x6474e551;
 	image.s[1].offset = UINT64_MAX;
 	image.s[2].memsz = 0;
@@ -78,7 +78,7 @@ test_good(void **state)
 	assert_int_equal(plan.count, 1);
 }
 
-/* Each way in which a file can be bad, alone. */
+/* A file that is bad in one way, for each way. */
 #define BAD(change)                                          \
 	do {                                                 \
 		struct image image = example();              \
@@ -126,7 +126,7 @@ test_bad_segment(void **state)
 	BAD(image.s[2].vaddr = UINT64_MAX - 0x7ff);
 	BAD(image.s[2].memsz = HIGH - 0x403800 + 1);
 	BAD(image.s[2].memsz = UINT64_MAX);
-	BAD(image.s[1].vaddr += 8); /* not where the file's page offset is */
+	BAD(image.s[1].vaddr += 8); /* its offset in the page differs from the file's */
 	BAD(image.s[0].flags |= ELF_PF_W);
 	BAD(image.s[1].vaddr = 0x401000); /* shares a page with the code */
 	BAD(image.s[2] = image.s[0]);     /* not in rising order */
@@ -151,7 +151,7 @@ test_limits(void **state)
 	assert_int_equal(check(&image), -E_BAD_ELF);
 }
 
-/* Program headers at an odd place, and a file that ends anywhere. */
+/* The program headers are at an odd place, and the file ends anywhere. */
 static void
 test_placement(void **state)
 {
@@ -167,7 +167,7 @@ test_placement(void **state)
 	assert_int_equal(check_sized(&image, 333 + 3 * sizeof(image.s[0]), &plan), 0);
 }
 
-/* What a passed plan promises, checked anew. */
+/* Checks what the loader relies on in a plan that was accepted. */
 static void
 expect_promises(const struct elf_plan *plan)
 {

@@ -8,9 +8,9 @@
 #include "tests/unit/cpu.h"
 #include "tests/unit/gmemvm.h"
 
-/* The guest's code, as its own fetch would find it, and the instructions in it. */
+/* The hypervisor finds the guest's code where the guest's own fetch would, and decodes it. */
 
-/* The code at gva, by its first byte; -1 where there is none. */
+/* Returns the first byte of the code at gva; -1 if there is no code. */
 static int
 code_at(uint64_t gva)
 {
@@ -19,7 +19,7 @@ code_at(uint64_t gva)
 	return code ? *code : -1;
 }
 
-/* The page is kept, but never shown where the guest's own fetch would find another. */
+/* The code page is kept, but not used where the guest's own fetch would find another page. */
 static void
 test_code_is_what_is_mapped(void **state)
 {
@@ -32,14 +32,14 @@ test_code_is_what_is_mapped(void **state)
 	assert_int_equal(code_at(0x5010), 1);
 	ram[DATA + 0x10] = 3;
 	assert_int_equal(code_at(0x5010), 3);
-	/* Without anything that the hypervisor sees: INVLPG. */
+	/* The guest changes a mapping by INVLPG, which the hypervisor does not see. */
 	map_long(0x5000, (DATA + PAGE_SIZE) | PTE_P, 1);
 	assert_int_equal(code_at(0x5010), 2);
 	map_long(0x5000, DATA | PTE_P | PTE_NX, 1);
 	assert_int_equal(code_at(0x5010), -1);
 	map_long(0x5000, DATA | PTE_P, 1);
 	assert_int_equal(code_at(0x5010), 3);
-	/* A table above, alone. */
+	/* Only a table above changes. */
 	memcpy(&ram[0x80000], &ram[TABLES + 3 * PAGE_SIZE], PAGE_SIZE);
 	*entry64(0x80000, 5) = (DATA + PAGE_SIZE) | PTE_P;
 	*entry64(TABLES + 2 * PAGE_SIZE, 0) = 0x80000 | PTE_P;
@@ -50,7 +50,7 @@ test_code_is_what_is_mapped(void **state)
 	assert_int_equal(code_at(0x5010), 2);
 }
 
-/* Paging goes off and on under the same CR3. */
+/* Paging goes off and on with the same CR3. */
 static void
 test_code_by_paging_mode(void **state)
 {
@@ -76,7 +76,7 @@ expect_insn(uint64_t rip, unsigned int opcode, unsigned int len)
 	assert_int_equal(i->insn.len, len);
 }
 
-/* A monitor that moves its guest's memory all the time does not keep this CPU: there is no code. */
+/* A monitor moves its guest's memory all the time: the fetch gives up, and there is no code. */
 static void
 test_code_moves_for_ever(void **state)
 {
@@ -90,7 +90,7 @@ test_code_moves_for_ever(void **state)
 	assert_int_equal(code_at(0x5010), 0);
 }
 
-/* An instruction that was decoded is found again by its bytes, not by its address. */
+/* A decoded instruction is found again by its bytes, not by its address. */
 static void
 test_fetch(void **state)
 {
@@ -113,7 +113,7 @@ test_fetch(void **state)
 	expect_insn(0x5008, 0x89, 2);
 }
 
-/* Zeros are an instruction, too: ADD.  At first nothing must be taken for it. */
+/* Zeros are an instruction, ADD.  An empty cache must not be taken for one that holds it. */
 static void
 test_fetch_zeros(void **state)
 {
@@ -125,7 +125,7 @@ test_fetch_zeros(void **state)
 	expect_insn(DATA, 0x00, 2);
 }
 
-/* At a page's end: whole, in two pages, and without the second one. */
+/* At a page's end an instruction is whole, in two pages, or lacks its second page. */
 static void
 test_fetch_at_page_end(void **state)
 {

@@ -99,7 +99,7 @@ test_faults(void **state)
 	expect_pf(0x5000, VM_ACCESS_READ, PF_U | PF_P | PF_RSVD);
 }
 
-/* Another vCPU changes the entry between the walk and the mark: the walk begins anew. */
+/* If another vCPU changes the entry before the walk sets its bits, the walk begins anew. */
 static void
 test_entry_changes_meanwhile(void **state)
 {
@@ -122,7 +122,7 @@ test_entry_changes_meanwhile(void **state)
 	assert_int_equal(*leaf, 0);
 }
 
-/* One that never leaves off changes it does not keep this CPU. */
+/* If another vCPU changes the entry again and again, the walk gives up. */
 static void
 test_entry_changes_for_ever(void **state)
 {
@@ -138,7 +138,7 @@ test_entry_changes_for_ever(void **state)
 	assert_int_equal(*race.entry & ~(uint64_t)IGNORED, DATA | PTE_P);
 }
 
-/* The frame moves while the shadows are told, which takes the lock. */
+/* The frame moves while the shadows are told, for which the walk takes the lock. */
 static void
 test_write_beside_a_move(void **state)
 {
@@ -189,16 +189,16 @@ test_legacy(void **state)
 	*entry32(TABLES, 1) = (TABLES + PAGE_SIZE) | PTE_P | PTE_W;
 	*entry32(TABLES + PAGE_SIZE, 2) = DATA | PTE_P | PTE_W;
 	expect_gpa(0x402123, VM_ACCESS_WRITE, DATA + 0x123);
-	/* Without PSE the PS bit means nothing: a table, and an empty one. */
+	/* Without PSE the PS bit means nothing: the entry leads to a table, which is empty. */
 	*entry32(TABLES, 3) = (TABLES + 2 * PAGE_SIZE) | PTE_P | PTE_PS;
 	expect_pf(0xc00000, VM_ACCESS_READ, 0);
-	/* With it, 4 MiB and address bits 39:32 in 20:13. */
+	/* With PSE the page has 4 MiB, and bits 20:13 are address bits 39:32. */
 	*entry32(TABLES, 3) = 0x80000000 | 1 << 13 | PTE_P | PTE_PS;
 	regs.cr4 = CR4_PSE;
 	expect_gpa(0xc12345, VM_ACCESS_READ, 0x180012345);
 }
 
-/* Bits that must be 0: of large pages, of the top entry, of 4 MiB pages. */
+/* Bits that must be 0, in large pages, in top entries, and in 4 MiB pages. */
 static void
 test_reserved_bits(void **state)
 {
@@ -221,7 +221,7 @@ test_reserved_bits(void **state)
 	expect_pf(0xc00000, VM_ACCESS_READ, PF_P | PF_RSVD);
 }
 
-/* Bits 62:52 are free in 4-level paging, reserved with PAE. */
+/* Bits 62:52 are ignored in 4-level paging and reserved with PAE. */
 static void
 test_high_bits(void **state)
 {
@@ -240,7 +240,7 @@ test_high_bits(void **state)
 	}
 }
 
-/* The I bit of an error code comes with NXE, which PAE makes count, or with SMEP. */
+/* An error code has the I bit if NXE is set under PAE, or SMEP is set. */
 static void
 test_fetch_errors(void **state)
 {

@@ -9,7 +9,7 @@
 
 enum { MIB = 1 << 20 };
 
-/* As guest/kernel/kernel.ld lays a kernel out. */
+/* A kernel as guest/kernel/kernel.ld lays it out. */
 static struct image
 example(void)
 {
@@ -32,7 +32,7 @@ example(void)
 	};
 }
 
-/* In a heap block of exactly that size, for the sanitizer. */
+/* Plans the file in a heap block of exactly its size, whose ends the sanitizer watches. */
 static const char *
 fault_sized(const struct image *image, size_t size, struct guest_kernel *k)
 {
@@ -58,13 +58,13 @@ test_good(void **state)
 	assert_memory_equal(k.plan.load, image.s, 2 * sizeof(image.s[0]));
 	assert_int_equal(k.file_end, 0x3100);
 	assert_int_equal(k.phys_end, KERNEL_PHYS + 0x12000);
-	/* One that runs where it is loaded. */
+	/* A kernel that runs where it is loaded. */
 	image.s[0].vaddr = KERNEL_PHYS;
 	image.h.entry = KERNEL_PHYS + 0x1233;
 	assert_null(fault_sized(&image, sizeof(image), &k));
 }
 
-/* Each fault: what changes, and what is said. */
+/* For each defect: the field that changes, and the message. */
 static void
 test_faults(void **state)
 {
@@ -114,8 +114,7 @@ test_faults(void **state)
 	}
 }
 
-/* Whatever the file's first bytes are cut to; and as many segments as there may be, and one more.
- */
+/* The file is cut to any length; and has as many segments as there may be, and one more. */
 static void
 test_limits(void **state)
 {
@@ -143,7 +142,7 @@ test_limits(void **state)
 	assert_int_equal(k.phys_end, 0x40000000);
 }
 
-/* What a kernel that passed promises, checked anew. */
+/* Checks what the loader relies on in a kernel that was accepted. */
 static void
 test_random(void **state)
 {
@@ -178,7 +177,7 @@ test_random(void **state)
 	assert_true(passed > 1000);
 }
 
-/* gva -> gpa; UINT64_MAX: not mapped. */
+/* Returns the gpa of a gva; UINT64_MAX: not mapped. */
 static uint64_t
 walk(uint64_t *tables, uint64_t at, uint64_t gva)
 {
@@ -211,7 +210,7 @@ test_tables(void **state)
 	assert_int_equal(walk(tables, at, KERNEL_BASE + 0x123456), 0x123456);
 	assert_int_equal(walk(tables, at, KERNEL_BASE + 16 * MIB), UINT64_MAX);
 	guest_boot_tables(tables, at, 65 * MIB);
-	assert_int_equal(walk(tables, at, 65 * MIB), 65 * MIB); /* by 2 MiB */
+	assert_int_equal(walk(tables, at, 65 * MIB), 65 * MIB); /* in a 2 MiB page */
 	assert_int_equal(walk(tables, at, 66 * MIB), UINT64_MAX);
 	guest_boot_tables(tables, at, 1ull << 32);
 	assert_int_equal(walk(tables, at, 0xffffffff), 0xffffffff);

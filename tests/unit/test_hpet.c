@@ -36,7 +36,7 @@ put(uint64_t reg, unsigned int size, uint64_t value)
 	vdev_bus_write(&f.bus, HPET_GPA + reg, size, value);
 }
 
-/* Period in femtoseconds, a 64-bit counter, no legacy routing, the least number of timers. */
+/* The capabilities: period in femtoseconds, a 64-bit counter, no legacy routing, one timer. */
 static void
 test_capabilities(void **state)
 {
@@ -52,7 +52,7 @@ test_capabilities(void **state)
 	assert_int_equal(get(HPET_CAPABILITIES + 4, 4), cap >> 32);
 }
 
-/* The one timer has no routes, and whatever is written, nothing of it stays. */
+/* The timer has no routes, and keeps nothing that is written to it. */
 static void
 test_no_interrupts(void **state)
 {
@@ -97,10 +97,10 @@ test_counter_is_written(void **state)
 	put(HPET_CONFIG, 1, HPET_ENABLE);
 	put(HPET_COUNTER, 8, UINT64_MAX);
 	f.ns += 2 * HPET_PERIOD_NS;
-	assert_int_equal(get(HPET_COUNTER, 8), 1); /* it wraps */
+	assert_int_equal(get(HPET_COUNTER, 8), 1); /* the counter wraps */
 }
 
-/* Each part of a register, by each size. */
+/* Each part of a register, with each size of access. */
 static void
 test_parts(void **state)
 {

@@ -38,7 +38,7 @@ static struct fixture {
 	uint8_t *disk;
 } f;
 
-/* The disk has a heap block of its own, so that the sanitizer sees its ends. */
+/* The disk is a heap block of its own, so that the sanitizer sees its ends. */
 static void
 start(uint64_t size, bool readonly)
 {
@@ -106,7 +106,7 @@ write_words(const void *buf, size_t words)
 	vdev_bus_write_string(&f.bus, DATA, 2, buf, words);
 }
 
-/* The interrupt has come; reading the status takes it away. */
+/* Checks that the interrupt came, and that reading the status ends it. */
 static void
 expect_interrupt(uint8_t status)
 {
@@ -169,13 +169,13 @@ test_read(void **state)
 		expect_interrupt(READY | DRQ);
 		read_words(buf + i * IDE_SECTOR, IDE_SECTOR / 2);
 	}
-	assert_false(f.line.level); /* none at the end */
+	assert_false(f.line.level); /* no interrupt at the end */
 	assert_int_equal(in(STATUS), READY);
 	assert_memory_equal(buf, f.disk + 5 * IDE_SECTOR, sizeof(buf));
 	assert_int_equal(in(COUNT), 0);
 }
 
-/* A polling driver with one string instruction for all sectors, or with single accesses. */
+/* A polling driver reads all sectors by one string instruction, or by single accesses. */
 static void
 test_read_widths(void **state)
 {
@@ -207,20 +207,21 @@ test_write(void **state)
 	memset(buf, 0xa5, sizeof(buf));
 	buf[IDE_SECTOR] = 0x5a;
 	command(WRITE, SECTORS - 2, 2);
-	assert_false(f.line.level); /* none before the first block */
+	assert_false(f.line.level); /* no interrupt before the first block */
 	assert_int_equal(in(STATUS), READY | DRQ);
 	write_words(buf, IDE_SECTOR / 2);
 	expect_interrupt(READY | DRQ);
 	write_words(buf + IDE_SECTOR, IDE_SECTOR / 2);
 	expect_interrupt(READY);
 	assert_memory_equal(f.disk + SIZE - sizeof(buf), buf, sizeof(buf));
-	/* Single accesses of both widths. */
+	/* Single accesses, of both widths. */
 	command(WRITE, 0, 1);
 	for (int i = 0; i < IDE_SECTOR; i += 6) {
 		vdev_bus_write(&f.bus, DATA, 4, 0x44332211);
 		vdev_bus_write(&f.bus, DATA, 2, 0x6655);
 	}
-	expect_interrupt(READY); /* the last access hangs over; what does is lost */
+	/* The last access reaches beyond the sector, and that part of it is lost. */
+	expect_interrupt(READY);
 	assert_memory_equal(f.disk, "\x11\x22\x33\x44\x55\x66\x11\x22", 8);
 	assert_memory_equal(f.disk + IDE_SECTOR - 2, "\x11\x22", 2);
 	assert_int_equal(f.disk[IDE_SECTOR], (uint8_t)(IDE_SECTOR * 7 + 1));
@@ -236,7 +237,7 @@ test_multiple(void **state)
 
 	(void)state;
 	command(READ_MULTIPLE, 0, 1);
-	expect_failure(ABRT); /* not set yet */
+	expect_failure(ABRT); /* the block size is not set yet */
 	command(SET_MULTIPLE, 0, 4);
 	expect_interrupt(READY);
 	command(READ_MULTIPLE, 3, 11);
@@ -288,7 +289,7 @@ test_out_of_range(void **state)
 	expect_interrupt(READY | DRQ);
 }
 
-/* The registers change during the transfer: it goes where the command said. */
+/* The registers change during the transfer, which still goes where the command said. */
 static void
 test_registers_during_transfer(void **state)
 {
@@ -341,7 +342,8 @@ test_readonly(void **state)
 	assert_memory_equal(&word, f.disk, 2);
 }
 
-/* A size that is no multiple of a sector: the rest reads as zeros and takes nothing. */
+/* The size is no multiple of a sector: the rest of the last one reads as zeros and keeps nothing.
+ */
 static void
 test_partial_sector(void **state)
 {
@@ -373,7 +375,7 @@ test_empty_disk(void **state)
 	expect_failure(IDNF | ABRT);
 }
 
-/* A disk beyond 28-bit addresses shows as much as they reach; no memory is touched. */
+/* A disk beyond 28-bit addresses shows as much as these reach; no memory is touched. */
 static void
 test_huge_disk(void **state)
 {
@@ -399,8 +401,8 @@ test_slave_absent(void **state)
 	assert_false(f.line.level);
 	assert_int_equal(in16(&f.bus, DATA), 0xffff);
 	out(DEVICE, 0xe0);
-	assert_int_equal(in(STATUS), READY); /* the command went nowhere */
-	/* Selecting it in the middle of a transfer leaves the master as it is. */
+	assert_int_equal(in(STATUS), READY); /* no disk took the command */
+	/* To select the slave in the middle of a transfer leaves the master as it is. */
 	command(READ, 0, 1);
 	out(DEVICE, 0xf0);
 	assert_false(f.line.level);
@@ -436,7 +438,7 @@ test_software_reset(void **state)
 	assert_false(f.line.level);
 	assert_int_equal(in(STATUS), BSY);
 	assert_int_equal(in(CONTROL), BSY);
-	out(COMMAND, IDENTIFY); /* not now */
+	out(COMMAND, IDENTIFY); /* ignored during a reset */
 	assert_int_equal(in(STATUS), BSY);
 	out(CONTROL, 0x00);
 	test_signature(state);
@@ -448,7 +450,7 @@ static void
 test_diagnostic(void **state)
 {
 	(void)state;
-	out(DEVICE, 0xf0); /* it is for both devices and selects the master */
+	out(DEVICE, 0xf0); /* the diagnosis is of both devices and selects the master */
 	out(COMMAND, DIAGNOSTIC);
 	expect_interrupt(READY);
 	test_signature(state);
@@ -470,7 +472,7 @@ test_wrong_direction(void **state)
 	assert_int_equal(in(STATUS), READY | DRQ);
 }
 
-/* Registers wider than they are: neighbours. */
+/* A wide access to byte registers reaches their neighbours, too. */
 static void
 test_wide_registers(void **state)
 {

@@ -1,9 +1,9 @@
 // SOURCES: lib/insn/insn.c lib/insn/table.c
 // LIBS: Zydis
 /*
- * lib/insn against Zydis, in all modes.  The rule: what Zydis accepts, insn_decode accepts with the
- * same length; what Zydis refuses, insn_decode refuses.  The table of differences has all
- * exceptions.
+ * lib/insn against Zydis, in all modes.  An instruction that Zydis accepts, insn_decode accepts
+ * with the same length; one that Zydis refuses, insn_decode refuses.  The table of differences has
+ * all exceptions.
  */
 #include "inc/error.h"
 #include "tests/unit/zydis.h"
@@ -13,7 +13,7 @@ enum { STRINGS_LEAST = 5000000, RANDOM_EACH = 1000000, MAPS = 2, POOL = 4096 };
 static uint64_t seed = 20240229;
 static unsigned long strings, valid;
 
-/* Opcodes of the one-byte and the 0F map that Zydis knows in some form. */
+/* The opcodes of the one-byte map and of the 0F map that Zydis accepts in some form. */
 static bool known[MODES][MAPS][256];
 
 static bool
@@ -27,7 +27,7 @@ knights_corner(const struct sample *s)
 	                   set == ZYDIS_ISA_SET_KNC_MISC || set == ZYDIS_ISA_SET_KNC_PF_HINT);
 }
 
-/* All instructions of a map have the same layout; or the opcode comes last (3DNow!). */
+/* Maps in which all instructions have one layout, or in which the opcode comes last (3DNow!). */
 static bool
 uniform(const struct insn *i)
 {
@@ -103,7 +103,7 @@ explain(const struct sample *s)
 	disagree(s, s->z_ok == !s->error ? "length" : "validity");
 }
 
-/* In the low size bytes: whether to extend the sign is Zydis's taste. */
+/* Compares only the low bytes: Zydis extends the sign in some cases. */
 static bool
 same(uint64_t a, uint64_t b, unsigned int size)
 {
@@ -135,8 +135,8 @@ prefixes_seen(const struct sample *s)
 	return seen;
 }
 
-/* ModRM (without mod: that of MOV CR is put right), SIB, displacement and immediates of what both
- * accept. */
+/* Compares ModRM, SIB, displacement and immediates of an instruction that both accept.  The mod of
+ * ModRM is left out, since Zydis corrects that of MOV CR. */
 static void
 check_fields(const struct sample *s)
 {
@@ -153,7 +153,8 @@ check_fields(const struct sample *s)
 	if (i->disp_size * 8 != s->z.raw.disp.size ||
 	    !same(i->disp, s->z.raw.disp.value, i->disp_size))
 		disagree(s, "displacement");
-	if (s->z.encoding == ZYDIS_INSTRUCTION_ENCODING_3DNOW) /* its opcode */
+	/* Zydis takes the opcode of 3DNow! for an immediate. */
+	if (s->z.encoding == ZYDIS_INSTRUCTION_ENCODING_3DNOW)
 		return;
 	if (i->imm_size * 8 != s->z.raw.imm[0].size || i->imm2_size * 8 != s->z.raw.imm[1].size ||
 	    !same(i->imm, s->z.raw.imm[0].value.u, i->imm_size) ||
@@ -161,7 +162,7 @@ check_fields(const struct sample *s)
 		disagree(s, "immediates");
 }
 
-/* Strings of which the mutations are made. */
+/* The strings of which mutations are made. */
 static uint8_t pool[POOL][INPUT];
 
 static void
@@ -183,7 +184,7 @@ compare(const uint8_t *bytes)
 	}
 }
 
-/* The prefixes that select among instructions, and all sizes; those with REX come last. */
+/* The prefixes that select an instruction or a size; those with REX come last. */
 static const struct prefix_set {
 	uint8_t n, bytes[2];
 } prefix_sets[] = {
@@ -194,7 +195,7 @@ static const struct prefix_set {
 
 enum { SETS_NO_REX = 8, PREFIX_SETS = sizeof(prefix_sets) / sizeof(prefix_sets[0]) };
 
-/* Writes prefixes and escapes of a legacy map; the opcode's place. */
+/* Writes the prefixes and the escapes of a legacy map.  Returns the opcode's place. */
 static unsigned int
 legacy(uint8_t *bytes, const struct prefix_set *set, unsigned int map)
 {
@@ -209,7 +210,7 @@ legacy(uint8_t *bytes, const struct prefix_set *set, unsigned int map)
 	return n;
 }
 
-/* Every ModRM; the bytes behind it are a valid opcode of 3DNow!. */
+/* Tries every ModRM; the bytes behind it are valid opcodes of 3DNow!. */
 static bool
 zydis_knows(enum insn_mode mode, unsigned int map, uint8_t opcode)
 {
@@ -231,7 +232,7 @@ zydis_knows(enum insn_mode mode, unsigned int map, uint8_t opcode)
 	return false;
 }
 
-/* The two maps that say which opcodes exist say it as Zydis does, in each mode. */
+/* The two maps of opcodes that exist agree with Zydis, in each mode. */
 static void
 test_opcodes(void **state)
 {
@@ -270,8 +271,8 @@ test_legacy_maps(void **state)
 			}
 }
 
-/* VEX's long form and XOP: the prefix's second byte has W, L and pp; vvvv is often 1111, as for
- * unused. */
+/* VEX's long form and XOP: the prefix's third byte has W, vvvv, L and pp.  vvvv is often 1111, as
+ * if unused. */
 static void
 sweep_vex(uint8_t escape, unsigned int first_map)
 {
@@ -306,7 +307,8 @@ test_xop(void **state)
 	sweep_vex(0x8f, 8);
 }
 
-/* Every opcode with every pp, W, L'L and b; ModRM with and without memory and SIB. */
+/* Tries every opcode with every pp, W, L'L and b, and with ModRM with and without memory and SIB.
+ */
 static void
 test_evex(void **state)
 {
@@ -342,7 +344,7 @@ test_random(void **state)
 	}
 }
 
-/* Mostly a few prefixes, but up to more than an instruction can have. */
+/* Writes some prefixes, mostly a few, but up to more than an instruction can have. */
 static void
 test_prefixes(void **state)
 {
@@ -400,8 +402,9 @@ test_mutated(void **state)
 }
 
 /*
- * With fewer bytes the answer is "more", up to the instruction's length, or up to where all that
- * could follow is invalid; then it stays.  The buffers have the exact size, for the sanitizer.
+ * With fewer bytes than the instruction's length the answer is "more", unless every continuation
+ * is invalid.  With more bytes the answer stays.  The buffers have the exact size, so that the
+ * sanitizer sees their ends.
  */
 static void
 check_ends(const struct sample *s)
@@ -445,7 +448,7 @@ test_ends(void **state)
 	}
 }
 
-/* The last one: every difference in the table happens, and there were strings enough. */
+/* Runs last: every difference in the table has come, and there were enough strings. */
 static void
 test_differences(void **state)
 {

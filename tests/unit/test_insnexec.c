@@ -1,7 +1,7 @@
 // SOURCES: lib/insn/insn.c lib/insn/table.c lib/insn/mem.c lib/insn/exec.c
 /*
- * What instructions do to registers, flags and memory: lib/insn against the CPU that runs this
- * test. Each instruction gets its operand at the address in RDI.
+ * The effects of instructions on registers, flags and memory: lib/insn against the CPU that runs
+ * this test.  Each instruction has its operand at the address in RDI.
  */
 #include <string.h>
 #include <sys/mman.h>
@@ -17,7 +17,7 @@ static uint64_t seed = 20240607;
 static uint8_t *code;
 static unsigned int seen[OPS][9];
 
-/* The first eight of the instruction's registers, flags, and where RDI points. */
+/* The instruction's first eight registers, its flags, and the memory at RDI. */
 struct machine {
 	uint64_t rax, rcx, rdx, rbx, rflags;
 	uint64_t memory[2];
@@ -31,7 +31,7 @@ random64(void)
 	return high << 32 | random32(&seed);
 }
 
-/* Often one at whose edge something happens. */
+/* Returns a random number, often one at the edge of a size. */
 static uint64_t
 random_value(void)
 {
@@ -46,7 +46,7 @@ random_value(void)
 static void
 run_on_cpu(struct machine *m)
 {
-	__asm__ volatile("leaq -256(%%rsp), %%rsp\n\t" /* the red zone is the compiler's */
+	__asm__ volatile("leaq -256(%%rsp), %%rsp\n\t" /* leaves the compiler's red zone alone */
 	                 "pushq %%rbx\n\t"
 	                 "pushq %[m]\n\t"
 	                 "pushq %[code]\n\t"
@@ -110,7 +110,7 @@ defined(enum insn_op op)
 	}
 }
 
-/* So that CMPXCHG may succeed, and BT's bit is in the first element. */
+/* Lets CMPXCHG succeed sometimes, and keeps BT's bit in the first element. */
 static void
 restrict_start(struct machine *m, const struct insn_mem *mem)
 {
@@ -147,7 +147,7 @@ compare(const struct insn_mem *mem)
 	seen[mem->op][mem->width]++;
 }
 
-/* Registers that run_on_cpu() sets. */
+/* The registers that run_on_cpu() sets. */
 static bool
 can_run(const struct insn *insn, const struct insn_mem *mem)
 {
@@ -156,7 +156,7 @@ can_run(const struct insn *insn, const struct insn_mem *mem)
 	return mem->source != INSN_FROM_REG || mem->reg <= REG_RBX;
 }
 
-/* prefix, 0F for the second 256 opcodes, opcode, ModRM for (RDI), immediate; RET. */
+/* The code: prefix, 0F for the second 256 opcodes, opcode, ModRM for (RDI), immediate; RET. */
 static void
 try_instruction(uint8_t prefix, unsigned int opcode, unsigned int reg)
 {
@@ -245,7 +245,7 @@ test_strings(void **state)
 	assert_true(insn_step(&insn, &mem, gpr, rflags));
 	assert_int_equal(gpr[REG_RSI], 0x107);
 
-	/* 16-bit addresses wrap, and leave what is above. */
+	/* 16-bit addresses wrap, and the registers' upper bits stay. */
 	mem = decode(&insn, "\xf3\xaa\0\0\0\0\0\0\0\0\0\0\0\0", INSN_16);
 	gpr[REG_RDI] = 0x1ffff;
 	gpr[REG_RCX] = 0x30001;

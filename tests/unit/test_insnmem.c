@@ -1,8 +1,8 @@
 // SOURCES: lib/insn/insn.c lib/insn/table.c lib/insn/mem.c lib/insn/sys.c
 // LIBS: Zydis
 /*
- * The operands that lib/insn finds, against Zydis: addresses of all memory operands, what insn_mem
- * says of the instructions in its list and of no others, and the same for insn_sys.
+ * The operands that lib/insn finds, against Zydis: the addresses of all memory operands.  insn_mem
+ * and insn_sys accept exactly the instructions of their lists, and describe them as Zydis does.
  */
 #include "inc/error.h"
 #include "tests/unit/zydis.h"
@@ -56,7 +56,7 @@ cut(uint64_t value, unsigned int bits)
 	return bits < 64 ? value & ((1ull << bits) - 1) : value;
 }
 
-/* Zydis's number of a general register as ours; the bytes AH to BH apart. */
+/* Returns our number of Zydis's general register; the bytes AH to BH have numbers of their own. */
 static unsigned int
 register_number(ZydisRegister reg, bool *high)
 {
@@ -82,8 +82,9 @@ register_value(const struct test *t, ZydisRegister reg)
 }
 
 /*
- * Base and displacement of a memory operand as Zydis describes it.  Without a base in the SIB, and
- * REX.B set, Zydis 4.0 says R13 and no displacement.  A CPU does not look at REX.B there: try LEA.
+ * The base and the displacement of a memory operand, as Zydis describes it.  If the SIB has no base
+ * and REX.B is set, Zydis 4.0 finds R13 and no displacement.  A CPU ignores REX.B there, as LEA
+ * shows.
  */
 static uint64_t
 base_and_displacement(const struct test *t, const ZydisDecodedOperand *o)
@@ -96,7 +97,7 @@ base_and_displacement(const struct test *t, const ZydisDecodedOperand *o)
 	       (o->mem.disp.has_displacement ? (uint64_t)o->mem.disp.value : 0);
 }
 
-/* The gva of a memory operand as Zydis describes it. */
+/* Returns the gva of a memory operand, as Zydis describes it. */
 static uint64_t
 address(const struct test *t, const ZydisDecodedOperand *o, uint64_t extra)
 {
@@ -110,7 +111,7 @@ address(const struct test *t, const ZydisDecodedOperand *o, uint64_t extra)
 	return segment >= SEG_FS ? offset + t->regs.base[segment] : offset;
 }
 
-/* The first operand of the type with one of the actions. */
+/* Returns the first operand of this type with one of these actions. */
 static const ZydisDecodedOperand *
 find(const struct test *t, ZydisOperandType type, unsigned int actions)
 {
@@ -139,7 +140,7 @@ repeats(const struct test *t)
 	return false;
 }
 
-/* Of all legacy instructions, whatever they do. */
+/* Compares the address of the memory operand of any legacy instruction. */
 static void
 check_address(const struct test *t)
 {
@@ -152,14 +153,14 @@ check_address(const struct test *t)
 	int error = insn_address(&t->s.insn, &t->regs, &gva);
 	require(t, !o || t->s.insn.address_size * 8 == t->s.z.address_width, "address size");
 	require(t, error == (o ? 0 : -E_INVAL), "memory operand");
-	/* LEA has no segment; with CET, 3E of an indirect branch is NOTRACK, and Zydis's segment
-	 * not DS. */
+	/* LEA has no segment.  With CET, 3E on an indirect branch is NOTRACK, for which Zydis does
+	 * not find DS. */
 	if (o && t->s.z.mnemonic != ZYDIS_MNEMONIC_LEA &&
 	    !(t->s.z.attributes & ZYDIS_ATTRIB_HAS_NOTRACK))
 		require(t, gva == address(t, o, 0), "address");
 }
 
-/* Whether insn_mem has it, and as what. */
+/* Whether insn_mem accepts the instruction, and as which operation. */
 static bool
 listed(const struct test *t, enum insn_op *op)
 {
@@ -177,7 +178,7 @@ listed(const struct test *t, enum insn_op *op)
 	return false;
 }
 
-/* BT and so on: the bytes from the operand to the element with the bit. */
+/* For BT and its kind: the bytes from the operand to the element with the bit. */
 static uint64_t
 bit_offset(const struct test *t, const struct insn_mem *mem, const ZydisDecodedOperand *reg)
 {
@@ -212,7 +213,7 @@ check_immediate(const struct test *t, const struct insn_mem *mem, const ZydisDec
 	require(t, mem->imm == value, "immediate");
 }
 
-/* The explicit register or immediate; rAX of STOS, LODS and MOV moffs. */
+/* Returns the register or immediate operand; rAX for STOS, LODS and MOV moffs. */
 static void
 check_source(const struct test *t, const struct insn_mem *mem)
 {
@@ -281,7 +282,7 @@ check_mem(const struct test *t)
 	check_source(t, &mem);
 }
 
-/* Whether insn_sys has it, and as what. */
+/* Whether insn_sys accepts the instruction, and as which operation. */
 static bool
 listed_sys(const struct test *t, enum insn_sys_op *op)
 {
@@ -385,7 +386,7 @@ check_operands(struct test *t, const uint8_t *bytes)
 	}
 }
 
-/* Every opcode of both maps with every ModRM, after random prefixes. */
+/* Tries every opcode of both maps with every ModRM, behind random prefixes. */
 static void
 test_operands(void **state)
 {

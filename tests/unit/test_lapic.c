@@ -62,7 +62,7 @@ send_to(unsigned int from, unsigned int destination, uint32_t icr)
 	put(from, LAPIC_ICR, icr);
 }
 
-/* Which processors have the vector in their IRR, as bits. */
+/* Returns a bit for each processor that has the vector in its IRR. */
 static unsigned int
 requested(unsigned int vector)
 {
@@ -98,7 +98,7 @@ test_destinations(void **state)
 	static const struct {
 		unsigned int destination;
 		uint32_t icr;
-		unsigned int expected; /* bits */
+		unsigned int expected; /* a bit for each processor */
 	} cases[] = {
 	        {2, 0, 1 << 2},
 	        {CPUS, 0, 0},
@@ -145,7 +145,7 @@ test_lowest_priority(void **state)
 		put(i, LAPIC_TPR, 0x80 - 0x10 * i);
 	send_to(0, 0xff, LAPIC_ICR_LOWEST | 0x60);
 	assert_int_equal(requested(0x60), 1 << 3);
-	put(3, LAPIC_SVR, 0xff); /* it takes none any more */
+	put(3, LAPIC_SVR, 0xff); /* software-disabled: it takes no interrupt */
 	send_to(0, 0xff, LAPIC_ICR_LOWEST | 0x61);
 	assert_int_equal(requested(0x61), 1 << 2);
 }
@@ -170,16 +170,16 @@ test_priorities(void **state)
 	put(1, LAPIC_EOI, 0);
 	put(1, LAPIC_TPR, 0x40);
 	assert_false(lapic_pending(l));
-	assert_int_equal(lapic_ack(l), 0xff); /* spurious, and nothing in service */
+	assert_int_equal(lapic_ack(l), 0xff); /* the spurious vector; nothing is in service */
 	assert_int_equal(get(1, LAPIC_PPR), 0x40);
 	put(1, LAPIC_TPR, 0x3f);
 	assert_int_equal(lapic_ack(l), 0x45);
-	send_to(0, 1, 0x90); /* a higher one nests */
+	send_to(0, 1, 0x90); /* a higher interrupt nests */
 	assert_int_equal(lapic_ack(l), 0x90);
 	put(1, LAPIC_EOI, 0);
 	assert_int_equal(get(1, LAPIC_PPR), 0x40);
 	put(1, LAPIC_EOI, 0);
-	put(1, LAPIC_EOI, 0); /* one too many */
+	put(1, LAPIC_EOI, 0); /* one EOI too many */
 	assert_int_equal(get(1, LAPIC_PPR), 0x3f);
 }
 
@@ -199,9 +199,9 @@ test_start_up(void **state)
 	send_to(0, 2, LAPIC_ICR_STARTUP | 0x9a);
 	assert_false(l->waits);
 	assert_int_equal(l->start, 0x9a);
-	send_to(0, 2, LAPIC_ICR_STARTUP | 0x55); /* the second one is ignored */
+	send_to(0, 2, LAPIC_ICR_STARTUP | 0x55); /* the second start-up IPI is ignored */
 	assert_int_equal(l->start, 0x9a);
-	/* It runs, and INIT takes it back, with all that its APIC had. */
+	/* The processor runs; INIT stops it, and resets its APIC. */
 	put(2, LAPIC_SVR, 0x1ff);
 	send_to(0, 2, 0x70);
 	put(0, LAPIC_ICR, LAPIC_ICR_INIT | LAPIC_ICR_OTHERS | LAPIC_ICR_ASSERT);
@@ -210,7 +210,7 @@ test_start_up(void **state)
 	assert_false(lapic_take_init(&f.apics.cpu[0]));
 	assert_int_equal(requested(0x70), 0);
 	assert_int_equal(get(2, LAPIC_SVR), 0xff);
-	/* Shorthands that would include the sender are none of these. */
+	/* INIT and start-up IPIs may not go to the sender: these shorthands do nothing. */
 	put(1, LAPIC_ICR, LAPIC_ICR_INIT | LAPIC_ICR_SELF | LAPIC_ICR_ASSERT);
 	put(1, LAPIC_ICR, LAPIC_ICR_STARTUP | LAPIC_ICR_ALL | 0x10);
 	assert_false(lapic_take_init(&f.apics.cpu[1]));
@@ -255,7 +255,7 @@ test_errors(void **state)
 	lapic_tick(&f.apics, 1);
 	put(1, LAPIC_ESR, 0);
 	assert_int_equal(get(1, LAPIC_ESR), LAPIC_ESR_RECEIVE);
-	/* An error vector that is itself in error ends there. */
+	/* An error vector that is itself bad causes no further error. */
 	put(0, LAPIC_LVT_ERROR, 3);
 	get(0, 0x0c0);
 }
@@ -283,7 +283,7 @@ test_timer_one_shot(void **state)
 	assert_int_equal(requested(0x41), 1 << 1);
 	assert_int_equal(get(1, LAPIC_CURRENT), 0);
 	assert_int_equal(get(1, LAPIC_INITIAL), 1000);
-	/* Stopped by 0; masked, it counts in silence. */
+	/* A count of 0 stops the timer.  A masked timer counts without interrupts. */
 	put(1, LAPIC_INITIAL, 5);
 	put(1, LAPIC_INITIAL, 0);
 	assert_int_equal(lapic_tick(&f.apics, 1), VDEV_NEVER);
@@ -326,17 +326,17 @@ test_timer_periodic(void **state)
 	f.ns = 40000 * LAPIC_NS;
 	assert_int_equal(lapic_tick(&f.apics, 0), 2 * f.ns);
 	assert_int_equal(lapic_ack(l), 0x41);
-	/* Periods that were missed are not made up for. */
+	/* Missed periods bring no interrupts later. */
 	f.ns = 40000 * LAPIC_NS * 7 + 1;
 	assert_int_equal(lapic_tick(&f.apics, 0), 40000 * LAPIC_NS * 8);
 	assert_int_equal(requested(0x41), 1);
-	/* Too short a period is the shortest that there is. */
+	/* A period that is too short becomes the shortest allowed one. */
 	put(0, LAPIC_INITIAL, 1);
 	assert_int_equal(lapic_tick(&f.apics, 0) - f.ns, LAPIC_PERIOD_MIN_NS);
 	assert_in_range(get(0, LAPIC_CURRENT), 0, 1);
 }
 
-/* Other sizes and addresses between registers do nothing. */
+/* Accesses of other sizes, or between registers, do nothing. */
 static void
 test_odd_accesses(void **state)
 {

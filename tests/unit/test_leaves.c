@@ -9,7 +9,7 @@
 #include "inc/x86.h"
 #include "vmm/vmm.h"
 
-/* The statistics leaves: every profile, every rule that their specification states. */
+/* The statistics leaves: every profile, and every rule of their specification. */
 
 static struct vm vm;
 static struct vcpu vcpu;
@@ -87,7 +87,7 @@ test_v3(void **state)
 	expect(3, 0x4ffffffc, 0, (struct cpuid_regs){.eax = CPUID_COUNT + 3});
 }
 
-/* The leaf that counts exits of a reason, by profile. */
+/* The leaf that counts exits of a reason, for each profile. */
 static const uint32_t count_leaf[] = {0, 0x4ffffffe, 0x4ffffffd, 0x4ffffffe};
 
 static void
@@ -101,7 +101,7 @@ test_undefined_reasons(void **state)
 		for (unsigned int i = 0; i < ARRAY_SIZE(undefined); i++) {
 			struct cpuid_regs want = {.edx = 0xffffffff};
 
-			if (undefined[i] == 0x10) /* RDTSC: defined, and never enabled */
+			if (undefined[i] == 0x10) /* RDTSC: it exists and is never enabled */
 				want.edx = 0;
 			expect(profile, count_leaf[profile], undefined[i], want);
 		}

@@ -8,14 +8,14 @@
 
 #include <cmocka.h>
 
-/* The line editor: keys go in; a line, and what a terminal shows, come out. */
+/* The line editor: from keys it makes a line, and the text for a terminal. */
 
 enum { LINE = 16, SCREEN = 1024 };
 
 static char screen[SCREEN];
 static size_t shown, bells;
 
-/* A terminal of one line: what is below it comes behind. */
+/* A terminal of one line; text for further lines is appended. */
 static void
 show(const char *s, size_t n)
 {
@@ -43,7 +43,8 @@ setup(void **state)
 	return 0;
 }
 
-/* Types into a new line, which the last key ends, or none; the text behind it is not touched. */
+/* Types into a new line.  Only the last key may end the line; the memory behind it is not touched.
+ */
 static enum line_state
 type(const char *keys)
 {
@@ -102,10 +103,10 @@ test_ends(void **state)
 	assert_int_equal(type("vms"), LINE_OPEN);
 	check("a\n", "a");
 	check("b\r", "b");
-	check("\nc\r", "c"); /* one CR LF, typed in two */
+	check("\nc\r", "c"); /* a CR LF that comes in two parts */
 }
 
-/* What does not fit rings, and what no line holds does nothing. */
+/* A key that does not fit rings the bell; a key that stands for no text does nothing. */
 static void
 test_limits(void **state)
 {
@@ -129,7 +130,7 @@ test_escape_sequences(void **state)
 	check("a\x1b[B\x1b[Cb\r", "ab");
 }
 
-/* A control character is never part of a sequence: it ends one, and does what it does. */
+/* A control character is no part of an escape sequence: it ends one, and has its own effect. */
 static void
 test_control_in_escape_sequence(void **state)
 {
@@ -177,13 +178,13 @@ test_history_is_bounded(void **state)
 	}
 	up[3 * LINE_HISTORY] = '\r';
 	check(up, "line a");
-	/* Which was entered again: the oldest is now the second. */
+	/* The oldest line was entered again, so the second is now the oldest. */
 	check(up, "line b");
 	expected[5] = 'c';
 	check(up, expected);
 }
 
-/* Of a line too long for the history, nothing is kept; and one brought back is cut to its place. */
+/* A line too long for the history is not kept.  A line brought back is cut to the room it gets. */
 static void
 test_history_of_long_lines(void **state)
 {

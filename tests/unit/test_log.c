@@ -5,7 +5,7 @@
 #include "lib/user/log.h"
 #include "tests/unit/unit.h"
 
-/* The ring that keeps the last output of a VM in the background. */
+/* The ring buffer that keeps the last output of a VM in the background. */
 
 static int
 setup(void **state)
@@ -40,7 +40,7 @@ what_is_written_is_read(void **state)
 	assert_int_equal(log_waiting(log, &lost), 0);
 }
 
-/* Byte n of all that is ever written. */
+/* Returns byte number n of all output. */
 static char
 byte_at(uint64_t n)
 {
@@ -58,7 +58,7 @@ write_bytes(struct log *log, size_t size)
 	free(buf);
 }
 
-/* Reads all that waits; it must be the bytes from number `from` on. */
+/* Reads all output that waits; checks that it begins with byte number `from`. */
 static void
 read_bytes(struct log *log, uint64_t from)
 {
@@ -89,7 +89,7 @@ what_is_lost_is_counted(void **state)
 	}
 }
 
-/* The other side may write anything there at any time. */
+/* The other process may write anything there at any time. */
 static void
 nonsense_is_harmless(void **state)
 {

@@ -5,13 +5,13 @@
 
 #include "kern/mem/page.c"
 
-/* The frame allocator: the memory map it starts from, and random use against a model. */
+/* The frame allocator: its memory map at the start, and random use beside a model. */
 
 enum { RAM_MIB = 24, PAGES_MAX = RAM_MIB * 256 };
 
 static uint64_t seed;
 
-/* The allocator as it is before boot, with new memory. */
+/* Puts the allocator back to its state before boot, with new memory. */
 static void
 start(const struct mem_range *ranges, unsigned int count)
 {
@@ -35,7 +35,7 @@ set_up(void **state)
 	return 0;
 }
 
-/* Every page is either in a list or not; the counts say how many. */
+/* Checks that the pages in the free lists are as many as the counts say. */
 static void
 check_lists(void)
 {
@@ -93,10 +93,10 @@ memory_map(void **state)
 	assert_non_null(pa_page(8 * MIB + 2 * PAGE_SIZE));
 	assert_null(pa_page(18 * MIB));
 	assert_null(pa_page(UINT64_MAX));
-	/* The array lies behind what is busy, and is busy itself. */
+	/* The array of pages lies behind the busy memory, and is busy itself. */
 	assert_int_equal(kva_pa(page_frames), 2 * MIB + 4 * PAGE_SIZE);
 	assert_int_equal(pa_page(kva_pa(page_frames))->refs, 1);
-	/* What is busy can be given back. */
+	/* Busy memory can be freed. */
 	page_unref(pa_page(2 * MIB));
 	check_lists();
 }
@@ -112,7 +112,7 @@ too_little_memory(void **state)
 	expect_assert_failure(start(&low, 1));
 }
 
-/* What the test holds: pages and whole frames, marked with their address. */
+/* The pages and frames that the test holds, marked with their addresses. */
 static struct page *held[PAGES_MAX];
 static bool held_large[PAGES_MAX];
 static unsigned int held_count;
@@ -134,7 +134,7 @@ let_go(unsigned int i)
 	struct page *p = held[i];
 	uint64_t size = held_large[i] ? LARGE_PAGE_SIZE : PAGE_SIZE;
 
-	/* Nobody else was given it meanwhile. */
+	/* The mark is still there, so nobody else got the page. */
 	for (uint64_t off = 0; off < size; off += PAGE_SIZE)
 		assert_int_equal(*(uint64_t *)kva(page_pa(p) + off), page_pa(p) + off);
 	if (held_large[i])
@@ -169,7 +169,7 @@ take(bool large)
 	hold(p, large);
 }
 
-/* A whole frame is given up page by page. */
+/* A whole frame is freed page by page. */
 static void
 take_apart(unsigned int i)
 {
@@ -198,7 +198,7 @@ random_use(void **state)
 	(void)state;
 	page_counts(&before);
 	for (int i = 0; i < 20000; i++) {
-		/* In turns more is taken than given back, and the other way round. */
+		/* For a while more pages are taken than freed, then the other way round. */
 		bool growing = i / 2000 % 2 == 0;
 
 		if (!held_count || random_below(&seed, 10) < (growing ? 7 : 3))
@@ -217,7 +217,7 @@ random_use(void **state)
 	assert_memory_equal(&before, &after, sizeof before);
 }
 
-/* All memory taken page by page comes back as whole frames. */
+/* Memory that is taken and freed page by page becomes whole frames again. */
 static void
 joining(void **state)
 {

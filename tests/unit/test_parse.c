@@ -8,7 +8,8 @@
 
 enum { WORDS = 4 };
 
-/* Parses a line; the words of all its commands, with | behind each and ; or & behind a command. */
+/* Parses a line.  Returns the words of its commands, with | behind each word and ; or & behind each
+ * command. */
 static enum parse_result
 parse_line(const char *text, char *out)
 {

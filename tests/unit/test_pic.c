@@ -24,7 +24,8 @@ in(uint16_t port)
 	return in8(&f.bus, port);
 }
 
-/* What every kernel does: vectors 20 to 2f, cascade on 2, 8086 mode; icw4 adds modes. */
+/* Initializes both chips as kernels do: vectors 20 to 2f, cascade on 2, 8086 mode.  icw4: further
+ * modes. */
 static void
 driver_init(uint8_t icw4)
 {
@@ -110,7 +111,7 @@ test_reset(void **state)
 		raise(line);
 	assert_false(pic_pending(&f.pic));
 	out(MASTER + 1, 0xfd);
-	expect(0x09); /* the vectors of a PC's firmware */
+	expect(0x09); /* the vectors that a PC's firmware sets */
 }
 
 static void
@@ -133,7 +134,7 @@ test_every_line(void **state)
 	}
 }
 
-/* Lines that are not there. */
+/* Lines that do not exist. */
 static void
 test_bad_lines(void **state)
 {
@@ -175,13 +176,13 @@ test_priorities(void **state)
 	expect(0x21);
 	assert_false(pic_pending(&f.pic)); /* 1 is in service: 4 and 14 wait */
 	raise(0);
-	expect(0x20); /* but 0 is above it */
+	expect(0x20); /* but 0 has a higher priority */
 	eoi(0);
 	assert_false(pic_pending(&f.pic));
 	eoi(1);
 	expect(0x2e); /* the slave is at input 2, above 4 */
 	raise(8);
-	/* 8 is above 14 at the slave, but to the master both are input 2. */
+	/* At the slave 8 has a higher priority than 14, but to the master both are input 2. */
 	assert_false(pic_pending(&f.pic));
 	eoi(14);
 	expect(0x28);
@@ -203,7 +204,7 @@ test_special_fully_nested(void **state)
 	assert_false(pic_pending(&f.pic));
 }
 
-/* A request that is withdrawn is gone; whoever acknowledges nevertheless gets IRQ 7. */
+/* A request that is withdrawn is gone.  An acknowledge that comes all the same gets IRQ 7. */
 static void
 test_spurious(void **state)
 {
@@ -228,7 +229,7 @@ test_edge(void **state)
 	raise(4); /* still high: no edge */
 	eoi(4);
 	assert_false(pic_pending(&f.pic));
-	/* A new edge while in service is remembered. */
+	/* A new edge during service is remembered. */
 	pulse(4);
 	expect(0x24);
 	pulse(4);
@@ -255,7 +256,7 @@ test_level(void **state)
 	raise(5);
 	lower(5);
 	assert_false(pic_pending(&f.pic));
-	/* A line that is high becomes a request when it becomes level-triggered. */
+	/* A high line is a request as soon as it is level-triggered. */
 	vdev_bus_write(&f.bus, ELCR, 2, 0);
 	raise(6);
 	expect(0x26);
@@ -272,7 +273,7 @@ test_specific_eoi(void **state)
 	expect(0x24);
 	raise(1);
 	expect(0x21);
-	out(MASTER, 0x64); /* ends 4, not the highest */
+	out(MASTER, 0x64); /* ends 4, which is not the highest */
 	assert_int_equal(read_isr(MASTER), 0x02);
 	out(MASTER, EOI);
 	assert_int_equal(read_isr(MASTER), 0);
@@ -306,10 +307,10 @@ test_rotation(void **state)
 	out(MASTER, 0xa0); /* end and rotate: 3 is now the lowest */
 	pulse(3);
 	expect(0x24);
-	out(MASTER, 0xe4); /* the same, naming it */
+	out(MASTER, 0xe4); /* the same, for a named interrupt */
 	expect(0x23);
 	eoi(3);
-	out(MASTER, 0xc0); /* 0 the lowest: 1 the highest */
+	out(MASTER, 0xc0); /* 0 becomes the lowest, so 1 is the highest */
 	raise(0);
 	raise(1);
 	expect(0x21);
@@ -350,7 +351,7 @@ test_special_mask(void **state)
 	expect(0x24);
 	out(MASTER, EOI); /* ends 4: 1 is masked */
 	assert_int_equal(read_isr(MASTER), 0x02);
-	out(MASTER, 0x48); /* reset it */
+	out(MASTER, 0x48); /* reset special mask mode */
 	pulse(4);
 	assert_false(pic_pending(&f.pic));
 }
@@ -376,7 +377,7 @@ test_poll(void **state)
 	assert_int_equal(in(SLAVE + 1), 0); /* one poll only: this is IMR */
 }
 
-/* An initialisation that breaks off, or has no ICW3 or ICW4. */
+/* An initialization that breaks off, or has no ICW3 or ICW4. */
 static void
 test_initialisation(void **state)
 {
@@ -384,17 +385,17 @@ test_initialisation(void **state)
 	raise(4);
 	out(MASTER, 0x11);
 	pulse(4);
-	assert_false(pic_pending(&f.pic)); /* not while it lasts */
-	out(MASTER, 0x11);                 /* from the beginning */
+	assert_false(pic_pending(&f.pic)); /* not during the initialization */
+	out(MASTER, 0x11);                 /* begins again */
 	out(MASTER + 1, 0x47);
 	out(MASTER + 1, 0x04);
 	out(MASTER + 1, 0x01);
-	assert_false(pic_pending(&f.pic)); /* edges before are forgotten */
+	assert_false(pic_pending(&f.pic)); /* earlier edges are forgotten */
 	pulse(4);
 	expect(0x44);      /* bits 2:0 of the vector are the input's */
 	out(MASTER, 0x12); /* single, without ICW4 */
 	out(MASTER + 1, 0x80);
-	out(MASTER + 1, 0xfe); /* already the mask */
+	out(MASTER + 1, 0xfe); /* this is already the mask */
 	assert_int_equal(in(MASTER + 1), 0xfe);
 	pulse(0);
 	expect(0x80);

@@ -40,7 +40,7 @@ in(uint16_t port)
 	return in8(&f.bus, port);
 }
 
-/* Low and high byte. */
+/* Reads low and high byte. */
 static void
 program(unsigned int channel, unsigned int mode, uint16_t count)
 {
@@ -72,7 +72,7 @@ out2(void)
 	return in(SPEAKER)&0x20;
 }
 
-/* Time passes until at least this many periods have. */
+/* Lets at least this many periods pass. */
 static void
 wait_periods(uint64_t periods)
 {
@@ -107,12 +107,12 @@ test_periodic_interrupt(void **state)
 	}
 	pit_tick(&f.pit);
 	assert_int_equal(f.line.rises, 300);
-	/* No drift: 300 periods later to within one period of the oscillator. */
+	/* No drift: after 300 periods the error is less than one period of the oscillator. */
 	assert_true(f.ns - start < 300ull * (PIT_HZ / 100) * SECOND / PIT_HZ + 1000);
 	assert_true(f.ns - start > 300ull * (PIT_HZ / 100) * SECOND / PIT_HZ - 1000);
 }
 
-/* A monitor that comes late finds one interrupt, and the phase kept. */
+/* A monitor that comes late finds one interrupt, and the next ones come in phase. */
 static void
 test_late(void **state)
 {
@@ -130,7 +130,7 @@ test_late(void **state)
 	                 1);
 }
 
-/* Modes 0 and 4, as one-shot drivers use them. */
+/* One-shot drivers use modes 0 and 4. */
 static void
 test_one_shot(void **state)
 {
@@ -150,7 +150,7 @@ test_one_shot(void **state)
 		f.ns += SECOND;
 		assert_int_equal(pit_tick(&f.pit), VDEV_NEVER);
 		assert_int_equal(f.line.rises, rises + 1);
-		/* Loading it again starts it again. */
+		/* A new count starts the counter again. */
 		out(COUNTER, 10);
 		out(COUNTER, 0);
 		f.ns = pit_tick(&f.pit);
@@ -170,8 +170,8 @@ test_due_at_write(void **state)
 	assert_int_equal(f.line.rises, 1);
 }
 
-/* Nor is one that waits in the PIC when the guest only reads the count, however late in the period.
- */
+/* An interrupt that waits in the PIC is not lost when the guest only reads the count, however late
+ * in the period. */
 static void
 test_latch_keeps_interrupt(void **state)
 {
@@ -182,15 +182,15 @@ test_latch_keeps_interrupt(void **state)
 	wait_periods(600); /* the square wave is low */
 	assert_false(read_status(0) & 0x80);
 	read_count(0);
-	program(2, 3, 1000); /* nor is another channel's business */
+	program(2, 3, 1000); /* another channel does not touch the interrupt */
 	assert_true(f.line.level);
 	assert_int_equal(f.line.rises, 1);
-	/* But mode 0 takes it back. */
+	/* But mode 0 withdraws the interrupt. */
 	program(0, 0, 1000);
 	assert_false(f.line.level);
 }
 
-/* No guest keeps its monitor from running it with interrupts alone. */
+/* Even the shortest period leaves a guest time to run between interrupts. */
 static void
 test_fastest_interrupts(void **state)
 {
@@ -217,7 +217,7 @@ test_stopped_by_control_word(void **state)
 	assert_true(pit_tick(&f.pit) != VDEV_NEVER);
 	out(CONTROL, 0x34);
 	assert_int_equal(pit_tick(&f.pit), VDEV_NEVER);
-	out(COUNTER, 0x10); /* half a count is none */
+	out(COUNTER, 0x10); /* half a count does not count */
 	assert_int_equal(pit_tick(&f.pit), VDEV_NEVER);
 	out(COUNTER, 0x10);
 	assert_true(pit_tick(&f.pit) != VDEV_NEVER);
@@ -236,7 +236,7 @@ test_counting(void **state)
 	program(1, 0, 1000); /* runs on below 0 */
 	wait_periods(1100);
 	assert_in_range(read_count(1), 65536 - 101, 65536 - 100);
-	program(1, 3, 1000); /* by twos */
+	program(1, 3, 1000); /* counts by twos */
 	wait_periods(100);
 	assert_in_range(read_count(1), 798, 800);
 	program(1, 2, 0);
@@ -256,7 +256,7 @@ test_latch(void **state)
 	low = in(COUNTER + 1);
 	high = in(COUNTER + 1);
 	assert_int_equal(high << 8 | low, 0x1234);
-	/* Then it is live again. */
+	/* Then reads show the running counter again. */
 	low = in(COUNTER + 1);
 	high = in(COUNTER + 1);
 	assert_in_range(high << 8 | low, 0x1032, 0x1034);
@@ -293,7 +293,7 @@ test_bcd(void **state)
 	wait_periods(1235);
 	low = in(COUNTER + 1);
 	assert_int_equal(in(COUNTER + 1) << 8 | low, 0x9999);
-	/* Digits that are none do no harm. */
+	/* Digits above 9 do no harm. */
 	out(COUNTER + 1, 0xff);
 	out(COUNTER + 1, 0xff);
 	in(COUNTER + 1);
@@ -323,12 +323,12 @@ test_read_back(void **state)
 	assert_int_equal(in(COUNTER), 0x80 | 0x30 | 3 << 1);
 	assert_int_equal(in(COUNTER), 0x22);
 	assert_int_equal(in(COUNTER), 0x22);
-	/* Modes 6 and 7 are 2 and 3. */
+	/* Modes 6 and 7 mean 2 and 3. */
 	program(1, 7, 100);
 	assert_int_equal(read_status(1) & 0x0e, 3 << 1);
 }
 
-/* As kernels calibrate: channel 2 in mode 0, its output polled at port 61. */
+/* Kernels calibrate so: channel 2 in mode 0, with its output polled at port 61. */
 static void
 test_calibration(void **state)
 {
@@ -343,7 +343,7 @@ test_calibration(void **state)
 	assert_in_range(f.ns - start, 9990000, 10010000);
 }
 
-/* The same with mode 1, which the gate starts. */
+/* The same in mode 1, which the gate starts. */
 static void
 test_gate_trigger(void **state)
 {
@@ -383,7 +383,8 @@ test_gate_holds(void **state)
 	assert_false(out2());
 	wait_periods(12);
 	assert_true(out2());
-	/* Modes 2 and 3 stand with the output high, and start over. */
+	/* In modes 2 and 3 a low gate holds the output high, and a high gate starts the period
+	 * anew. */
 	program(2, 3, 1000);
 	wait_periods(600);
 	assert_false(out2());
@@ -408,7 +409,7 @@ test_square_wave(void **state)
 	assert_true(out2());
 }
 
-/* As the 8254's data sheet draws it. */
+/* The output has the form that the 8254's data sheet draws. */
 static void
 test_square_wave_count(void **state)
 {
@@ -434,14 +435,14 @@ test_port61(void **state)
 
 	(void)state;
 	out(SPEAKER, 0xff);
-	assert_int_equal(in(SPEAKER)&0xcf, 0x0f); /* what can be written, and no NMI causes */
+	assert_int_equal(in(SPEAKER)&0xcf, 0x0f); /* the bits that can be written; no NMI */
 	out(SPEAKER, 0);
 	refresh = in(SPEAKER)&0x10;
 	f.ns += 15085;
 	assert_int_equal(in(SPEAKER)&0x10, refresh ? 0 : 0x10);
 }
 
-/* The shortest periods still move time forward. */
+/* Time moves forward even with the shortest periods. */
 static void
 test_shortest(void **state)
 {

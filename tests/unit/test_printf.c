@@ -5,7 +5,7 @@
 
 #include "tests/unit/unit.h"
 
-/* Our functions under names of their own, beside the host's, which are the oracle. */
+/* Our functions under other names, beside the host's, which tell the right result. */
 #define vsnprintf our_vsnprintf
 #define snprintf  our_snprintf
 #define write     our_write
@@ -14,7 +14,7 @@
 #undef snprintf
 #undef write
 
-/* The same call of both: same text, same result, and for every size of the buffer the same cut. */
+/* The same call of both gives the same text and result, cut alike for every size of the buffer. */
 #define SAME(...)                                                                         \
 	do {                                                                              \
 		char ours[256], theirs[256];                                              \
@@ -52,10 +52,10 @@ test_basics(void **state)
 	SAME("Exit %2u: count %10llu cycles %-12llu|", 10u, 2222594ull, 200592032ull);
 }
 
-/* For formats that are wrong on purpose: the compiler does not look at them. */
+/* Takes formats that are wrong on purpose, which the compiler does not check here. */
 static int (*const volatile unchecked)(char *, size_t, const char *, ...) = our_snprintf;
 
-/* What C leaves open, and we do not. */
+/* Cases that C leaves open, and that have one result here. */
 static void
 test_own_choices(void **state)
 {
@@ -68,7 +68,7 @@ test_own_choices(void **state)
 	assert_string_equal(buf, "0x0");
 	unchecked(buf, sizeof(buf), "%hhd %hhu %hd %hu", 300, 300, 70000, 70000);
 	assert_string_equal(buf, "44 44 4464 4464");
-	/* An unknown conversion shows itself, a lone % ends. */
+	/* An unknown conversion is printed as it is; a % at the end ends the text. */
 	unchecked(buf, sizeof(buf), "%y|%", 1);
 	assert_string_equal(buf, "%y|");
 	/* No field is wider than FIELD_MAX. */
@@ -138,7 +138,8 @@ test_random_integers(void **state)
 	for (int round = 0; round < 20000; round++) {
 		uint64_t v = (uint64_t)random32(&seed) << 32 | random32(&seed);
 
-		/* Small numbers, zero and the edges as well. */
+		/* Returns a random number, often a small one, zero, or one at the edge of a type.
+		 */
 		v >>= random32(&seed) % 64;
 		if (random32(&seed) % 8 == 0)
 			v = chance(&seed) ? 0 : INT64_MIN;

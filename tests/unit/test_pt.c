@@ -11,7 +11,7 @@
 #include "tests/unit/pages.h"
 #include "tests/unit/unit.h"
 
-/* A format with software markers: what is neither present nor zero. */
+/* A format with software markers: entries that are neither present nor zero. */
 static const struct pt_format format = {
         .name = "test",
         .present = PTE_P,
@@ -96,10 +96,10 @@ test_lookup_and_ensure(void **state)
 	assert_int_equal(*pt_lookup(&pt, 0x12345678a000, &level), 0);
 	assert_int_equal(level, 1);
 	*ensure(0x123456a00000, 2) = 0x600000 | LEAF | PTE_PS;
-	assert_int_equal(pt.tables, 4); /* all there already */
+	assert_int_equal(pt.tables, 4); /* all tables existed already */
 	assert_int_equal(*pt_lookup(&pt, 0x123456bff000, &level), 0x600000 | LEAF | PTE_PS);
 	assert_int_equal(level, 2);
-	/* At level 1 the bit that means "large" above is the memory type's. */
+	/* The bit that means "large" at other levels is part of the memory type at level 1. */
 	*ensure(0x12345678b000, 1) = 0xabc000 | LEAF | PTE_PS;
 	pt_lookup(&pt, 0x12345678b000, &level);
 	assert_int_equal(level, 1);
@@ -118,7 +118,7 @@ test_ensure_in_the_way(void **state)
 	assert_ptr_equal(ensure(0x401000, 2), ensure(0x400000, 2));
 }
 
-/* Out of memory at every step; what was made stays usable. */
+/* Memory runs out at every step; the tables made so far stay usable. */
 static void
 test_no_memory(void **state)
 {
@@ -135,7 +135,8 @@ test_no_memory(void **state)
 	assert_int_equal(pt_init(&other, &format), -E_NO_MEM);
 }
 
-/* Promised tables can be made when there is no other memory; what is left goes with the root. */
+/* Promised tables can be made when there is no other memory; the root's end ends the other
+ * promises. */
 static void
 test_promises(void **state)
 {
@@ -210,7 +211,7 @@ test_visit(void **state)
 	assert_int_equal(v.va[2], 0x200000);
 	assert_int_equal(v.level[2], 2);
 	assert_int_equal(v.entry[3], 0x600000 | LEAF | PTE_PS);
-	/* A range within a large entry visits it, from its start. */
+	/* A range within a large entry visits the entry, by its start. */
 	memset(&v, 0, sizeof(v));
 	assert_int_equal(pt_visit(&pt, 0x2000, 0x201000, record, &v), 0);
 	assert_int_equal(v.count, 2);
@@ -229,7 +230,7 @@ test_visit(void **state)
 	assert_int_equal(v.va[0], 0xfffffffffffff000);
 }
 
-/* A table may be nearly empty, and still takes thousands of instructions. */
+/* A nearly empty table takes thousands of instructions, too, and counts as work. */
 static void
 test_visit_lets_input_in(void **state)
 {
@@ -244,7 +245,7 @@ test_visit_lets_input_in(void **state)
 	assert_int_equal(pt_visit(&pt, 0, TABLES * LARGE_PAGE_SIZE, record, &v), 0);
 	assert_int_equal(v.count, TABLES);
 	assert_true(step_work >= (TABLES - 1) * STEP_LARGE);
-	/* But not for the sake of a page. */
+	/* A single page does not. */
 	step_work = 0;
 	assert_int_equal(pt_visit(&pt, 0, PAGE_SIZE, record, &v), 0);
 	assert_true(step_work < STEP_LARGE);
@@ -264,7 +265,7 @@ split_and_clear(void *arg, uint64_t va, int level, pte_t *entry)
 	return 0;
 }
 
-/* The visitor may split what it visits: the walk goes on behind it. */
+/* The visitor may split the entry that it visits: the walk goes on behind the entry. */
 static void
 test_visit_splits(void **state)
 {
@@ -290,7 +291,7 @@ test_prune(void **state)
 	*ensure(0x8000000000, 2) = MARKER;
 	assert_int_equal(pt.tables, 7);
 	pt_prune(&pt, 0, 0x200000);
-	assert_int_equal(pt.tables, 7); /* the empty one lies outside */
+	assert_int_equal(pt.tables, 7); /* the empty table lies outside */
 	pt_prune(&pt, 0, 0x800000000000);
 	assert_int_equal(pt.tables, 6);
 	*ensure(0x1000, 1) = 0;
@@ -317,7 +318,7 @@ test_free_range(void **state)
 	assert_int_equal(level, 1);
 }
 
-/* The table of the last walk is kept, but not longer than it exists and only for what it maps. */
+/* The table of the last walk is kept as long as it exists, for the addresses that it maps. */
 static void
 test_last_table(void **state)
 {
@@ -331,17 +332,17 @@ test_last_table(void **state)
 	assert_null(pt_nearby(&pt, 0x1ff000));
 	assert_null(pt_nearby(&pt, 0x400000));
 	assert_null(pt_nearby(&pt, 0x80000003ff000));
-	/* Where no table is, the last one stays. */
+	/* A walk that finds no table keeps the last one. */
 	pt_lookup(&pt, 0x400000, &level);
 	assert_int_equal(level, 2);
 	assert_non_null(pt_nearby(&pt, 0x3ff000));
-	/* Another one takes its place, whoever walks there. */
+	/* Any walk to another table replaces it. */
 	*ensure(0x400000, 1) = 0xb000 | LEAF;
 	assert_null(pt_nearby(&pt, 0x3ff000));
 	assert_int_equal(*pt_lookup(&pt, 0x3ff000, &level), 0xa000 | LEAF);
 	assert_null(pt_nearby(&pt, 0x400000));
 	assert_non_null(pt_nearby(&pt, 0x3ff000));
-	/* It goes with its entries, and what is there afterwards is found. */
+	/* The kept table goes away with its entries, and a walk finds its successor. */
 	*ensure(0x3ff000, 1) = 0;
 	pt_prune(&pt, 0x200000, 0x400000);
 	assert_null(pt_nearby(&pt, 0x3ff000));
@@ -350,7 +351,7 @@ test_last_table(void **state)
 	*entry = 0x600000 | LEAF | PTE_PS;
 	assert_int_equal(*pt_lookup(&pt, 0x3ff000, &level), 0x600000 | LEAF | PTE_PS);
 	assert_int_equal(pt_ensure(&pt, 0x3ff000, 1, &entry), -E_EXISTS);
-	/* A split makes a table, which is found, too. */
+	/* A split makes a table, which a walk finds, too. */
 	split(ensure(0x200000, 2));
 	assert_int_equal(*pt_lookup(&pt, 0x3ff000, &level), 0x7ff000 | LEAF);
 	pt_free(&pt, 0, PT_ENTRIES - 1, false);
@@ -360,13 +361,13 @@ test_last_table(void **state)
 }
 
 /*
- * Random operations against a model: an array of what each page of a small
- * part of the address space maps.
+ * Random operations beside a model: an array that tells where each page of a small part of the
+ * address space leads.
  */
 enum { MODEL_PAGES = 4 * PT_ENTRIES };
 static pte_t model[MODEL_PAGES];
 
-/* Half below and half above the border of two entries of the root. */
+/* The part lies half below and half above the border of two entries of the root. */
 static uint64_t
 model_va(unsigned int page)
 {

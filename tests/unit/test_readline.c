@@ -5,7 +5,7 @@
 #include "lib/user/user.h"
 #include "tests/unit/unit.h"
 
-/* Lines from the console.  What is printed goes to the test's output too. */
+/* Lines from the console.  The printed text goes to the test's output, too. */
 
 enum { LINE = 16, CHILD_ENDED = '!' };
 
@@ -13,7 +13,7 @@ static const char *keys;
 static unsigned int news_heard;
 static char shown[256];
 
-/* Behind the last key the console is gone. */
+/* After the last key the console is gone. */
 long
 sys_console_read(void *buf, size_t size, unsigned int how)
 {
@@ -62,7 +62,7 @@ test_ends(void **state)
 	assert_int_equal(readline("", (char[LINE]){0}, LINE), READLINE_END);
 }
 
-/* Typing goes on below the news. */
+/* Typing goes on below the announcement. */
 static void
 test_news(void **state)
 {
@@ -76,7 +76,7 @@ test_news(void **state)
 	assert_string_equal(shown, "\n");
 }
 
-/* UNIT_MAIN's main is not the one that lib/user/user.h declares. */
+/* lib/user/user.h declares another main than UNIT_MAIN's. */
 int
 main(int argc, char **argv)
 {

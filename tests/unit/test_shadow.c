@@ -14,8 +14,8 @@
 #include "tests/unit/shadowvm.h"
 
 /*
- * Shadow tables: what they map in each paging mode, what a flush takes from them, and what becomes
- * of them when memory changes or runs short.
+ * Shadow tables: their entries in each paging mode, the entries that a flush removes, and what
+ * happens when memory changes or runs short.
  */
 
 static void
@@ -30,7 +30,7 @@ test_accessed_and_dirty(void **state)
 	assert_int_equal(*leaf & (PTE_A | PTE_D), PTE_A);
 	assert_int_equal(guest_access(0x5008, VM_ACCESS_WRITE, false), 0x80008);
 	assert_int_equal(*leaf & (PTE_A | PTE_D), PTE_A | PTE_D);
-	/* Cleared by the guest, as its manual says: then INVLPG. */
+	/* The guest clears the bits and then executes INVLPG, as the manual demands. */
 	map_long(0x5000, 0x80000 | PTE_P | PTE_W, 1);
 	shadow_invlpg(&vcpu, 0x5000);
 	assert_int_equal(guest_access(0x5000, VM_ACCESS_READ, false), 0x80000);
@@ -54,7 +54,7 @@ test_flushes(void **state)
 	shadow_set_reg(&vcpu, HV_CR3, TABLES);
 	assert_int_equal(guest_access(0x5000, VM_ACCESS_READ, false), FAULTED);
 	assert_int_equal(got.error, 0);
-	/* More rights need no flush. */
+	/* The guest needs no flush to add rights. */
 	map_long(0x5000, 0x80000 | PTE_P, 1);
 	assert_int_equal(guest_access(0x5000, VM_ACCESS_WRITE, false), FAULTED);
 	assert_int_equal(got.error, PF_P | PF_W);
@@ -63,8 +63,8 @@ test_flushes(void **state)
 }
 
 /*
- * What had no entry above it was in no TLB: where a table becomes reachable in a second place, it
- * is as it is now, although the flush that its change takes in the first place is still to come.
+ * A table becomes reachable in a second place.  No TLB holds translations of that place, so the
+ * guest may rely on the table's contents there at once, even before it flushes the first place.
  */
 static void
 test_second_place_of_a_table(void **state)
@@ -83,7 +83,7 @@ test_second_place_of_a_table(void **state)
 	assert_int_equal(guest_access(0x206000, VM_ACCESS_READ, false), 0x91000);
 }
 
-/* INVLPG takes the whole of a large page, wherever in it the address is. */
+/* INVLPG of any address in a large page removes the whole page. */
 static void
 test_invlpg_of_large_pages(void **state)
 {
@@ -114,7 +114,7 @@ test_invlpg_of_large_pages(void **state)
 	}
 }
 
-/* A 2 MiB shadow gives way to small ones where the guest's page has become small. */
+/* A 2 MiB shadow entry gives way to 4 KiB ones when the guest's page has become small. */
 static void
 test_large_becomes_small(void **state)
 {
@@ -153,7 +153,7 @@ test_without_paging(void **state)
 	assert_int_equal(got.gpa, 0xfed00000);
 }
 
-/* Without CR0.WP the supervisor writes to what is read-only; the user still does not. */
+/* Without CR0.WP the supervisor may write to read-only pages; the user may not. */
 static void
 test_write_protection_off(void **state)
 {
@@ -172,7 +172,7 @@ test_write_protection_off(void **state)
 	compare(0x5000, VM_ACCESS_EXEC, false);
 }
 
-/* Frames that are shared for now are written to after another fault, which copies them. */
+/* A write to a frame that is shared for now takes another fault, which copies the frame. */
 static void
 test_copy_on_write_frames(void **state)
 {
@@ -192,8 +192,7 @@ test_copy_on_write_frames(void **state)
 	assert_int_equal(walk_shadow(0x5000, VM_ACCESS_READ, false, &error), -1);
 }
 
-/* A table of the guest's gets another frame, as when it is copied: that is where it is read from.
- */
+/* A table of the guest gets another frame, as by a copy: from then on that frame is read. */
 static void
 test_tables_that_move(void **state)
 {
@@ -210,7 +209,8 @@ test_tables_that_move(void **state)
 	assert_int_equal(guest_access(0x5000, VM_ACCESS_READ, false), 0x90000);
 }
 
-/* #PF in the delivery of #PF is #DF, in that of #DF the end, and of others the one that counts. */
+/* A #PF during the delivery of #PF becomes #DF; during #DF it ends the guest; during other events
+ * the #PF counts. */
 static void
 test_double_faults(void **state)
 {
@@ -231,7 +231,8 @@ test_double_faults(void **state)
 	assert_int_equal(shadow_fault(&vcpu, &x), HV_STOP);
 }
 
-/* The tables have a bound: what is beyond it is dropped, with a flush, and made again. */
+/* The number of tables is bounded.  Tables beyond that are dropped, with a flush, and made again.
+ */
 static void
 test_memory_is_bounded(void **state)
 {
@@ -259,7 +260,7 @@ test_memory_is_bounded(void **state)
 	assert_true(drops >= 2 * PT_ENTRIES / SHADOW_TABLES);
 }
 
-/* Each root of a guest in PAE has four entries of its own, and what is kept belongs to it. */
+/* Each root of a guest in PAE has four entries of its own, and its kept tables belong to it. */
 static void
 test_pae_roots(void **state)
 {
@@ -283,7 +284,7 @@ test_pae_roots(void **state)
 	}
 }
 
-/* Tables outlast a load of CR3 unless they have changed; without caching, none does. */
+/* Tables outlast a load of CR3 unless they have changed.  Without caching no table does. */
 static void
 test_caching(void **state)
 {
@@ -306,7 +307,7 @@ test_caching(void **state)
 	assert_int_equal(walk_shadow(0x5000, VM_ACCESS_READ, false, &error), -1);
 }
 
-/* What goes over many entries takes long. */
+/* Work over many entries is counted, so that console input is let in. */
 static void
 test_input_is_let_in(void **state)
 {

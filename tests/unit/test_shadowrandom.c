@@ -10,12 +10,12 @@
 #include "tests/unit/shadowvm.h"
 
 /*
- * Shadow tables against a plain walk of the guest's: a guest edits its tables at random, flushes
- * what the architecture tells it to, and accesses memory.  What an access reaches through the
- * shadow, as a processor would walk it, is what the guest's tables say, in each paging mode.
+ * Shadow tables against a plain walk of the guest's tables, in each paging mode.  A guest edits its
+ * tables at random, flushes what the architecture demands, and accesses memory.  Through the
+ * shadow, as a processor walks it, an access must reach the address that the guest's tables say.
  *
- * Random tables: recursive, shared, of every level at every place.  An edit is followed by INVLPG
- * of all addresses in use, or by a load of CR3, unless it only adds to what was not there.
+ * The tables are random: recursive, shared, and used at every level.  After an edit comes INVLPG of
+ * all addresses in use, or a load of CR3, unless the edit fills an entry that was not present.
  */
 
 enum { ROUNDS = 12000, PAE_TOPS = 3 };
@@ -57,7 +57,7 @@ random_edit(bool wide)
 		        (uint32_t)random_entry(false);
 }
 
-/* Mostly the one that it is. */
+/* Mostly the level that the table has. */
 static uint64_t
 random_root(void)
 {
@@ -78,7 +78,7 @@ random_flush(void)
 		shadow_invlpg(&vcpu, windows[i]);
 }
 
-/* PAE's four top entries are as a load of CR3 has proven them. */
+/* Makes PAE's four top entries valid, as a load of CR3 requires. */
 static void
 pae_tops(void)
 {

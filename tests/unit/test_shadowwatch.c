@@ -9,11 +9,11 @@
 #include "tests/unit/shadowaccess.h"
 #include "tests/unit/shadowvm.h"
 
-/* Tables of the guest's that are write-protected instead of compared at each flush. */
+/* Tables of the guest that are write-protected instead of compared at each flush. */
 
 /*
- * A table that does not change is watched: it is not compared, until a write faults or somebody
- * tells of one.  large_frames: a page around it that could be mapped whole comes in pieces.
+ * A table that does not change is watched: it is not compared until a write faults or is reported.
+ * large_frames: a 2 MiB page around the table must be mapped in pieces.
  */
 static void
 test_watched_tables(void **state)
@@ -37,7 +37,7 @@ test_watched_tables(void **state)
 	assert_int_equal(walk_shadow(gva, VM_ACCESS_WRITE, false, &error), -1);
 	assert_int_equal(guest_access(gva, VM_ACCESS_READ, false), gva);
 	assert_int_equal(walk_shadow(gva, VM_ACCESS_WRITE, false, &error), -1);
-	/* Its neighbour is no table. */
+	/* The neighbouring page is no table. */
 	assert_int_equal(guest_access(gva + PAGE_SIZE, VM_ACCESS_WRITE, false), gva + PAGE_SIZE);
 	assert_int_equal(vcpu.shadow->watched, 4);
 	check_watched();
@@ -60,7 +60,7 @@ watch_all(void)
 	assert_int_equal(vcpu.shadow->watched, 4);
 }
 
-/* What may be written otherwise than through a shadow is compared again. */
+/* A table that may be written in another way than through a shadow is compared again. */
 static void
 test_watching_ends(void **state)
 {

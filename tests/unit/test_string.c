@@ -4,7 +4,7 @@
 
 #include "tests/unit/unit.h"
 
-/* Our functions under names of their own, beside the host's, which are the oracle. */
+/* Our functions under other names, beside the host's, which tell the right result. */
 #define memset  our_memset
 #define memcpy  our_memcpy
 #define memmove our_memmove
@@ -44,7 +44,7 @@ fill(uint64_t *seed, uint8_t *buf, unsigned int values)
 		buf[i] = random32(seed) % values;
 }
 
-/* Every operation on a random part of a buffer, compared over the whole buffer. */
+/* Does every operation on a random part of a buffer, and compares the whole buffer. */
 static void
 test_memory(void **state)
 {
@@ -94,7 +94,7 @@ test_compare(void **state)
 	}
 }
 
-/* Strings of few letters, bytes above 127 among them, so that they are often equal far along. */
+/* Makes strings of few different bytes, some above 127, so that two are often equal for long. */
 static void
 random_string(uint64_t *seed, char *s, size_t max)
 {
@@ -172,11 +172,11 @@ test_numbers(void **state)
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		check_number(numbers[i], 10);
 		check_number(numbers[i], 16);
-		if (strcmp(numbers[i], "00012") != 0) /* octal to C, decimal to us */
+		if (strcmp(numbers[i], "00012") != 0) /* octal in C, decimal here */
 			check_number(numbers[i], 0);
 	}
 	assert_int_equal(our_strtoul("0012", NULL, 0), 12);
-	/* Too large numbers saturate and are consumed. */
+	/* A number that is too large saturates, and all of its digits are consumed. */
 	check_number("99999999999999999999999999999", 10);
 	check_number("0xfffffffffffffffff", 16);
 }

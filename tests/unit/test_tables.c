@@ -31,7 +31,7 @@ test_exit_kinds(void **state)
 	assert_int_equal(hv_exit_reason(HV_EXIT_CPUID), 10);
 	assert_int_equal(hv_exit_kind_of(10), HV_EXIT_CPUID);
 	assert_int_equal(hv_exit_reason(HV_EXIT_UNKNOWN), HV_REASON_NONE);
-	/* Kinds and reasons are two names of one thing, but for UNKNOWN, which has no reason. */
+	/* Each kind has one reason, and each reason one kind; only UNKNOWN has no reason. */
 	for (unsigned int kind = 0; kind < HV_EXIT_UNKNOWN; kind++)
 		assert_int_equal(hv_exit_kind_of(hv_exit_reason(kind)), kind);
 	for (unsigned int kind = 1; kind < HV_EXIT_KINDS; kind++)
@@ -40,7 +40,7 @@ test_exit_kinds(void **state)
 	assert_int_equal(hv_exit_reason(HV_EXIT_KINDS), HV_REASON_NONE);
 }
 
-/* Reasons that the SDM leaves out have no kind. */
+/* Numbers that the SDM leaves out have no kind. */
 static void
 test_reasons_without_kind(void **state)
 {

@@ -61,7 +61,7 @@ in(int reg)
 	return in8(&f.bus, COM1 + reg);
 }
 
-/* What a driver does first: speed, 8N1, FIFOs, interrupts. */
+/* Sets the chip up as a driver does: speed, 8N1, FIFOs, interrupts. */
 static void
 driver_init(uint8_t ier)
 {
@@ -115,7 +115,7 @@ test_registers(void **state)
 	assert_int_equal(in(UART_SCR), 0);
 }
 
-/* As drivers tell a 16550A from older chips. */
+/* Drivers tell a 16550A from older chips so. */
 static void
 test_fifo_detection(void **state)
 {
@@ -147,7 +147,7 @@ test_transmit_run(void **state)
 	vdev_bus_write_string(&f.bus, COM1, 1, "a whole run", 11);
 	assert_int_equal(f.runs, 1);
 	assert_memory_equal(f.sent, "a whole run", 11);
-	/* To the divisor, to other registers, or in words: byte by byte as ever. */
+	/* String output to the divisor, to other registers, or in words goes byte by byte. */
 	out(UART_LCR, UART_LCR_DLAB);
 	vdev_bus_write_string(&f.bus, COM1, 1, "xy", 2);
 	assert_int_equal(in(UART_DLL), 'y');
@@ -180,11 +180,11 @@ test_receive(void **state)
 	assert_int_equal(in(UART_RX), 'b');
 	assert_int_equal(in(UART_RX), 'c');
 	assert_false(in(UART_LSR)&UART_LSR_DR);
-	in(UART_RX); /* nothing there: nothing happens */
+	in(UART_RX); /* without input nothing happens */
 	assert_int_equal(uart_rx_space(&f.uart), UART_FIFO);
 }
 
-/* The ring goes round. */
+/* The ring buffer wraps. */
 static void
 test_receive_order(void **state)
 {
@@ -234,7 +234,7 @@ test_receive_interrupt(void **state)
 	driver_init(UART_IER_RDI);
 	feed("a");
 	assert_true(f.line.level);
-	/* Below the trigger level of 14 it is a timeout. */
+	/* Below the trigger level of 14 a timeout makes the interrupt. */
 	assert_int_equal(in(UART_IIR)&0x0f, UART_IIR_RX_TIMEOUT);
 	feed("123456789abcd");
 	assert_int_equal(in(UART_IIR)&0x0f, UART_IIR_RDI);
@@ -250,20 +250,21 @@ test_transmit_interrupt(void **state)
 {
 	(void)state;
 	driver_init(0);
-	out(UART_IER, UART_IER_THRI); /* empty: at once */
+	out(UART_IER, UART_IER_THRI); /* the transmitter is empty: an interrupt at once */
 	assert_true(f.line.level);
 	assert_int_equal(in(UART_IIR)&0x0f, UART_IIR_THRI); /* which acknowledges it */
 	assert_false(f.line.level);
 	assert_int_equal(in(UART_IIR)&0x0f, UART_IIR_NO_INT);
 	out(UART_TX, 'a');
 	assert_true(f.line.level);
-	/* A handler that writes without reading IIR needs an edge as well. */
+	/* A handler that writes without reading IIR needs a new edge, too. */
 	unsigned int rises = f.line.rises;
 	out(UART_TX, 'b');
 	assert_int_equal(f.line.rises, rises + 1);
 	out(UART_IER, 0);
 	assert_false(f.line.level);
-	/* Enabling it once more raises it once more; writing the same value does not. */
+	/* To enable the interrupt once more raises it once more; to write the same value does not.
+	 */
 	out(UART_IER, UART_IER_THRI);
 	in(UART_IIR);
 	out(UART_IER, UART_IER_THRI);
@@ -307,7 +308,7 @@ test_out2(void **state)
 	assert_true(f.line.level);
 }
 
-/* As drivers test that there is a chip. */
+/* Drivers test for a chip so. */
 static void
 test_loopback(void **state)
 {
@@ -320,7 +321,7 @@ test_loopback(void **state)
 	out(UART_TX, 0xae);
 	assert_int_equal(f.sent_count, 0);
 	assert_int_equal(in(UART_RX), 0xae);
-	/* The wire is cut. */
+	/* In loopback nothing comes from outside. */
 	assert_int_equal(uart_rx_space(&f.uart), 0);
 	feed("x");
 	assert_false(in(UART_LSR)&UART_LSR_DR);
@@ -350,7 +351,7 @@ test_ready(void **state)
 {
 	(void)state;
 	assert_false(uart_rx_ready(&f.uart));
-	/* A boot sector prints, asking for the transmitter before and behind each byte. */
+	/* A boot sector prints, and reads the status before and after each byte. */
 	for (int i = 0; i < 100; i++) {
 		in(UART_LSR);
 		out(UART_TX, '.');
@@ -377,7 +378,7 @@ test_ready(void **state)
 	assert_false(uart_rx_ready(&f.uart));
 }
 
-/* Clearing the FIFO, and turning it on or off, empties it. */
+/* To clear the FIFO, or to turn it on or off, empties it. */
 static void
 test_fifo_reset(void **state)
 {

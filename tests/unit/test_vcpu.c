@@ -9,8 +9,8 @@
 #include "vmm/vcpu.c"
 
 /*
- * A clone takes along all of struct vcpu_guest and struct vcpu_pending, and a reset leaves nothing
- * of them as it was.  Both are tested byte by byte, so a new member that is forgotten fails here.
+ * A clone copies all of struct vcpu_guest and struct vcpu_pending, and a reset changes all of both.
+ * The tests compare byte by byte, so that they fail if a new member is forgotten.
  */
 
 struct hv_caps hv_caps;
@@ -79,7 +79,7 @@ static const struct hv_ops ops = {
 };
 const struct hv_ops *hv = &ops;
 
-/* Functions that the two files need and these tests do not: a call is an illegal instruction. */
+/* Functions that the two files need but that no test reaches: a call is an illegal instruction. */
 #define NOT_CALLED(name) __asm__(".globl " #name "\n" #name ":\n\tud2\n")
 NOT_CALLED(acct_free);
 NOT_CALLED(acct_init);
@@ -122,7 +122,7 @@ static struct hv_exit exits[2];
 static struct vm_run runs[2];
 static struct vm vm = {.vcpu_count = 1};
 
-/* A vCPU whose guest state and pending work consist of this byte. */
+/* Returns a vCPU whose guest state and pending work consist of this byte. */
 static void
 fill(struct vcpu *v, unsigned int number, uint8_t byte)
 {
@@ -154,7 +154,7 @@ clone_copies_all(void **state)
 	assert_int_equal(to.requests, REQ_HALTED | REQ_HELD_IRQ);
 }
 
-/* Fails if a byte of the part is still what it was filled with, after both fillings. */
+/* Fails if a byte of the part still has the value that it was filled with, for both values. */
 static void
 check_all_set(const char *part, const void *first, const void *second, size_t size)
 {

@@ -11,7 +11,7 @@
 
 #include "lib/vdev/vdev.h"
 
-/* What the tests of device models share: a bus as a driver sees it, a line, a clock. */
+/* Tests of device models share these: a bus as a driver sees it, an interrupt line, a clock. */
 
 #define UNIT_MAIN(...)                                            \
 	int main(void)                                            \
@@ -54,7 +54,7 @@ clock_at(uint64_t *ns)
 	return (struct vdev_clock){.now = clock_now, .arg = ns};
 }
 
-/* A multiplicative generator: the same numbers on every run. */
+/* Returns a random number.  The numbers are the same on every run. */
 static inline uint32_t
 random32(uint64_t *state)
 {

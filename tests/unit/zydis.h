@@ -10,12 +10,12 @@
 #include "lib/insn/insn.h"
 #include "tests/unit/unit.h"
 
-/* What the tests of lib/insn share: the same bytes to both decoders. */
+/* Tests of lib/insn share this: both decoders get the same bytes. */
 
 enum { MODES = INSN_64 + 1, INPUT = VM_INSN_MAX + 1 };
 
 struct sample {
-	uint8_t bytes[INPUT]; /* one more than an instruction may have: nothing ends early */
+	uint8_t bytes[INPUT]; /* one more than an instruction may have, so that none ends early */
 	enum insn_mode mode;
 	int error;
 	struct insn insn;
@@ -25,8 +25,8 @@ struct sample {
 	ZydisDecoderContext z_context;
 };
 
-/* As on AMD's CPUs: 66 counts for branches, and MPX's opcodes are NOPs, as they are again on
- * Intel's. */
+/* Decodes as AMD's CPUs do: 66 counts for branches, and MPX's opcodes are NOPs, as they are on
+ * Intel's newer CPUs. */
 static inline void
 zydis_init(ZydisDecoder decoder[MODES])
 {
@@ -62,7 +62,7 @@ decode_both(struct sample *s, const uint8_t *bytes, enum insn_mode mode)
 	s->z_ok = ZYAN_SUCCESS(s->z_status);
 }
 
-/* Prints what the two say of a sample and fails the test. */
+/* Prints the results of both decoders for a sample, and fails the test. */
 static inline void
 disagree(const struct sample *s, const char *about)
 {
@@ -84,7 +84,7 @@ random_bytes(uint64_t *seed, uint8_t *bytes, size_t n)
 		*bytes++ = random32(seed);
 }
 
-/* The prefixes and all REX. */
+/* Returns a random prefix: a legacy one, or any REX. */
 static inline uint8_t
 random_prefix(uint64_t *seed)
 {
