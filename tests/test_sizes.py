@@ -1,10 +1,15 @@
-"""tools/sizes.py: it reports files and folders that are too large, and the tree has none."""
+"""tools/sizes.py: it reports files, folders and structures that are too large, and the tree has none."""
 
 import pathlib
 import subprocess
 import sys
 
+import pytest
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+
+import sizes  # noqa: E402
 
 
 def check(root):
@@ -12,36 +17,65 @@ def check(root):
                           capture_output=True, text=True, check=False)
 
 
+@pytest.fixture
+def tree(tmp_path):
+    """An empty tree, but for the central structures."""
+    for (header, name), most in sizes.MEMBERS_MAX.items():
+        plant_structure(tmp_path, header, name, most)
+    return tmp_path
+
+
+def plant_structure(root, header, name, members):
+    """Plants a structure whose members come in all forms."""
+    forms = ["int a{n};", "struct {{ int b; int c; }} d{n};", "char *e{n}[4]; /* not; one, more */",
+             "int (*call{n})(int x, struct s {{ int y; int z; }} *s);"]
+    lines = [forms[n % len(forms)].format(n=n) for n in range(members - 2)]
+    (root / header).parent.mkdir(parents=True, exist_ok=True)
+    (root / header).write_text(f"struct {name};\n\nstruct {name} {{\n\tint f, g;\n\t"
+                               + "\n\t".join(lines) + "\n};\n")
+
+
 def plant(root, path, lines=1):
     (root / path).parent.mkdir(parents=True, exist_ok=True)
     (root / path).write_text("/* A line. */\n" * lines)
 
 
-def test_long_file(tmp_path):
-    plant(tmp_path, "kern/long.c", 501)
-    plant(tmp_path, "tools/long.py", 600)
-    plant(tmp_path, "vmm/short.S", 500)
-    plant(tmp_path, "docs/long.md", 501)
-    plant(tmp_path, "obj/kern/long.c", 501)
-    result = check(tmp_path)
+def test_long_file(tree):
+    plant(tree, "kern/long.c", 501)
+    plant(tree, "tools/long.py", 600)
+    plant(tree, "vmm/short.S", 500)
+    plant(tree, "docs/long.md", 501)
+    plant(tree, "obj/kern/long.c", 501)
+    result = check(tree)
     assert result.returncode == 1
     assert result.stderr.splitlines() == [
         "kern/long.c: 501 lines, expected at most 500; split it by subject",
         "tools/long.py: 600 lines, expected at most 500; split it by subject"]
 
 
-def test_full_folder(tmp_path):
+def test_full_folder(tree):
     for number in range(46):
-        plant(tmp_path, f"vmm/file{number}.c")
-        plant(tmp_path, f"guest/t/test{number}.S")
-        plant(tmp_path, f"tests/unit/test{number}.c")
+        plant(tree, f"user/file{number}.c")
+        plant(tree, f"guest/t/test{number}.S")
+        plant(tree, f"tests/unit/test{number}.c")
     for number in range(45):
-        plant(tmp_path, f"kern/file{number}.h")
-        plant(tmp_path, f"kern/sys/file{number}.h")
-    result = check(tmp_path)
+        plant(tree, f"kern/file{number}.h")
+        plant(tree, f"kern/sys/file{number}.h")
+    result = check(tree)
     assert result.returncode == 1
-    assert result.stderr == ("vmm: 46 source files, expected at most 45; "
+    assert result.stderr == ("user: 46 source files, expected at most 45; "
                              "move those of one subject to a folder of their own\n")
+
+
+def test_large_structure(tree):
+    plant_structure(tree, "vmm/vcpu.h", "vcpu", 21)
+    (tree / "vmm/ops.h").write_text("struct hv_ops;\n")
+    result = check(tree)
+    assert result.returncode == 1
+    assert result.stderr.splitlines() == [
+        "vmm/vcpu.h: struct vcpu has 21 members, expected at most 20; "
+        "put those of one subject into a structure of their own",
+        "vmm/ops.h: there is no struct hv_ops; correct MEMBERS_MAX in tools/sizes.py"]
 
 
 def test_tree():

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Checks that source files and folders stay small enough to be read.
+"""Checks that source files, folders and the central structures stay small enough to be read.
 
 usage: tools/sizes.py [--root DIR]
 """
@@ -7,6 +7,7 @@ usage: tools/sizes.py [--root DIR]
 import argparse
 import collections
 import pathlib
+import re
 import sys
 
 SUFFIXES = {".c", ".h", ".S", ".py", ".def"}
@@ -15,6 +16,11 @@ LINES_MAX = 500
 FILES_MAX = 45
 # Folders that nobody reads as a whole: each file stands alone.
 ANY_NUMBER = {"guest/t", "tests/boot", "tests/unit"}
+# The central structures: {(header, structure): the most members that it may have}.
+MEMBERS_MAX = {("vmm/vcpu.h", "vcpu"): 20, ("vmm/ops.h", "hv_ops"): 30}
+
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
+BRACKETS = re.compile(r"\{[^{}]*\}|\([^()]*\)|\[[^\[\]]*\]")
 
 
 def sources(root):
@@ -23,6 +29,30 @@ def sources(root):
         relative = path.relative_to(root)
         if path.suffix in SUFFIXES and relative.parts[0] not in SKIPPED:
             yield relative
+
+
+def count_members(text, name):
+    """Returns how many direct members a structure has, or None if the text does not define it."""
+    body = re.search(rf"^struct {name} \{{\n(.*?)^\}}", COMMENT.sub("", text), re.M | re.S)
+    if not body:
+        return None
+    # Without what stands in brackets, a ; ends a declaration and a , separates its members.
+    declarations, count = body[1], 1
+    while count:
+        declarations, count = BRACKETS.subn("", declarations)
+    return declarations.count(";") + declarations.count(",")
+
+
+def structure_problems(root):
+    """Yields lines of text, one for each central structure that has too many members, or is gone."""
+    for (header, name), most in MEMBERS_MAX.items():
+        path = root / header
+        members = count_members(path.read_text(), name) if path.exists() else None
+        if members is None:
+            yield f"{header}: there is no struct {name}; correct MEMBERS_MAX in tools/sizes.py"
+        elif members > most:
+            yield (f"{header}: struct {name} has {members} members, expected at most {most}; "
+                   "put those of one subject into a structure of their own")
 
 
 def problems(root):
@@ -40,10 +70,11 @@ def problems(root):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="checks that files and folders stay small")
+    parser = argparse.ArgumentParser(description="checks that files, folders and structures stay small")
     parser.add_argument("--root", type=pathlib.Path,
                         default=pathlib.Path(__file__).resolve().parent.parent)
-    found = list(problems(parser.parse_args().root))
+    root = parser.parse_args().root
+    found = [*problems(root), *structure_problems(root)]
     for line in found:
         print(line, file=sys.stderr)
     sys.exit(1 if found else 0)
