@@ -6,9 +6,9 @@
 #include "vmm/exit.h"
 
 /*
- * Accounting: what exits a vCPU had, what each cost, and where its time went.
- * Always on, so what is here is written for few instructions.  Times are TSC
- * ticks, passed in as `now`.
+ * Accounting: which exits a vCPU had, what each cost, and where the time went.  It is always on, so
+ * the functions here are written for few instructions.  Times are ticks of the host's TSC; the
+ * caller passes the present time as `now`.
  *
  *   acct_enter ... guest ... acct_exit, acct_count ... handler ... acct_enter
  *                                                              or acct_leave
@@ -21,26 +21,27 @@ enum { ACCT_WAYS = 4, ACCT_SETS = VM_KEYS_MAX / ACCT_WAYS };
 
 struct acct_keys {
 	struct vm_key row[ACCT_SETS][ACCT_WAYS]; /* count 0: unused */
-	struct vm_key overflow;                  /* what rows held that others have taken over */
+	struct vm_key overflow;                  /* sum of the rows that lost their place */
 };
 _Static_assert(sizeof(struct acct_keys) <= PAGE_SIZE, "a table of sub-keys has one page");
 
-/* The longest handler that a bucket of its own counts; those that take longer are in the last one,
- * too. */
+/* The most ticks that the last bucket is meant for.  It also counts handlers that take longer. */
 enum { ACCT_LONG = (2 << (VM_BUCKET_SHIFT + VM_BUCKETS - 1)) - 1 };
 
+/* The account of one exit kind. */
 struct acct_kind {
 	uint64_t count;
-	uint64_t cycles, min;   /* in the handler */
-	uint64_t max;           /* of those that are not longer than ACCT_LONG */
-	uint64_t longest;       /* of the others; 0: none */
+	uint64_t cycles;        /* ticks in the handler, all exits together */
+	uint64_t min;           /* ticks of the shortest handler */
+	uint64_t max;           /* ticks of the longest handler, at most ACCT_LONG */
+	uint64_t longest;       /* ticks of the longest one beyond ACCT_LONG; 0: there is none */
 	uint64_t monitor;       /* ticks in the monitor for exits of this kind */
-	struct vm_key *key;     /* of the last exit */
-	struct acct_keys *keys; /* NULL: this kind has none */
+	struct vm_key *key;     /* the row of the last exit's sub-key */
+	struct acct_keys *keys; /* NULL: this kind has no sub-keys */
 	uint64_t histogram[VM_BUCKETS];
 };
 
-/* As struct vm_span, without its number. */
+/* Like struct vm_span, but without its number. */
 struct acct_span {
 	uint64_t exits, tsc, ticks, state;
 };
@@ -52,48 +53,53 @@ enum {
 };
 
 struct acct {
-	struct hv_exit *exit; /* the last one, in the flight recorder */
-	uint64_t total;       /* exits */
-	uint64_t time[VM_TIMES];
-	enum vm_time state; /* HANDLER also while the guest runs: see acct_enter() */
-	uint64_t since;     /* when state began, unless it is HANDLER */
-	uint64_t created;
+	struct hv_exit *exit;    /* the last exit's record, in the flight recorder */
+	uint64_t total;          /* exits so far */
+	uint64_t time[VM_TIMES]; /* ticks in each state, as far as they are charged */
+	enum vm_time state;      /* VM_TIME_HANDLER while the guest runs, too: see acct_enter() */
+	uint64_t since;          /* TSC when state began; not valid in VM_TIME_HANDLER */
+	uint64_t created;        /* TSC */
 	struct acct_kind *kinds[HV_EXIT_KINDS];
-	struct arena arena; /* of kinds, keys and pages[] */
+	struct arena arena; /* holds *kinds[], their keys, and pages[] */
+	/* The pages of records: first those of the flight recorder, then those of spans. */
 	void **pages;
 	unsigned int page_count;
-	/* In pages[]: the recorder's present one, then the first and present one of spans, up to
-	 * the end. */
-	unsigned int trace_page, span_first, span_page;
-	struct acct_span *span;     /* the next one */
-	uint64_t spans;             /* recorded so far */
-	struct vm_key no_key;       /* of kinds without sub-keys */
-	uint64_t vmreads, vmwrites; /* of exits; VMX only */
+	unsigned int trace_page;    /* index of the page that *exit is in */
+	unsigned int span_first;    /* index of the first page of spans */
+	unsigned int span_page;     /* index of the page that *span is in */
+	struct acct_span *span;     /* where the next span goes */
+	uint64_t spans;             /* spans so far */
+	struct vm_key no_key;       /* the row for all kinds without sub-keys */
+	uint64_t vmreads, vmwrites; /* made for exits; VMX only */
 };
 
-/* -E_NO_MEM.  The recorder has room for `trace` exits or more. */
+/* Starts an account whose recorder has room for `trace` exits or more; 0: the default.
+ * -E_NO_MEM; -E_INVAL: more than VM_TRACE_MAX. */
 int acct_init(struct acct *a, uint32_t trace, uint64_t now);
 void acct_free(struct acct *a);
-void acct_pages(const struct acct *a, void (*fn)(const void *page)); /* calls fn for each */
+void acct_pages(const struct acct *a, void (*fn)(const void *page)); /* calls fn for each page */
 
-/* The recorder's next page, the oldest one: its first record. */
+/* Moves on to the recorder's oldest page, and returns its first record. */
 struct hv_exit *acct_turn_page(struct acct *a);
-/* If the key has no row yet, the least of those that it may take goes to overflow. */
+/* Sets k->key to the row of a sub-key.  A key without a row takes the row of its set that counts
+ * the fewest exits; what that row held is added to overflow. */
 void acct_set_key(struct acct_kind *k, uint64_t key);
-/* Not in the handler, nor in the guest: from here on, time is `next`'s. */
+/* Ends the present state and begins `next`.  The vCPU is in neither its guest nor a handler. */
 void acct_switch(struct acct *a, enum vm_time next, uint64_t now);
 
-/* What a reader may ask for.  The vCPU is not in guest mode on this CPU. */
+/* For readers of an account.  Its vCPU must not be in guest mode. */
+/* Returns the ticks in a state until now. */
 uint64_t acct_time(const struct acct *a, enum vm_time t, uint64_t now);
 void acct_add_stats(const struct acct *a, struct vm_stats *out, uint64_t now);
 void acct_add_histogram(const struct acct *a, enum hv_exit_kind kind, uint64_t buckets[VM_BUCKETS]);
 void acct_add_keys(const struct acct *a, enum hv_exit_kind kind, struct vm_keys *out);
-/* The exit of this number, counted from 0, or the oldest one kept; false: there is none yet. */
+/* Reads exit `number`, counted from 0, or the oldest one that is kept, if that is younger.  Returns
+ * false if the exit has not happened yet. */
 bool acct_trace(const struct acct *a, uint64_t number, struct vm_trace *out, uint64_t now);
-/* The span of this number, likewise; the last one may go on until now. */
+/* Reads a span in the same way.  The last span may still go on: its ticks are those until now. */
 bool acct_span(const struct acct *a, uint64_t number, struct vm_span *out, uint64_t now);
 
-/* A VM exit: its record, for the back end to decode it into. */
+/* Called at a VM exit.  Returns the record that the back end decodes the exit into. */
 static inline struct hv_exit *
 acct_exit(struct acct *a, uint64_t now)
 {
@@ -107,6 +113,7 @@ acct_exit(struct acct *a, uint64_t now)
 	return x;
 }
 
+/* Counts an exit of this kind; the handler comes next. */
 static inline void
 acct_count(struct acct *a, enum hv_exit_kind kind)
 {
@@ -114,14 +121,14 @@ acct_count(struct acct *a, enum hv_exit_kind kind)
 	a->total++;
 }
 
-/* Is it the sub-key of the last exit of this kind, too?  Then there is nothing to do. */
+/* Did the last exit of this kind have the same sub-key?  Then acct_key() has nothing to do. */
 static inline bool
 acct_same_key(const struct acct *a, enum hv_exit_kind kind, uint64_t key)
 {
 	return a->kinds[kind]->key->key == key;
 }
 
-/* The sub-key of an exit of this kind. */
+/* Sets the sub-key of an exit of this kind, so that acct_charge() finds its row. */
 static inline void
 acct_key(struct acct *a, enum hv_exit_kind kind, uint64_t key)
 {
@@ -129,7 +136,7 @@ acct_key(struct acct *a, enum hv_exit_kind kind, uint64_t key)
 		acct_set_key(a->kinds[kind], key);
 }
 
-/* The handler is done: the exit and its sub-key are charged. */
+/* Charges the ticks of the handler, which ends now, to the exit, its kind and its sub-key. */
 static inline struct hv_exit *
 acct_charge(struct acct *a, uint64_t now)
 {
@@ -153,7 +160,7 @@ acct_charge(struct acct *a, uint64_t now)
 				k->longest = cycles;
 		}
 	}
-	/* As if there were a bucket for each power of two: saves a subtraction. */
+	/* Index from where the bucket for 2^0 would be: that saves a subtraction. */
 	all = (struct acct_kind *)((uint64_t *)k - VM_BUCKET_SHIFT);
 	all->histogram[31 - (unsigned int)__builtin_clz(size | 1 << VM_BUCKET_SHIFT)]++;
 	key->count++;
@@ -162,8 +169,9 @@ acct_charge(struct acct *a, uint64_t now)
 }
 
 /*
- * The guest is about to be entered.  The state stays HANDLER in the guest, for the next exit
- * would only set it again; time[GUEST] lacks the time of the entry until then.
+ * Called right before an entry.  The state stays HANDLER while the guest runs, for the next exit
+ * would only set it again.  time[GUEST] gets the TSC of the entry subtracted, and at the exit the
+ * TSC of the exit added.
  */
 static inline void
 acct_enter(struct acct *a, uint64_t now)
@@ -175,7 +183,7 @@ acct_enter(struct acct *a, uint64_t now)
 		acct_switch(a, VM_TIME_HANDLER, now);
 }
 
-/* The entry was refused: there is no exit. */
+/* Called when an entry was refused: there is no exit to charge. */
 static inline void
 acct_refused(struct acct *a, uint64_t now)
 {
@@ -184,7 +192,7 @@ acct_refused(struct acct *a, uint64_t now)
 	a->since = now;
 }
 
-/* Guest mode is left, to the monitor or for the scheduler. */
+/* Called when the loop of entries ends, for the monitor or for the scheduler. */
 static inline void
 acct_leave(struct acct *a, enum vm_time next, uint64_t now)
 {
