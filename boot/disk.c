@@ -5,7 +5,7 @@
 /* The boot drive, by INT 13h extensions (Enhanced Disk Drive Specification, version 3.0). */
 
 struct drive_parameters {
-	uint16_t size; /* of this structure */
+	uint16_t size; /* bytes of this structure */
 	uint16_t flags;
 	uint32_t cylinders, heads, sectors_per_track;
 	uint64_t sectors;
@@ -13,10 +13,10 @@ struct drive_parameters {
 } __attribute__((packed));
 
 struct address_packet {
-	uint8_t size; /* of this structure */
+	uint8_t size; /* bytes of this structure */
 	uint8_t zero;
 	uint16_t sectors;
-	uint16_t offset, segment; /* of the buffer */
+	uint16_t offset, segment; /* address of the buffer */
 	uint64_t lba;
 } __attribute__((packed));
 

@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-/* What an audit of all page tables and frames reports, for kernel and programs. */
+/* The report of an audit of all page tables and frames, for kernel and programs. */
 
 enum audit_rule {
 #define AUDIT_RULE(id, name, counts, text) AUDIT_##id,
@@ -40,7 +40,7 @@ struct audit_finding {
 	uint32_t id;              /* of the process or VM that has the table */
 	uint64_t frame;           /* hpa; AUDIT_NO_FRAME: the rule is about none */
 	uint64_t address;         /* va or gpa in the table */
-	uint64_t expected, found; /* of rules that count */
+	uint64_t expected, found; /* for rules that count */
 };
 
 struct audit_report {

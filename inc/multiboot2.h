@@ -43,7 +43,7 @@
 struct mb2_header {
 	uint32_t magic;
 	uint32_t architecture;
-	uint32_t length;   /* of the header with its tags, in bytes */
+	uint32_t length;   /* length of the header with its tags, in bytes */
 	uint32_t checksum; /* makes the sum of these four words 0 */
 };
 

@@ -191,7 +191,7 @@ struct vm_run {
 _Static_assert(sizeof(struct vm_run) == 8192, "the run page is two pages");
 _Static_assert(__builtin_offsetof(struct vm_run, data) == 4096, "data has a page of its own");
 
-/* Where the time of a vCPU goes. */
+/* The accounts that a vCPU's time goes to. */
 enum vm_time {
 	VM_TIME_GUEST,   /* from an entry to the exit */
 	VM_TIME_HANDLER, /* from an exit to the next entry, or to where the vCPU stops running */
@@ -213,7 +213,7 @@ struct vm_stats {
 	uint32_t id;
 	uint32_t live;  /* 0: the VM has ended */
 	uint32_t vcpus; /* number of its vCPUs */
-	uint32_t vcpu;  /* whose counters these are, or VM_ALL_VCPUS */
+	uint32_t vcpu;  /* the vCPU that these counters are of, or VM_ALL_VCPUS */
 	char name[VM_NAME_MAX];
 	uint64_t count[HV_EXIT_KINDS];
 	uint64_t cycles[HV_EXIT_KINDS];
@@ -223,7 +223,7 @@ struct vm_stats {
 	uint64_t time[VM_TIMES];
 	uint64_t wall;              /* since the vCPUs were created */
 	uint64_t vmreads, vmwrites; /* made by the exit path; VMX only */
-	uint64_t table_pages;       /* of nested and shadow tables, now or when the VM ended */
+	uint64_t table_pages;       /* nested and shadow tables' pages, now or when the VM ended */
 };
 
 enum {
@@ -259,7 +259,9 @@ struct vm_keys {
 	struct vm_key overflow;
 };
 
-/* What the run loop must do after a handler: one of these, and HV_SKIP where the instruction ends.
+/*
+ * What the run loop must do after a handler: one of these, and HV_SKIP if the instruction has been
+ * executed.
  */
 enum hv_action {
 	HV_RESUME, /* enter the guest: at the same RIP, or where an injected event goes */
@@ -267,8 +269,7 @@ enum hv_action {
 	HV_STOP,   /* return to the monitor: this vCPU is finished, vm_run.text says why */
 	HV_LET_IN, /* let in the host interrupts that may wait, then enter the guest */
 	HV_YIELD,  /* give up the CPU: preempted or halted; the run loop goes on later */
-	/* A flag, alone or with HV_USER or HV_YIELD: first, run.c moves RIP behind the instruction.
-	 */
+	/* A flag, alone or with HV_USER or HV_YIELD: move RIP behind the instruction first. */
 	HV_SKIP = 0x40,
 };
 

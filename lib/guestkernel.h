@@ -5,8 +5,8 @@
 #include "lib/elf.h"
 
 /*
- * What the guest's loader and `vm --kernel` both do with a guest's kernel (inc/guestboot.h).  Pure,
- * also as 32-bit code.
+ * The code that the guest's loader and `vm --kernel` share for a guest's kernel (inc/guestboot.h).
+ * Pure, also as 32-bit code.
  */
 
 struct guest_kernel {

@@ -16,7 +16,7 @@
 
 enum {
 	RUNS = 2000,
-	RUNS_OUTS = RUNS / 20, /* of 4096 bytes each */
+	RUNS_OUTS = RUNS / 20, /* runs of 4096 bytes each */
 	HYPERCALL_UNKNOWN = 0x1000,
 };
 

@@ -32,7 +32,7 @@ print_by_out(void)
 	return 0;
 }
 
-/* The same driver with string instructions: one exit for each FIFO. */
+/* Full virtualization with string instructions: one exit for each full FIFO. */
 static int64_t
 print_by_outs(void)
 {

@@ -37,8 +37,8 @@ struct process {
 
 struct process_counts {
 	unsigned int switches, forks, invlpgs, faults, copies, reads;
-	unsigned int wrong_values, wrong_faults, wrong_bits; /* what differs from the model */
-	uint64_t checksum; /* of all values read, and of the faults */
+	unsigned int wrong_values, wrong_faults, wrong_bits; /* differ from the model */
+	uint64_t checksum; /* sum over the values read and the faults */
 };
 
 /*
@@ -60,7 +60,7 @@ void process_end(struct process *p);
 /* Loads CR3; NULL: the kernel's own. */
 void process_switch(struct process *p);
 
-/* All that follow work on pages of the current process.  Holes must not be read or written. */
+/* The functions below work on pages of the current process.  Holes must not be read or written. */
 enum page_state page_state(unsigned int page);
 void page_read(unsigned int page);
 void page_write(unsigned int page, uint32_t stamp);

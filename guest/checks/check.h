@@ -8,7 +8,7 @@
 /* Prints PASS or FAIL and the text.  Returns ok. */
 bool check(bool ok, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /*
- * Is for what only a VM of Nestling's must pass, since emulators are less strict.  Elsewhere a
+ * Checks what only a VM of Nestling's must pass, since emulators are less strict.  Elsewhere a
  * failure prints NOTE and is not counted.
  */
 bool check_in_vm(bool ok, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -173,8 +173,8 @@ check_breakpoints(void)
 }
 
 /*
- * With TF set, the trap comes after the next instruction, also when a
- * hypervisor executed that one and moved RIP itself.
+ * Checks that with TF set the trap comes after the next instruction, also when a hypervisor
+ * executed that instruction and moved RIP itself.
  */
 #define STEP(name, operands, instruction)                                       \
 	do {                                                                    \

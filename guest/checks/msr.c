@@ -9,7 +9,7 @@
 #include "inc/x86.h"
 #include "lib/printf.h"
 
-/* What reading and writing MSRs does. */
+/* Checks what reading and writing MSRs does. */
 
 enum expect { READABLE, ABSENT, ANY };
 

@@ -78,7 +78,7 @@ trap_error_names(uint64_t error, unsigned int vector)
 /* Returns a short name: "#GP". */
 const char *trap_name(unsigned int vector);
 
-/* From entry.S. */
+/* entry.S: try_call() for try_run(); where it continues after a fault, on which stack. */
 bool try_call(void (*fn)(void *), void *arg);
 extern char try_fault[], stack_top[];
 extern uint64_t try_stack;

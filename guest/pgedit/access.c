@@ -10,7 +10,7 @@
 
 enum { VECTOR_DONE = 0x30, VA_TRIES = 8 };
 
-/* The same bytes in 32-bit and in 64-bit mode. */
+/* The bytes mean the same in 32-bit and in 64-bit mode. */
 const uint8_t pg_code[PG_KINDS][PG_CODE_BYTES] = {
         [PG_READ] = {0x8b, 0x07, 0xcd, 0x30},             /* mov (%rdi), %eax; int $0x30 */
         [PG_WRITE] = {0x89, 0x37, 0xcd, 0x30},            /* mov %esi, (%rdi) */

@@ -17,7 +17,7 @@
 #define STAMP		0x800
 #define COUNT		0x804
 #define MODES		3
-#define WP_BIT		16		/* of CR0 */
+#define WP_BIT		16		/* in CR0 */
 #define PG_BIT		31
 #define SMEP_SHIFT	13		/* from CPUID.7:EBX to CR4 */
 

@@ -9,7 +9,7 @@ enum {
 	__ = 0,            /* no instruction, a prefix or an escape */
 	NO = INSN_DEFINED, /* nothing follows the opcode */
 	MR = NO | INSN_MODRM,
-	/* These have an immediate. */
+	/* Layouts with an immediate. */
 	IB = NO | IMM_B,
 	IW = NO | IMM_W,
 	IZ = NO | IMM_Z,
@@ -21,7 +21,7 @@ enum {
 	M4 = MR | IMM_SSE4A,
 	TB = MB | INSN_TEST_IMM,
 	TZ = MZ | INSN_TEST_IMM,
-	/* These do not exist in 64-bit mode. */
+	/* Layouts of opcodes that do not exist in 64-bit mode. */
 	NX = NO | INSN_NOT_64,
 	BX = IB | INSN_NOT_64,
 	RX = MR | INSN_NOT_64,
