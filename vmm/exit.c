@@ -9,8 +9,11 @@
 #include "vmm/regs.h"
 #include "vmm/shadow/shadow.h"
 
-/* The neutral exit handlers, one for each name in inc/exits.def; MSRs are in msr.c, I/O in io.c,
- * hypercalls in hypercall.c, the interrupt window in inject.c. */
+/*
+ * The exit handlers that VMX and SVM share, one for each name in inc/exits.def.  The handlers for
+ * MSRs are in msr.c, for I/O in io.c, for hypercalls in hypercall.c, for the interrupt window in
+ * inject.c.
+ */
 
 const exit_handler_t exit_handlers[HV_EXIT_KINDS] = {
 #define EXIT_KIND(kind, reason, name, handler) [HV_EXIT_##kind] = exit_##handler,
@@ -28,7 +31,7 @@ cpuid_answer(struct vcpu *v, const struct cpuid_regs *r)
 	return HV_SKIP;
 }
 
-/* Apart from the short way, which needs no stack. */
+/* Answers a leaf that is not fixed, or that the last CPUID exit did not ask for. */
 static SLOW_PATH enum hv_action
 cpuid_compute(struct vcpu *v, uint32_t leaf)
 {
@@ -50,7 +53,8 @@ exit_cpuid(struct vcpu *v, struct hv_exit *x)
 	return cpuid_compute(v, leaf);
 }
 
-/* Does it wait for another vCPU's INIT?  Not if that is on its way, or has come to its monitor. */
+/* Can only another vCPU's INIT wake v?  A pending kick may bring that INIT, so v is not dead then.
+ */
 static bool
 is_dead(const struct vcpu *v)
 {
@@ -59,7 +63,7 @@ is_dead(const struct vcpu *v)
 	return v->env->guest ? v->pending.dead_halt : v->env->wait == WAIT_HALT;
 }
 
-/* Is there no vCPU left that could send INIT to the others? */
+/* Is no vCPU left that could send INIT to the others? */
 static bool
 all_dead(const struct vm *vm)
 {
@@ -89,7 +93,7 @@ enum hv_action
 exit_hlt(struct vcpu *v, struct hv_exit *x)
 {
 	(void)x;
-	v->pending.dead_halt = false; /* after an earlier one: a trap ends that, too */
+	v->pending.dead_halt = false; /* a trap may have ended an earlier dead halt */
 	if (!(hv->get_reg(v, HV_RFLAGS) & RFLAGS_IF) && halt_dead(v) == HV_STOP)
 		return HV_STOP;
 	vcpu_request(v, REQ_HALTED);
@@ -120,7 +124,8 @@ exit_inject_gp(struct vcpu *v, struct hv_exit *x)
 	return HV_RESUME;
 }
 
-/* A control or debug register's new value: 32 bits outside 64-bit mode. */
+/* Returns the value that a MOV to a control or debug register writes: outside 64-bit mode, 32 bits
+ * of the general register. */
 static uint64_t
 operand(struct vcpu *v, unsigned int reg)
 {
@@ -162,7 +167,8 @@ cr_write(struct vcpu *v, unsigned int cr, uint64_t value)
 	return -E_INVAL;
 }
 
-/* To memory or to 16 bits of a register it stores a word, else all that fits. */
+/* SMSW stores 16 bits of CR0 in memory or in a 16-bit register, else as many as the register has.
+ */
 static enum hv_action
 smsw(struct vcpu *v, const struct hv_exit *x)
 {
@@ -218,18 +224,16 @@ exit_cr_access(struct vcpu *v, struct hv_exit *x)
 	}
 	if (err < 0)
 		return exit_inject_gp(v, x);
-	/* Nested paging runs any CR0, and reading it would cost each write some VMREADs. */
+	/* With nested paging any CR0 can run; reading it here would cost VMREADs. */
 	if (x->cr.cr || hv_caps.nested || cr0_can_run(hv->get_reg(v, HV_CR0)))
 		return HV_SKIP;
 	return without_paging(v);
 }
 
 /*
- * Debug registers: DR0 to DR3 and DR6 are the vCPU's and in the hardware while
- * it is loaded; DR7 is the control block's.
- */
-
-/*
+ * MOV to and from debug registers.  DR0 to DR3 are in v->guest, and in the hardware while v is
+ * loaded; DR6 is in v->guest only; DR7 is in the control block.
+ *
  * The exit comes before the processor's own checks (SDM vol. 3, "Instructions That
  * Cause VM Exits Conditionally"), so privilege and general detect are checked here.
  */
@@ -285,7 +289,7 @@ xcr0_valid(uint64_t value)
 	return true;
 }
 
-/* With shadow paging only. */
+/* INVLPG exits with shadow paging only. */
 enum hv_action
 exit_invlpg(struct vcpu *v, struct hv_exit *x)
 {
@@ -315,7 +319,10 @@ exit_preemption_timer(struct vcpu *v, struct hv_exit *x)
 	return HV_LET_IN;
 }
 
-/* #DB, #AC and #MC are intercepted, since a guest can loop in their delivery; and host NMIs. */
+/*
+ * Host NMIs, and the exceptions that are intercepted: #DB and #AC, since a guest can loop in their
+ * delivery; #MC; and with shadow paging #PF.
+ */
 enum hv_action
 exit_exception(struct vcpu *v, struct hv_exit *x)
 {
@@ -334,7 +341,7 @@ exit_exception(struct vcpu *v, struct hv_exit *x)
 	case X86_AC:
 		inject_event(v, x->intr.event);
 		return HV_LET_IN;
-	case X86_PF: /* with shadow paging only */
+	case X86_PF:
 		return shadow_fault(v, x);
 	}
 	return vcpu_stop(v, VM_STOP_UNHANDLED, "unexpected exit for exception %u", x->intr.vector);

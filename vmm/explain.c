@@ -9,13 +9,13 @@
 #include "vmm/debug.h"
 
 /*
- * Why the hardware refused an entry, in the manual's words.  The back ends' checkers know the
- * rules; here is what they have in common, and how an entry is broken on purpose.
+ * Says in the manual's words why the hardware refused an entry, and breaks entries on purpose.  The
+ * checkers of the back ends know the rules; this file has what both back ends need.
  */
 
-enum { CLOSING_MAX = 100 }; /* bytes, kept free for the last line */
+enum { CLOSING_MAX = 100 }; /* bytes that stay free for the last line */
 
-/* False when there is no room; then nothing is added. */
+/* Appends text and leaves `keep` bytes free.  Returns false, and appends nothing, without room. */
 static __attribute__((format(printf, 3, 0))) bool
 append(struct findings *f, uint64_t keep, const char *fmt, va_list ap)
 {
@@ -147,7 +147,7 @@ entry_failed(struct vcpu *v, const struct hv_exit *x)
 
 	hv->debug->explain(v, x, &f);
 	findings_close(&f);
-	spin_lock(&kernel_lock); /* the dump is one for all */
+	spin_lock(&kernel_lock); /* there is one dump for all CPUs */
 	dump_start();
 	dump_vcpu(v);
 	spin_unlock(&kernel_lock);

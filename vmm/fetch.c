@@ -7,11 +7,11 @@
 #include "vmm/regs.h"
 
 /*
- * The instruction at RIP, for exits whose hardware does not describe it: those that are not found
- * among the last ones.
+ * Reads and decodes the instruction at RIP, for exits that the hardware does not describe in full.
+ * fetch.h has the short path, to instructions that were decoded before.
  */
 
-/* Of an entry that is not to be found again. */
+/* The mode of an instruction that fetch_known() must not find. */
 enum { NO_MODE = UINT8_MAX };
 
 void
@@ -22,7 +22,8 @@ fetch_init(struct vcpu *v)
 		v->fetch.insns[i].mode = NO_MODE;
 }
 
-/* All VM_INSN_MAX bytes, of which the next page has the rest.  False: it cannot be executed. */
+/* Reads the rest of VM_INSN_MAX bytes from the next page.  Returns false if the guest must not
+ * execute there, or has no RAM there. */
 static bool
 read_on(struct vcpu *v, struct hv_insn *i, uint64_t gva)
 {
@@ -37,8 +38,8 @@ read_on(struct vcpu *v, struct hv_insn *i, uint64_t gva)
 }
 
 /*
- * The next page is looked at only if the instruction goes on there.  One near its page's end is not
- * found again: these are few.
+ * Reads and decodes the instruction at gva.  Looks at the next page only if the instruction goes on
+ * there.  An instruction near the end of a page is not kept for fetch_known(): such are rare.
  */
 static SLOW_PATH const struct hv_insn *
 fetch_anew(struct vcpu *v, uint64_t gva, struct hv_code code)

@@ -7,9 +7,9 @@
 #include "lib/assert.h"
 
 /*
- * Which vCPU's state is on which CPU.  The control block and the registers that no entry switches
- * stay on the CPU when its Env leaves it, until another vCPU comes there or the vCPU goes
- * elsewhere.
+ * Which vCPU's state is on which CPU.  When an Env leaves a CPU, the control block of its vCPU and
+ * the registers that no entry switches stay there.  They leave the CPU when another vCPU is loaded
+ * on it, or when another CPU wants them.
  */
 
 SLOW_PATH void
@@ -45,11 +45,11 @@ hv_switch_out(void)
 	switchlog_step(SWITCH_PUT);
 	v->tlb.flushed = TLB_UNKNOWN;
 	cpu->vcpu = NULL;
-	/* Last: another CPU may load it from now on. */
+	/* Comes last: from now on another CPU may load v. */
 	__atomic_store_n(&v->loaded_cpu, -1, __ATOMIC_RELEASE);
 }
 
-/* Called by the CPU that has a vCPU's state, when another one wants it. */
+/* Runs on the CPU that has v's state, for another CPU that wants it. */
 static void
 give_up(const void *v)
 {
@@ -67,7 +67,8 @@ vcpu_unload(struct vcpu *v)
 	else if (cpu >= 0)
 		cpu_recall_call(cpu_at((unsigned int)cpu), give_up, v);
 	assert(__atomic_load_n(&v->loaded_cpu, __ATOMIC_ACQUIRE) < 0);
-	/* Where it goes, host interrupts may wait for a window: those of guests that go from CPU to
-	 * CPU in step could all be elsewhere. */
+	/* The first exit on the next CPU shall let interrupts in.  Otherwise guests that move from
+	 * CPU to CPU in step could always be gone before let_in_at comes, and a CPU's interrupts
+	 * would wait for ever. */
 	v->let_in_at = 0;
 }

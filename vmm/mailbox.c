@@ -5,8 +5,8 @@
 #include "kern/env.h"
 
 /*
- * Requests to the monitor of a VM: a mailbox of bits, so that who asks never waits for the
- * monitor, and a kick, so that the monitor looks.
+ * The mailbox of a VM: bits that ask its monitor to do something.  The sender sets bits and kicks
+ * vCPU 0, so that the monitor looks into the mailbox; the sender does not wait for the monitor.
  */
 
 int64_t
@@ -19,7 +19,7 @@ vm_post(struct env *e, uint64_t id, uint64_t requests)
 		return -E_BAD_VM;
 	if (!requests || (requests & ~(uint64_t)VM_REQ_ALL))
 		return -E_INVAL;
-	/* The last word on whether it runs counts. */
+	/* A new pause or resume replaces an older one. */
 	if (requests & (VM_REQ_PAUSE | VM_REQ_RESUME))
 		vm->requests &= ~(uint32_t)(VM_REQ_PAUSE | VM_REQ_RESUME);
 	vm->requests |= (uint32_t)requests;

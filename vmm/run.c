@@ -12,11 +12,12 @@
 #include "vmm/load.h"
 
 /*
- * THE loop: enter, account, decode, handle, skip.  It runs without the big
- * kernel lock; handlers that touch more than their vCPU take it themselves.
+ * The loop that runs a vCPU: enter the guest, account for the exit, decode it, handle it, skip the
+ * instruction.  The loop runs without the kernel lock; a handler that touches more than its own
+ * vCPU takes the lock.
  */
 
-/* The loop is left: for the monitor, or for another Env. */
+/* Ends the loop.  `next` says what the vCPU's time is spent on from now on. */
 static inline void
 vcpu_leave(struct vcpu *v, enum vm_time next)
 {
@@ -38,7 +39,7 @@ heed_recall(void)
 	return this_cpu()->resched;
 }
 
-/* Does what was requested before an entry.  HV_RESUME: the guest may be entered. */
+/* Serves the requests of v.  Returns HV_RESUME if the guest may be entered then. */
 static enum hv_action
 vcpu_prepare(struct vcpu *v)
 {
@@ -55,7 +56,8 @@ vcpu_prepare(struct vcpu *v)
 	}
 	if (vcpu_requested(v, REQ_HALTED))
 		return v->pending.dead_halt ? halt_dead(v) : HV_YIELD;
-	/* Printing takes the lock, and meanwhile the nested page table may change. */
+	/* Comes before the flush: printing takes the kernel lock, and while this CPU waits for the
+	 * lock, the nested page table may change. */
 	if (vcpu_take_request(v, REQ_SWITCHLOG))
 		switchlog_step(SWITCH_ENTRY);
 	if (vcpu_take_request(v, REQ_FLUSH) && v->tlb.flushed != v->vm->tlb_gen)
@@ -65,9 +67,10 @@ vcpu_prepare(struct vcpu *v)
 }
 
 /*
- * A host interrupt ends guest mode, so none should wait here.  But some do: between exits
- * in an endless delivery of #DB or #AC, and on Bochs as long as a guest that was entered
- * with IF clear leaves it so.  From time to time, therefore, exits let them in.
+ * Takes the host's interrupts that wait.  A host interrupt ends guest mode, so as a rule none waits
+ * at an exit.  But two kinds of guests keep host interrupts waiting: a guest in an endless delivery
+ * of #DB or #AC; and on Bochs, a guest that was entered with IF clear, as long as IF stays clear.
+ * Therefore an exit lets interrupts in when v->let_in_at has passed.
  */
 static SLOW_PATH enum hv_action
 let_interrupts_in(struct vcpu *v)
@@ -86,7 +89,10 @@ entry_refused(struct vcpu *v)
 	return entry_failed(v, NULL);
 }
 
-/* The life of an exit.  The order of the tests is that of their frequency. */
+/*
+ * The life of an exit: enters the guest, and handles the exit that ends guest mode.  Returns
+ * HV_RESUME if the loop goes on.  The most frequent actions are tested first.
+ */
 static inline enum hv_action
 vcpu_enter(struct vcpu *v, const struct hv_ops *ops)
 {
@@ -121,7 +127,7 @@ vcpu_enter(struct vcpu *v, const struct hv_ops *ops)
 	return x->tsc < v->let_in_at ? HV_RESUME : let_interrupts_in(v);
 }
 
-/* The CPU goes to somebody else; the vCPU stays runnable, or sleeps in HLT. */
+/* Gives up the CPU.  The Env stays runnable, or sleeps if the guest is in HLT. */
 static SLOW_PATH _Noreturn void
 vcpu_yield(struct env *e)
 {
@@ -136,7 +142,7 @@ vcpu_yield(struct env *e)
 	sched_yield();
 }
 
-/* To the monitor. */
+/* Leaves the loop for the monitor: returns what its vcpu_run returns. */
 static SLOW_PATH int64_t
 vcpu_return(struct env *e, enum hv_action action)
 {

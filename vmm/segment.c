@@ -2,7 +2,10 @@
 
 #include "inc/x86.h"
 
-/* What a processor checks of an operand's segment outside 64-bit mode, before it looks at pages. */
+/*
+ * The checks of an operand's segment that a processor makes outside 64-bit mode, before it
+ * translates the address (SDM vol. 3, "Limit Checking" and "Type Checking").
+ */
 
 bool
 segment_permits(struct vcpu *v, const struct vm_segment *seg, bool write)
