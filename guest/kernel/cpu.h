@@ -30,8 +30,7 @@ enum cpuid_word { CPUID_1_ECX, CPUID_1_EDX, CPUID_7_EBX, CPUID_X1_ECX, CPUID_X1_
 /* Returns true if a CPUID register showed a feature bit at boot. */
 bool cpu_has(enum cpuid_word word, uint32_t bit);
 
-/* Makes a hypercall with arguments in RBX and RCX.  Returns RAX; *rbx and *rcx get their results.
- */
+/* Makes a hypercall with arguments *rbx and *rcx, which get further results.  Returns RAX. */
 uint64_t hypercall(uint64_t number, uint64_t *rbx, uint64_t *rcx);
 
 #endif
