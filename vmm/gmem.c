@@ -13,12 +13,13 @@
  */
 
 /*
- * What another CPU changes while it is looked at is looked at anew, but not for ever: interrupts
- * are off here, and a guest or monitor that never leaves off changing it shall not keep them out.
+ * If another CPU changes the tables during a walk, the walk is made again, but not more often than
+ * this.  Interrupts are off here, and a guest or a monitor that changes tables all the time must
+ * not keep them out.
  */
 enum { LOOKS_MAX = 64 };
 
-/* Bytes from addr to the end of its 4 KiB page, at most size. */
+/* Returns the bytes from addr to the end of its 4 KiB page, at most size. */
 static uint64_t
 page_part(uint64_t addr, uint64_t size)
 {
@@ -27,7 +28,7 @@ page_part(uint64_t addr, uint64_t size)
 	return size < left ? size : left;
 }
 
-/* The kernel's address of guest-physical RAM up to the end of its page; NULL outside RAM. */
+/* Returns the kernel address of the RAM at gpa, good to the end of its page; NULL outside RAM. */
 static void *
 gphys(struct vm *vm, uint64_t gpa, int access)
 {
@@ -72,7 +73,7 @@ gphys_write(struct vm *vm, uint64_t gpa, const void *buf, uint64_t size)
 		void *p;
 
 		n = page_part(gpa, size);
-		/* First: it takes the lock, and the frame may move then. */
+		/* Comes first: it takes the kernel lock, and meanwhile the frame may move. */
 		if (vm->paging != VM_PAGING_NESTED)
 			shadow_written(vm, gpa);
 		if (!(p = gphys(vm, gpa, ACCESS_WRITE)))
@@ -93,26 +94,27 @@ gphys_write_across(struct vm *vm, uint64_t gpa, uint64_t last, const void *buf, 
 	return err;
 }
 
-/* How the guest's paging mode lays out its tables. */
+/* A paging mode: the layout of its tables. */
 struct walk_mode {
 	int levels;
-	unsigned int index_bits;
-	unsigned int entry_size;
-	uint64_t root_mask;
+	unsigned int index_bits; /* of an address, for each level */
+	unsigned int entry_size; /* bytes */
+	uint64_t root_mask;      /* the bits of CR3 that are the gpa of the root */
 };
 
 static const struct walk_mode walk_legacy = {2, 10, 4, 0xfffff000};
 static const struct walk_mode walk_pae = {3, 9, 8, 0xffffffe0};
 static const struct walk_mode walk_long = {4, 9, 8, PTE_ADDR};
 
+/* A walk through the guest's tables. */
 struct walk {
-	const struct walk_mode *mode;
+	const struct walk_mode *mode; /* NULL: paging is off */
 	uint64_t cr0, cr4, efer;
 	uint64_t entry_gpa[PT_LEVELS + 1], entry[PT_LEVELS + 1]; /* by level */
-	uint64_t allowed; /* PTE_W and PTE_U granted by all levels */
+	uint64_t allowed; /* PTE_W and PTE_U as far as the entries of all levels grant them */
 	bool user;        /* the access is made with the user's rights */
-	bool nx;
-	int leaf;
+	bool nx;          /* an entry forbids execution */
+	int leaf;         /* level of the entry that maps the page */
 };
 
 static int
@@ -134,7 +136,7 @@ no_ram(struct gmem_fault *f, uint64_t gva, uint64_t gpa, bool table)
 	return -E_FAULT;
 }
 
-/* Is the entry of this level a page, not a table? */
+/* Does the entry of this level map a page, rather than point to a table? */
 static bool
 walk_is_leaf(const struct walk *w, int level)
 {
@@ -153,10 +155,11 @@ walk_shift(const struct walk *w, int level)
 	return PAGE_SHIFT + w->mode->index_bits * (unsigned int)(level - 1);
 }
 
-/* Bits 62:52, which 4-level paging ignores. */
+/* Bits 62:52: reserved in PAE paging, ignored in 4-level paging. */
 #define PTE_HIGH 0x7ff0000000000000
 
-/* Bits that must be 0 in a present entry of this level (SDM vol. 3, "Reserved Bits"). */
+/* Returns the bits that must be 0 in a present entry of this level (SDM vol. 3, "Reserved Bits").
+ */
 static uint64_t
 walk_reserved(const struct walk *w, int level)
 {
@@ -170,7 +173,8 @@ walk_reserved(const struct walk *w, int level)
 	       (large ? (BIT(walk_shift(w, level)) - 1) & ~(uint64_t)0x1fff : 0);
 }
 
-/* Reads the entries from the root to the leaf. base_error: W/U/I bits of the access. */
+/* Reads the entries from the root to the leaf.  base_error: the error code of the access, without P
+ * and RSVD.  -E_FAULT with *f. */
 static int
 walk_tables(struct vcpu *v, struct walk *w, uint64_t gva, uint32_t base_error, struct gmem_fault *f)
 {
@@ -205,13 +209,15 @@ walk_tables(struct vcpu *v, struct walk *w, uint64_t gva, uint32_t base_error, s
 	return 0;
 }
 
-/* RFLAGS.AC lets the supervisor's own accesses through SMAP, not those that user code causes. */
+/* Does RFLAGS.AC open SMAP for an access of the supervisor's?  Not if user code caused the access.
+ */
 static bool
 smap_open(struct vcpu *v)
 {
 	return (hv->get_reg(v, HV_RFLAGS) & RFLAGS_AC) && vcpu_cpl(v) < 3;
 }
 
+/* Do the rights of all levels together permit the access? */
 static bool
 walk_permits(struct vcpu *v, const struct walk *w, uint32_t access)
 {
@@ -228,7 +234,8 @@ walk_permits(struct vcpu *v, const struct walk *w, uint32_t access)
 	return true;
 }
 
-/* Replaces a page-table entry that is still `old`: another vCPU may have changed it. */
+/* Replaces a page-table entry that still is `old`.  Returns false if another vCPU has changed it.
+ */
 static bool
 entry_replace(struct vm *vm, uint64_t gpa, unsigned int size, uint64_t old, uint64_t new)
 {
@@ -249,7 +256,7 @@ entry_replace(struct vm *vm, uint64_t gpa, unsigned int size, uint64_t old, uint
 	return done;
 }
 
-/* Sets accessed and dirty bits; false where the walk is not what the tables say any more. */
+/* Sets accessed and dirty bits.  Returns false if an entry has changed since the walk read it. */
 static bool
 walk_mark(struct vcpu *v, struct walk *w, bool write)
 {
@@ -267,7 +274,7 @@ walk_mark(struct vcpu *v, struct walk *w, bool write)
 	return true;
 }
 
-/* Address bits 39:32 are bits 20:13. */
+/* Bits 20:13 of the entry are bits 39:32 of the address. */
 uint64_t
 gmem_4m_base(uint32_t entry)
 {
@@ -285,7 +292,8 @@ walk_result(const struct walk *w, uint64_t gva)
 	return base | (gva & (span - 1));
 }
 
-/* The error code of an access: W, U and I, the last where there is execute protection. */
+/* Returns W, U and I of the error code.  The processor sets I only if it can protect pages from
+ * execution. */
 static uint32_t
 access_error(const struct walk *w, uint32_t access)
 {
@@ -295,7 +303,8 @@ access_error(const struct walk *w, uint32_t access)
 	       ((access & VM_ACCESS_EXEC) && protects ? PF_I : 0);
 }
 
-/* Leaves in *w the way to *gpa; w->mode is NULL without paging. */
+/* Translates gva to *gpa for an access with the rights of a user or of the supervisor, and leaves
+ * the walk in *w.  -E_FAULT with *f. */
 static int
 translate(struct vcpu *v, struct walk *w, uint64_t gva, uint32_t access, bool user, uint64_t *gpa,
           struct gmem_fault *f)
@@ -325,13 +334,13 @@ translate(struct vcpu *v, struct walk *w, uint64_t gva, uint32_t access, bool us
 			return err;
 		if (!walk_permits(v, w, access))
 			return pf(f, gva, error | PF_P);
-		/* After the last look the entries stay as they are. */
+		/* After LOOKS_MAX walks the last one counts, even without A and D bits. */
 	} while (!walk_mark(v, w, access & VM_ACCESS_WRITE) && ++looks < LOOKS_MAX);
 	*gpa = walk_result(w, gva);
 	return 0;
 }
 
-/* With the rights of the code that runs. */
+/* Translates with the rights of the code that runs. */
 static int
 translate_own(struct vcpu *v, struct walk *w, uint64_t gva, uint32_t access, uint64_t *gpa,
               struct gmem_fault *f)
@@ -403,7 +412,7 @@ gmem_write(struct vcpu *v, uint64_t gva, const void *buf, uint64_t size, struct 
 	return 0;
 }
 
-/* Notes the way to a page; false if an entry is not in RAM after all. */
+/* Notes in c->entry[] where a walk found its entries.  Returns false if an entry is not in RAM. */
 static bool
 note_entries(struct vcpu *v, const struct walk *w, struct hv_code_page *c)
 {
@@ -421,7 +430,7 @@ note_entries(struct vcpu *v, const struct walk *w, struct hv_code_page *c)
 	return true;
 }
 
-/* Apart from the common case, which needs no stack. */
+/* Finds the page of the code at gva, and keeps it in v->fetch.page. */
 static SLOW_PATH const uint8_t *
 find_code(struct vcpu *v, uint64_t gva, uint64_t cr3)
 {
@@ -434,7 +443,8 @@ find_code(struct vcpu *v, uint64_t gva, uint64_t cr3)
 	c->gva = ROUND_DOWN(gva, PAGE_SIZE);
 	c->cr3 = cr3;
 	do {
-		/* Wherever the lock is taken, another vCPU's monitor may have moved the frames. */
+		/* Whenever translate() and gphys() take the kernel lock, another CPU may have moved
+		 * frames before.  So what they find counts only if tlb_gen stays the same. */
 		gmem_forget_code(v);
 		if (looks++ == LOOKS_MAX)
 			return NULL;
@@ -447,7 +457,7 @@ find_code(struct vcpu *v, uint64_t gva, uint64_t cr3)
 	return c->bytes + (gva - c->gva);
 }
 
-/* Code is read for many exits, so the last page is kept. */
+/* Many exits read code, mostly from the same page. */
 const uint8_t *
 gmem_code(struct vcpu *v, uint64_t gva, uint64_t cr3)
 {

@@ -20,7 +20,7 @@ version(struct vcpu *v, struct hv_exit *x)
 	return answer(v, NESTLING_HV_VERSION);
 }
 
-/* The text goes to the monitor in one piece: that is what a paravirtual console saves. */
+/* Hands a text to the monitor in one piece, instead of one exit for each character. */
 static enum hv_action
 console_write(struct vcpu *v, struct hv_exit *x)
 {

@@ -3,13 +3,12 @@
 #include "inc/x86.h"
 #include "kern/dev/timer.h"
 
-/* Events on their way into the guest: at most one is delivered by an entry. */
+/* Events for the guest.  An entry delivers at most one. */
 
 void
 inject_event(struct vcpu *v, struct hv_event ev)
 {
-	/* An interrupt that was being delivered has been taken from the PIC: it must not get lost.
-	 */
+	/* An event that waits already may be an interrupt that has left the PIC: do not lose it. */
 	if ((v->pending.event.info & HV_EVENT_VALID) &&
 	    (v->pending.event.info & HV_EVENT_TYPE) == HV_EVENT_INTR)
 		inject_hold_irq(v, (uint8_t)v->pending.event.info);
@@ -48,7 +47,7 @@ inject_page_fault(struct vcpu *v, uint64_t gva, uint32_t error)
 	inject_exception_error(v, X86_PF, error);
 }
 
-/* Asks the back end for an exit as soon as the guest can take an interrupt, or no longer. */
+/* Switches an exit on or off that comes as soon as the guest can take an interrupt. */
 static void
 set_window(struct vcpu *v, bool on)
 {
@@ -75,7 +74,7 @@ inject_pending(struct vcpu *v)
 		return true;
 	window = requests & (REQ_IRQ | REQ_HELD_IRQ);
 	if (window && hv->traits.entry_drops_blocking && hv->get_reg(v, HV_BLOCKING)) {
-		window = false; /* it would open before the blocking ends */
+		window = false; /* it would open at once, for the entry drops blocking */
 		timer_soon();
 	}
 	if (window != !!(requests & REQ_WINDOW))

@@ -8,19 +8,19 @@
 
 /*
  * IN, OUT and their string forms.  Every port belongs to the monitor.  A string
- * instruction goes there in chunks of at most VM_IO_BYTES within one guest page;
- * RSI/RDI and RCX advance with each chunk and RIP only with the last, so that
+ * instruction is handed over in chunks of at most VM_IO_BYTES within one guest page.
+ * RSI or RDI and RCX advance with each chunk, and RIP only with the last one, so that
  * the instruction can be interrupted and resumed as on the processor.
  */
 
-/* Low `bytes` bytes of a register. */
+/* Returns the low `bytes` bytes of a register. */
 static uint64_t
 low(uint64_t value, unsigned int bytes)
 {
 	return bytes == 8 ? value : value & (BIT(8 * bytes) - 1);
 }
 
-/* Writes the low part of a register as an instruction of that operand size would. */
+/* Returns a register after an instruction with an operand of `bytes` bytes has written it. */
 static uint64_t
 merge(uint64_t old, uint64_t value, unsigned int bytes)
 {
@@ -42,7 +42,7 @@ io_to_monitor(struct vcpu *v, const struct hv_exit *x, uint32_t count)
 	return HV_USER | HV_SKIP;
 }
 
-/* The monitor's data will have to go to the guest: see io_complete(). */
+/* Notes that the monitor's answer must go to the guest: see io_complete(). */
 static inline void
 expect_in(struct vcpu *v, const struct hv_exit *x, uint32_t count)
 {
@@ -68,16 +68,17 @@ io_fault(struct vcpu *v, const struct gmem_fault *f, uint32_t access)
 	return vcpu_no_memory(v, f->gpa, access, f->table ? VM_MEM_TABLES : VM_MEM_INSN);
 }
 
+/* A chunk of a string instruction. */
 struct string_op {
 	uint64_t offset; /* of the first item in its segment */
-	uint64_t gva;
-	uint64_t left;  /* items, from RCX */
-	uint32_t count; /* of this chunk */
-	bool down;
-	bool steps; /* RFLAGS.TF: there is a trap after each item */
+	uint64_t gva;    /* of the first item */
+	uint64_t left;   /* items that are left, this chunk included */
+	uint32_t count;  /* items of this chunk */
+	bool down;       /* RFLAGS.DF: the addresses fall */
+	bool steps;      /* RFLAGS.TF: there is a trap after each item */
 };
 
-/* Outside 64-bit mode the segment must hold the chunk's items. */
+/* Does the segment hold all items of the chunk?  Checked outside 64-bit mode. */
 static bool
 chunk_fits(const struct vm_segment *seg, const struct string_op *op, unsigned int size)
 {
@@ -87,8 +88,8 @@ chunk_fits(const struct vm_segment *seg, const struct string_op *op, unsigned in
 }
 
 /*
- * Items that fit in VM_IO_BYTES, in the page of the first one, and between it and the
- * end of the offsets, where the next one wraps; at least one.
+ * Returns the number of items of a chunk, at least one.  The chunk fits in VM_IO_BYTES and in the
+ * page of its first item, and ends before the offset wraps.
  */
 static uint32_t
 chunk_items(const struct string_op *op, unsigned int size, unsigned int addr_size)
@@ -108,6 +109,7 @@ chunk_items(const struct string_op *op, unsigned int size, unsigned int addr_siz
 	return fit ? (uint32_t)fit : 1;
 }
 
+/* Fills in *op.  Returns false if the segment forbids the first item. */
 static bool
 string_start(struct vcpu *v, const struct hv_exit *x, struct string_op *op)
 {
@@ -132,7 +134,7 @@ string_start(struct vcpu *v, const struct hv_exit *x, struct string_op *op)
 	op->count = chunk_items(op, x->io.size, x->io.addr_size);
 	if (chunk_fits(&seg, op, x->io.size))
 		return true;
-	/* The chunk may reach beyond the limit where its first item does not. */
+	/* The chunk may reach beyond the limit although its first item does not. */
 	op->count = 1;
 	return chunk_fits(&seg, op, x->io.size);
 }
@@ -143,7 +145,7 @@ item_gva(uint64_t first, bool down, unsigned int size, uint32_t i)
 	return down ? first - (uint64_t)i * size : first + (uint64_t)i * size;
 }
 
-/* Takes a chunk's items out of guest memory, in the order of transfer. */
+/* Copies a chunk's items from guest memory to v->data, in the order of transfer. */
 static int
 string_gather(struct vcpu *v, const struct hv_exit *x, const struct string_op *op,
               struct gmem_fault *f)
@@ -159,8 +161,9 @@ string_gather(struct vcpu *v, const struct hv_exit *x, const struct string_op *o
 }
 
 /*
- * Finds where the whole chunk is to be written, before any input is taken from a device.  That
- * holds, whatever other vCPUs do to the page tables meanwhile, as if the TLB had it.
+ * Finds the gpa that the chunk is to be written to, before any input is taken from a device.  The
+ * chunk goes there whatever other vCPUs do to the page tables meanwhile, as if the TLB had the
+ * translation.
  */
 static int
 string_probe(struct vcpu *v, const struct hv_exit *x, const struct string_op *op,
@@ -198,7 +201,7 @@ string_advance(struct vcpu *v, const struct hv_exit *x, const struct string_op *
 		        merge(v->guest.gpr[REG_RCX], op->left - op->count, x->io.addr_size);
 }
 
-/* Apart, so that the short way needs no stack. */
+/* INS and OUTS. */
 static SLOW_PATH enum hv_action
 io_string(struct vcpu *v, struct hv_exit *x)
 {
@@ -219,7 +222,8 @@ io_string(struct vcpu *v, struct hv_exit *x)
 	if (x->io.in)
 		expect_in(v, x, op.count);
 	v->pending.in.down = op.down;
-	/* Between chunks RIP stays, but a trap and blocking are as after the last. */
+	/* RIP moves only after the last chunk.  After each chunk, hv->skip() ends blocking and
+	 * makes the trap of RFLAGS.TF. */
 	if (op.left != op.count)
 		x->len = 0;
 	return io_to_monitor(v, x, op.count);
@@ -238,7 +242,8 @@ exit_io(struct vcpu *v, struct hv_exit *x)
 	return io_to_monitor(v, x, 1);
 }
 
-/* string_probe() found RAM there, and RAM stays.  Several items lie in one page. */
+/* Writes the input of INS to guest memory.  string_probe() found RAM there, and RAM stays.  If
+ * there are several items, they lie in one page. */
 static SLOW_PATH void
 complete_string(struct vcpu *v)
 {
@@ -254,7 +259,7 @@ complete_string(struct vcpu *v)
 		            size);
 }
 
-/* Apart, so that the way to mmio_complete() needs no stack. */
+/* Gives the guest the input that the monitor has put in v->data. */
 static SLOW_PATH enum hv_action
 complete_in(struct vcpu *v)
 {

@@ -6,9 +6,10 @@
 #include "vmm/regs.h"
 
 /*
- * Device memory.  An instruction's access outside RAM goes to the monitor, which knows the devices;
- * RIP moves when it comes back.  What reads and writes goes there twice, and a string operation
- * for each of its elements, between which it can be interrupted as on the processor.
+ * Device memory.  When an instruction accesses memory outside RAM, the monitor makes the access,
+ * since it knows the devices.  RIP moves when the monitor runs the vCPU again.  An instruction that
+ * reads and writes needs two accesses.  A string operation needs one or two for each element, and
+ * can be interrupted between elements, as on the processor.
  */
 
 static bool
@@ -17,13 +18,14 @@ is_ram(struct vcpu *v, uint64_t gpa)
 	return vm_slot_find(v->vm, gpa) != NULL;
 }
 
+/* Does an operand of `width` bytes reach into the next page? */
 static bool
 crosses(uint64_t address, unsigned int width)
 {
 	return address % PAGE_SIZE + width > PAGE_SIZE;
 }
 
-/* Asks the monitor to read, or to write a value; run->exit stays until it runs the vCPU again. */
+/* Asks the monitor to read at gpa, or to write a value there, and notes what waits for that. */
 static void
 ask(struct vcpu *v, const struct hv_insn *i, uint64_t gpa, bool write, uint64_t value)
 {
@@ -39,6 +41,7 @@ ask(struct vcpu *v, const struct hv_insn *i, uint64_t gpa, bool write, uint64_t 
 	v->pending.mmio.writing = write;
 }
 
+/* Shows the monitor the instruction. */
 static void
 where(struct vcpu *v, const struct hv_insn *i, const struct hv_exit *x)
 {
@@ -56,7 +59,7 @@ refuse(struct vcpu *v, const struct hv_exit *x, enum vm_mem_why why)
 	return vcpu_no_memory(v, x->mem.gpa, x->mem.access, why);
 }
 
-/* i: NULL, it could not be decoded either. */
+/* Refuses an instruction that cannot access device memory.  i: NULL if it cannot be decoded. */
 static enum hv_action
 refuse_insn(struct vcpu *v, const struct hv_exit *x, const struct hv_insn *i)
 {
@@ -67,7 +70,8 @@ refuse_insn(struct vcpu *v, const struct hv_exit *x, const struct hv_insn *i)
 	return action;
 }
 
-/* The processor exits at the first operand that it touches, and has not checked the other one. */
+/* Does its segment permit an operand of MOVS?  The processor exits at the first operand that it
+ * touches, and has not checked the other one. */
 static bool
 operand_allowed(struct vcpu *v, const struct hv_insn *i, const struct insn_regs *regs,
                 enum vm_seg segment, bool write)
@@ -82,7 +86,7 @@ operand_allowed(struct vcpu *v, const struct hv_insn *i, const struct insn_regs 
 	       segment_holds(&seg, (uint32_t)(gva - regs->base[segment]), i->mem.width);
 }
 
-/* True after an exception. */
+/* Injects the exception that the segments of MOVS cause.  Returns false if they cause none. */
 static bool
 segment_fault(struct vcpu *v, const struct hv_insn *i, const struct insn_regs *regs)
 {
@@ -98,8 +102,8 @@ segment_fault(struct vcpu *v, const struct hv_insn *i, const struct insn_regs *r
 }
 
 /*
- * MOVS has two operands, either or both in device memory.  What can fault does so before a device
- * sees anything.
+ * MOVS has two operands, and one or both of them are in device memory.  All faults come before a
+ * device sees an access.
  */
 static SLOW_PATH enum hv_action
 movs(struct vcpu *v, const struct hv_exit *x, const struct hv_insn *i, const struct insn_regs *regs)
@@ -132,7 +136,8 @@ movs(struct vcpu *v, const struct hv_exit *x, const struct hv_insn *i, const str
 	return HV_USER;
 }
 
-/* The gva is computed only to see that the operand, all of it, is what was touched. */
+/* An instruction with one operand in memory.  Its gva only serves to check that the exit is about
+ * the operand, and that the operand lies in one page. */
 static enum hv_action
 one_operand(struct vcpu *v, const struct hv_exit *x, const struct hv_insn *i,
             const struct insn_regs *regs)
@@ -158,7 +163,7 @@ mmio_access(struct vcpu *v, struct hv_exit *x)
 	struct insn_regs regs;
 	enum vm_mem_why why;
 
-	/* Of a page fault shadow_fault() has seen to that. */
+	/* For a page fault, shadow_fault() has checked the same. */
 	if (x->kind == HV_EXIT_EPT_VIOLATION && !hv->mem_by_insn(v, x, &why))
 		return refuse(v, x, why);
 	i = fetch_insn(v, x->rip);
@@ -172,7 +177,8 @@ mmio_access(struct vcpu *v, struct hv_exit *x)
 	return one_operand(v, x, i, &regs);
 }
 
-/* Between elements RIP stays, but a trap and the blocking of interrupts are as after the last. */
+/* Ends an element of a string operation.  RIP moves only after the last element.  After each
+ * element, hv->skip() ends blocking and makes the trap of RFLAGS.TF. */
 static SLOW_PATH void
 step(struct vcpu *v, const struct hv_insn *i, struct hv_exit *x)
 {
@@ -189,7 +195,8 @@ retire(struct vcpu *v, const struct hv_insn *i)
 	return HV_SKIP;
 }
 
-/* The operand has been read: registers and flags change, and the result may have to be written. */
+/* Goes on after the monitor has read the operand: changes registers and flags, and asks the monitor
+ * to write the result, if the instruction does. */
 static SLOW_PATH enum hv_action
 finish_read(struct vcpu *v, const struct hv_insn *i)
 {
@@ -206,7 +213,7 @@ finish_read(struct vcpu *v, const struct hv_insn *i)
 	if (!(i->mem.access & VM_ACCESS_WRITE))
 		return retire(v, i);
 	if (is_ram(v, v->pending.mmio.to_gpa)) {
-		/* Where movs() found it, whatever other vCPUs have done to the page tables. */
+		/* Writes where movs() found RAM, whatever other vCPUs did to the page tables. */
 		gphys_write_across(v->vm, v->pending.mmio.to_gpa, v->pending.mmio.last_gpa, &value,
 		                   i->mem.width);
 		return retire(v, i);
