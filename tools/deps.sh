@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what Nestling needs and this machine lacks, with apt-get; says first what.
-# Silent and quick when nothing is missing.
+# Installs by apt-get what Nestling needs and this computer lacks, and first tells what.
+# If nothing is missing, it is silent and quick.
 #
 # usage: tools/deps.sh [build] [bochs] [qemu] [window] [gdb] [iso] [plots] [drawings] [tests]
 #        all but window and drawings by default
@@ -9,8 +9,8 @@ set -eu
 
 python=${PYTHON:-/usr/bin/python3}
 
-# One line a need: group, how to see that it is there, Debian package.
-# command: in PATH; file: a path or pattern; module: of Python.
+# Each line is a need: its group, how to find out whether it is met, and the Debian package that meets it.
+# command: a program in PATH; file: a path or pattern; module: a module of Python.
 needs() {
 	compiler_need
 	gdb_need
@@ -38,20 +38,20 @@ needs() {
 	EOF
 }
 
-# Whoever names a compiler (make CC=... or GCCPREFIX=...) has it.
+# A compiler that the caller names (make CC=... or GCCPREFIX=...) needs no package.
 compiler_need() {
 	if [ -n "${CC:-}${GCCPREFIX:-}" ]; then
 		return
 	elif [ "$(uname -m)" = x86_64 ]; then
 		echo build command:gcc gcc
-		echo build file:/usr/include/limits.h libc6-dev # which gcc's own limits.h includes
+		echo build file:/usr/include/limits.h libc6-dev # gcc's own limits.h includes it
 	else
 		echo build command:x86_64-linux-gnu-gcc gcc-x86-64-linux-gnu
 		echo build file:/usr/x86_64-linux-gnu/include/limits.h libc6-dev-amd64-cross
 	fi
 }
 
-# Debian's gdb knows its own architecture only.
+# Debian's gdb knows only the computer's own architecture.
 gdb_need() {
 	if [ "$(uname -m)" = x86_64 ]; then
 		echo gdb command:gdb gdb
@@ -69,7 +69,7 @@ raise SystemExit(not i.find_spec('${1#module:}'))" 2>/dev/null ;;
 	esac
 }
 
-# Packages of the groups asked for whose need is not met, each once.
+# Prints the packages of the groups in $* whose needs are not met, each once.
 missing() {
 	needs | while read -r group check package; do
 		case " $* " in

@@ -1,4 +1,4 @@
-# Exits over time while the guest boots, by kind, a panel a bed.
+# Draws the exits over time while the guest boots, by kind, with a panel for each bed.
 load 'style.gp'
 HEIGHT = 140.0 + 240 * beds
 set terminal svg size 960, HEIGHT font 'sans-serif,14' background rgb 'white'

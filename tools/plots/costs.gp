@@ -1,4 +1,4 @@
-# The cost of each exit: how the exits of a kind are spread over powers of two, a panel a bed.
+# Draws the costs of single exits: how the exits of a kind spread over powers of two, with a panel for each bed.
 load 'style.gp'
 file = data.'/costs.tsv'
 names = data.'/costs-kinds.tsv'

@@ -1,4 +1,4 @@
-# Exits by reason: how many, on a log scale, the most frequent on top.
+# Draws the number of exits by reason, on a log scale, with the most frequent on top.
 load 'style.gp'
 file = data.'/counts.tsv'
 rows = system("wc -l <'".file."'") + 0

@@ -1,4 +1,4 @@
-# Where the ticks go: in the handlers, and in the monitor, by reason.
+# Draws the ticks in the handlers and in the monitor, by reason.
 load 'style.gp'
 file = data.'/cycles.tsv'
 rows = system("wc -l <'".file."'") + 0
@@ -12,7 +12,7 @@ set yrange [-0.6:rows - 0.4]
 set xlabel "ticks (log scale); an emulator's tick is an instruction" tc rgb INK
 set ytics scale 0 noenhanced
 set key at graph 0.99, 0.3 right reverse Left samplen 1.5
-# A label stands behind its bar, or behind the mark that would be in its way.
+# A label stands behind its bar, or behind a mark where the label would be.
 behind(cycles, monitor) = monitor > cycles && monitor < 5 * cycles ? monitor * 1.1 : cycles
 plot file using (NaN):0:ytic(1) with points notitle, \
 	for [i = 0:beds - 1] file using (100):(middle($0, i)):(100):(column(3 + 3 * i)):\
