@@ -56,7 +56,6 @@ ALLOWED = (
         vmm/npt.c
         vmm/regs.c
         vmm/run.c
-        vmm/segment.c
         vmm/shadow/fault.c
         vmm/shadow/tables.c
         vmm/shadow/watch.c

@@ -2,7 +2,7 @@
 
 #include "inc/x86.h"
 
-/* Registers of a virtual CPU, as exit handlers ask for them. */
+/* Registers and segments of a virtual CPU, as exit handlers ask for them. */
 
 unsigned int
 vcpu_cpl(struct vcpu *v)
@@ -51,4 +51,26 @@ vcpu_bases(struct vcpu *v, const struct insn *insn, uint64_t *base)
 		hv->get_segment(v, s, &segment);
 		base[s] = segment.base;
 	}
+}
+
+bool
+segment_permits(struct vcpu *v, const struct vm_segment *seg, bool write)
+{
+	if (!(hv->get_reg(v, HV_CR0) & CR0_PE) || (hv->get_reg(v, HV_RFLAGS) & RFLAGS_VM))
+		return true;
+	if (write)
+		return (seg->ar & (SEG_AR_CODE | SEG_AR_RW)) == SEG_AR_RW;
+	return !(seg->ar & SEG_AR_CODE) || (seg->ar & SEG_AR_RW);
+}
+
+bool
+segment_holds(const struct vm_segment *seg, uint64_t first, uint64_t bytes)
+{
+	uint64_t top = seg->ar & SEG_AR_DB ? UINT32_MAX : UINT16_MAX;
+
+	if (seg->ar & SEG_AR_UNUSABLE)
+		return false;
+	if ((seg->ar & (SEG_AR_CODE | SEG_AR_DOWN)) == SEG_AR_DOWN)
+		return first > seg->limit && first + bytes - 1 <= top;
+	return first + bytes - 1 <= seg->limit;
 }

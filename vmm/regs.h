@@ -3,15 +3,16 @@
 
 #include "vmm/vmm.h"
 
-/* Registers of a vCPU, as exit handlers ask for them (vmm/regs.c).  v is current on this CPU. */
+/* Registers and segments of a vCPU, as exit handlers ask for them.  The vCPU is current. */
 
-/* Returns the privilege level, 0 to 3.  SS.DPL holds it in every mode (SDM vol. 3, "Guest Register
- * State"). */
+/* Returns the guest's privilege level, 0 to 3: in every mode SS.DPL holds it. */
 unsigned int vcpu_cpl(struct vcpu *v);
 bool vcpu_in_64bit(struct vcpu *v);
-/* Writes a general register, all 64 bits; RSP in the control block, too. */
+/* Writes a GPR by its number in an instruction. */
 void vcpu_set_gpr(struct vcpu *v, unsigned int reg, uint64_t value);
-/* Returns the RIP that follows an instruction of len bytes at rip. */
+uint64_t vcpu_cs_base(struct vcpu *v); /* gva */
+
+/* Returns RIP behind an instruction of len bytes. */
 static inline uint64_t
 vcpu_rip_after(struct vcpu *v, uint64_t rip, uint32_t len)
 {
@@ -20,11 +21,14 @@ vcpu_rip_after(struct vcpu *v, uint64_t rip, uint32_t len)
 	/* Outside 64-bit mode EIP wraps. */
 	return next >> 32 == rip >> 32 || vcpu_in_64bit(v) ? next : (uint32_t)next;
 }
-uint64_t vcpu_cs_base(struct vcpu *v); /* gva */
-/* Fills base[], by enum vm_seg, with the segment bases (gva) that insn's addresses may need. */
+
+/* Fills base[], by enum vm_seg, with the bases that the addresses of insn may need. */
 void vcpu_bases(struct vcpu *v, const struct insn *insn, uint64_t *base);
-/* Fills in the registers that insn's addresses are computed from.  insn is the instruction that
- * exited last, and v->guest.gpr[REG_RSP] must be up to date. */
+
+/*
+ * Fills regs for the addresses of the instruction that exited last.  v->guest.gpr[REG_RSP] must be
+ * right.
+ */
 static inline void
 vcpu_insn_regs(struct vcpu *v, const struct insn *insn, struct insn_regs *regs)
 {
@@ -33,5 +37,14 @@ vcpu_insn_regs(struct vcpu *v, const struct insn *insn, struct insn_regs *regs)
 	if (insn->mode != INSN_64 || insn->segment != SEG_COUNT)
 		vcpu_bases(v, insn, regs->base);
 }
+
+/*
+ * A processor's checks of an operand's segment outside 64-bit mode, which come before paging (SDM
+ * vol. 3, "Limit Checking" and "Type Checking").
+ */
+/* Does the segment's type permit the access?  Only protected mode asks. */
+bool segment_permits(struct vcpu *v, const struct vm_segment *seg, bool write);
+/* Is the segment usable, and are bytes at the offset `first` within its limit? */
+bool segment_holds(const struct vm_segment *seg, uint64_t first, uint64_t bytes);
 
 #endif

@@ -86,13 +86,7 @@ void vcpu_take_regs(struct vcpu *v, const struct vm_regs *regs);
 /* vcpusys.c */
 struct vcpu *vcpu_of(struct env *e, uint64_t vm_id, uint64_t index); /* NULL: e does not drive it */
 
-/* regs.c: registers, see vmm/regs.h. */
-
-/* segment.c: checks outside 64-bit mode. */
-/* Does the segment's type permit a write, or a read?  Always, outside protected mode. */
-bool segment_permits(struct vcpu *v, const struct vm_segment *seg, bool write);
-/* Is the segment usable, and are the offsets [first, first + bytes) within its limit? */
-bool segment_holds(const struct vm_segment *seg, uint64_t first, uint64_t bytes);
+/* regs.c: registers and segments, see vmm/regs.h. */
 
 /* stop.c */
 /* Ends the VM for an access outside RAM that cannot be made: VM_EXIT_MEM. */
