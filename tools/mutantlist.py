@@ -60,7 +60,7 @@ MUTANTS = [
            "		tlb_hold(vm->as);\n", "",
            "vmx-memory", "a 2 MiB entry goes while other CPUs use it"),
     Mutant("npt-new-entry-release", "vmm/npt.c",
-           "		tlb_flush(vm->as, 0, 0); /* of the monitor's own entries none has changed */\n",
+           "		tlb_flush(vm->as, 0, 0); /* ends tlb_hold(); the monitor's entries are the same */\n",
            "", "vmx-memory", "the hold does not end"),
     Mutant("npt-protect-flush", "vmm/npt.c",
            "	shadow_protect(vm);\n	npt_removed(vm);\n", "	shadow_protect(vm);\n",

@@ -5,9 +5,9 @@
 #include "lib/string.h"
 
 /*
- * What the guest is shown by CPUID: this processor's own answer, masked by the
- * policy tables below.  A bit that no row allows is 0.  The answers are made
- * once, at boot, since CPUID itself may be a costly exit under another hypervisor.
+ * The guest's CPUID.  It shows this processor's own answers, masked by the policy tables
+ * below; a bit that no row allows is 0.  The answers are made once, at boot, since CPUID
+ * itself may be a costly exit under another hypervisor.
  */
 
 enum { BASIC_MAX = 0xd, EXTENDED_MAX = 8, SUBLEAVES = 10 };
@@ -43,7 +43,7 @@ static const struct cpuid_mask masks[] = {
  * AVX512IFMA, CLFLUSHOPT, CLWB, AVX512CD, SHA, AVX512BW/VL.  ECX: AVX512VBMI, UMIP. */
 static const struct cpuid_mask mask_7 = {7, 0, 0xf1bf03a9, 0x00000006, 0};
 
-/* XSAVE components whose state we switch; no MPX, no PKRU, no supervisor state. */
+/* The XSAVE components that state.c switches: no MPX, no PKRU, no supervisor state. */
 static const uint64_t xcr0_components =
         XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_OPMASK | XCR0_ZMM_HI256 | XCR0_HI16_ZMM;
 
@@ -70,7 +70,8 @@ masked(const struct cpuid_mask *m)
 	return r;
 }
 
-/* EBX of 0xd.0 depends on the guest's XCR0 and is asked for at each exit. */
+/* Makes the answers of leaf 0xd.  EBX of subleaves 0 and 1 depends on the guest's XCR0, so each
+ * exit asks the processor for it. */
 static void
 xsave_init(void)
 {
@@ -144,12 +145,13 @@ state_xcr0_allowed(void)
 	return shown.xcr0;
 }
 
-/* Processors of the VM in one package, of one thread each; the APIC id is the vCPU's index. */
+/* Shows several vCPUs as one package of cores with one thread each.  The APIC id is the index of
+ * the vCPU. */
 static void
 show_processors(const struct vcpu *v, uint32_t leaf, struct cpuid_regs *r)
 {
 	unsigned int count = v->vm->vcpu_count;
-	unsigned int ids = count > 4 ? 8 : count > 2 ? 4 : 2; /* room for them */
+	unsigned int ids = count > 4 ? 8 : count > 2 ? 4 : 2; /* a power of 2 that holds them */
 
 	if (leaf == 1) {
 		r->ebx = (r->ebx & 0xffff) | count << 16 | v->index << 24;
@@ -181,7 +183,6 @@ hypervisor_leaf(struct vcpu *v, uint32_t leaf, uint32_t subleaf)
 	return r;
 }
 
-/* v may be NULL where the answer does not depend on it (what this CPU's guests have). */
 struct cpuid_regs
 cpuid_guest(struct vcpu *v, uint32_t leaf, uint32_t subleaf)
 {

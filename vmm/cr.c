@@ -7,9 +7,10 @@
 #include "vmm/gmem.h"
 
 /*
- * Control registers as the guest sees them: the architecture's own rules (SDM
- * vol. 3, "Control Registers"), and nothing that its CPUID does not show.
- * The back end adds what the hardware needs (VMXE, NE, ...) behind the guest's back.
+ * Control registers as the guest sees them.  The rules are the architecture's own (SDM
+ * vol. 3, "Control Registers"), and a bit can be set only if the guest's CPUID shows its
+ * feature.  The back end adds the bits that the hardware needs (VMXE, NE, ...) behind the
+ * guest's back.
  */
 
 static const uint64_t cr0_known = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP |
@@ -48,8 +49,9 @@ cr4_allowed(void)
 }
 
 /*
- * PAE paging takes its four top entries into registers, and #GP if one is present with reserved
- * bits (SDM vol. 3, "PDPTE Registers").  VMX leaves that to us where a MOV exits.
+ * PAE paging loads its four top entries into registers, and the load gets #GP if an entry is
+ * present with reserved bits set (SDM vol. 3, "PDPTE Registers").  When a MOV exits, VMX leaves the
+ * load to the hypervisor.  A MOV to CR4 that changes one of these bits loads the entries.
  */
 static const uint64_t cr4_loads_pdptes = CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP;
 
@@ -87,8 +89,8 @@ cr0_can_run(uint64_t cr0)
 	return hv_caps.nested || (cr0 & CR0_PE && cr0 & CR0_PG);
 }
 
-/* SDM vol. 3, "Initializing IA-32e Mode": not in a segment that would be 64-bit code, nor with a
- * 16-bit TSS. */
+/* May long mode begin?  Not in a code segment with the L bit, nor with a 16-bit TSS (SDM vol. 3,
+ * "Initializing IA-32e Mode"). */
 static bool
 long_mode_may_begin(struct vcpu *v)
 {
@@ -99,7 +101,8 @@ long_mode_may_begin(struct vcpu *v)
 	return (hv->get_reg(v, HV_CR4) & CR4_PAE) && !(cs.ar & SEG_AR_L) && (tr.ar & SEG_AR_TSS_32);
 }
 
-/* CR0.PG changes, and with it long mode begins or ends: *efer gets LMA or loses it. */
+/* CR0.PG changes: sets LMA in *efer if long mode begins, and clears it if long mode ends. -E_INVAL:
+ * the guest gets #GP. */
 static int
 switch_long_mode(struct vcpu *v, uint64_t value, uint64_t *efer)
 {
@@ -118,7 +121,8 @@ switch_long_mode(struct vcpu *v, uint64_t value, uint64_t *efer)
 	return 0;
 }
 
-/* A MOV to CR0 changes CR0_LOADS_PDPTES: what goes with that, or -E_INVAL if it must not. */
+/* A MOV to CR0 changes a bit of CR0_LOADS_PDPTES: does what goes with that.  -E_INVAL: the guest
+ * gets #GP. */
 static SLOW_PATH int
 cr0_change_paging(struct vcpu *v, uint64_t value, uint64_t changed)
 {
@@ -161,7 +165,8 @@ cr3_write(struct vcpu *v, uint64_t value)
 	    !pdptes_valid(v, hv->get_reg(v, HV_CR0), value, hv->get_reg(v, HV_CR4),
 	                  hv->get_reg(v, HV_EFER)))
 		return -E_INVAL;
-	/* Code is found by the hardware's CR3, and the shadow may have the same root as before. */
+	/* gmem_code_kept() compares the hardware's CR3, and with shadow paging both values may have
+	 * the same root. */
 	if (value != hv->get_reg(v, HV_CR3))
 		gmem_forget_code(v);
 	hv->set_reg(v, HV_CR3, value);

@@ -5,8 +5,8 @@
 #include "inc/x86.h"
 
 /*
- * MSR policy: what is not in the table gets #GP.  `direct` MSRs are switched
- * with the vCPU and the guest reaches them without an exit.
+ * MSR policy.  An access to an MSR that is not in the table gets #GP.  A `direct` MSR is
+ * switched with the vCPU, and the guest accesses it without an exit.
  */
 
 struct msr_policy {
@@ -16,7 +16,7 @@ struct msr_policy {
 	int (*write)(struct vcpu *v, uint32_t msr, uint64_t value);
 };
 
-/* Of MSRs that do not exist; or that the guest reaches by itself. */
+/* Refuses an access to an MSR that does not exist, or whose accesses do not exit. */
 static int
 no_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
@@ -146,7 +146,7 @@ write_misc_enable(struct vcpu *v, uint32_t msr, uint64_t value)
 	return 0;
 }
 
-/* In the order of their numbers. */
+/* The rows stand in the order of their MSRs: see msr_row(). */
 static const struct msr_policy policy[] = {
         {MSR_TSC, MSR_TSC, false, read_tsc, write_tsc},
         {MSR_APIC_BASE, MSR_APIC_BASE, false, read_apic_base, write_apic_base},
@@ -161,7 +161,7 @@ static const struct msr_policy policy[] = {
         {UINT32_MAX, UINT32_MAX, false, no_read, no_write}, /* the end */
 };
 
-/* The row that has the MSR, if it exists. */
+/* Returns the only row that can have the MSR. */
 static const struct msr_policy *
 msr_row(uint32_t msr)
 {

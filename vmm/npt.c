@@ -8,11 +8,12 @@
 #include "vmm/shadow/shadow.h"
 
 /*
- * The nested page table (EPT or NPT) of a VM: filled on first touch from the
- * monitor's memory, emptied when pmap says that the memory moves.
+ * The nested page table (EPT or NPT) of a VM.  The first touch of a page maps the frame that
+ * the monitor has there.  Before the monitor's address space changes an entry, it calls the
+ * watcher, npt_narrow() or npt_protect(), and the entries here go.
  */
 
-/* Tables that [gpa, gpa + size) can need, the root not counted. */
+/* Returns how many tables [gpa, gpa + size) can need, the root not counted. */
 static uint64_t
 tables_for(uint64_t gpa, uint64_t size)
 {
@@ -57,8 +58,8 @@ npt_free(struct vm *vm)
 }
 
 /*
- * Entries of the nested page table go, or come to allow less, while tlb_hold() keeps the other
- * CPUs out of guest mode: from now on, until npt_removed(), no vCPU may enter.
+ * Called before entries are removed or lose rights, while tlb_hold() keeps the other CPUs out of
+ * guest mode.  From now on no vCPU may enter, until npt_removed() is called.
  */
 static void
 npt_changing(struct vm *vm)
@@ -79,7 +80,7 @@ npt_clear(void *arg, uint64_t gpa, int level, pte_t *entry)
 	return 0;
 }
 
-/* They have changed: no vCPU enters before it has flushed. */
+/* Called after entries were removed or lost rights.  Each vCPU flushes before its next entry. */
 static void
 npt_removed(struct vm *vm)
 {
@@ -89,8 +90,9 @@ npt_removed(struct vm *vm)
 }
 
 /*
- * Makes an entry for gpa at a level where there is none.  `entry`, which is higher up, has decided
- * about gpa so far.  If it maps a frame that has been split since, it makes room for 4 KiB entries.
+ * Makes an empty entry for gpa at `level`.  The entry that has decided about gpa so far is *entry,
+ * at a higher level.  If *entry maps 2 MiB, the monitor's frame has been split since, and *entry
+ * is removed.
  */
 static SLOW_PATH pte_t *
 npt_new_entry(struct vm *vm, uint64_t gpa, int level, pte_t *entry)
@@ -99,7 +101,7 @@ npt_new_entry(struct vm *vm, uint64_t gpa, int level, pte_t *entry)
 		tlb_hold(vm->as);
 		npt_clear(vm, gpa, 2, entry);
 		npt_removed(vm);
-		tlb_flush(vm->as, 0, 0); /* of the monitor's own entries none has changed */
+		tlb_flush(vm->as, 0, 0); /* ends tlb_hold(); the monitor's entries are the same */
 	}
 	return pt_ensure_promised(&vm->npt, gpa, level);
 }
@@ -113,7 +115,8 @@ npt_map(struct vm *vm, const struct vm_slot *slot, uint64_t gpa, int access)
 	pte_t *entry;
 	int level;
 
-	/* Comes first: where it copies a page, it calls npt_narrow(), which clears entries here. */
+	/* Comes first: if it copies a page on a write, it calls npt_narrow(), and that clears
+	 * entries of this table. */
 	if (aspace_frame(vm->as, hva, access, &frame) < 0)
 		return NPT_ERROR;
 	entry = pt_lookup(&vm->npt, gpa, &level);
@@ -132,7 +135,7 @@ npt_map(struct vm *vm, const struct vm_slot *slot, uint64_t gpa, int access)
 	return NPT_MAPPED;
 }
 
-/* Apart, so that what is outside RAM needs no stack. */
+/* Maps gpa, which is RAM, with the kernel lock. */
 static SLOW_PATH enum npt_result
 npt_fill(struct vm *vm, const struct vm_slot *slot, uint64_t gpa, uint32_t access)
 {

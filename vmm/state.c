@@ -7,13 +7,14 @@
 #include "lib/string.h"
 
 /*
- * Guest state that an entry does not switch: FPU and XCR0, DR0 to DR3 and DR6,
- * and the SYSCALL MSRs unless the back end's entry does those.  It is in the hardware from
- * state_load() to state_save(): over all entries, exits and runs of the monitor in between, since
- * the host uses none of it (CR0.TS is set, EFER.SCE is clear; see docs/TRICKS.md).
+ * Guest state that an entry does not switch: FPU, XCR0 and DR0 to DR3, and the SYSCALL MSRs unless
+ * an entry of the back end switches them.  This state is in the hardware from state_load() to
+ * state_save(), over all entries, exits and runs of the monitor in between.  It may stay there,
+ * because the host uses none of it (CR0.TS is set, EFER.SCE is clear; see docs/TRICKS.md).
  */
 
-/* The legacy region ends where the header begins, and that where the extended region does. */
+/* Offsets in the XSAVE area: the legacy region is followed by the header, and the header by the
+ * extended region. */
 enum { XSAVE_HEADER = 512, XSAVE_EXTENDED = 576, XSAVE_ALIGN = 64 };
 enum { FXSAVE_FCW = 0, FXSAVE_MXCSR = 24, FCW_RESET = 0x37f, MXCSR_RESET = 0x1f80 };
 
@@ -36,7 +37,8 @@ state_msr(struct vcpu *v, unsigned int i)
 	return (uint64_t *)((char *)&v->guest + state_msrs[i].offset);
 }
 
-/* Bytes that XSAVE or FXSAVE writes (SDM vol. 1, "Extended Region of an XSAVE Area"). */
+/* Returns the bytes that XSAVE or FXSAVE writes (SDM vol. 1, "Extended Region of an XSAVE Area").
+ */
 static uint32_t
 area_size(void)
 {

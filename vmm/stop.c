@@ -3,9 +3,9 @@
 #include "lib/printf.h"
 #include "vmm/gmem.h"
 
-/* Why a virtual CPU goes back to its monitor for good, and where the guest is. */
+/* Exits to the monitor that the vCPU cannot go on from: why, and where the guest is. */
 
-/* Guest-physical or not, the bytes at RIP are for the reader of the message. */
+/* Reads as many bytes of code at RIP as the guest's tables map; they are for a message. */
 void
 vcpu_where(struct vcpu *v)
 {

@@ -5,17 +5,19 @@
 
 /*
  * What a CPU's TLB may hold of guests.  Translations are tagged with the VM's VPID or ASID, and
- * stay when the vCPU leaves the CPU.  So a vCPU that comes to a CPU flushes, unless it was the last
- * to run there under this tag, and ran nowhere else since: on another CPU its guest may have
- * changed page tables without a word to this one.
+ * stay when the vCPU leaves the CPU.  So a vCPU flushes when it is loaded on a CPU, unless it was
+ * the last to run there under this tag and ran nowhere else since.  (On another CPU its guest may
+ * have changed page tables without telling this CPU.)
  *
- * Emulators flush at every entry and hide what is missing here.  Hence the records: v->tlb.flushed
- * is compared at each entry, and v->tlb.stale says what is due until the hardware has been told.
+ * Emulators flush at every entry, so a forgotten flush would go unnoticed.  The checks find it:
+ * each entry compares v->tlb.flushed with the VM's tlb_gen, and v->tlb.stale says which
+ * translations the hardware must still be told to flush.
  */
 
+/* The last flush on a CPU under a tag. */
 static struct record {
-	uint64_t serial; /* of the vCPU that flushed last under this tag; 0: none */
-	uint64_t moves;  /* its tlb_moves then */
+	uint64_t serial; /* of the vCPU that flushed; 0: none has */
+	uint64_t moves;  /* the vCPU's tlb.moves then */
 	uint64_t gen;    /* the VM's tlb_gen then */
 } records[CPUS_MAX][VM_MAX + 1];
 
@@ -34,7 +36,7 @@ vtlb_flush(struct vcpu *v)
 	*record_of(v) = (struct record){v->tlb.serial, v->tlb.moves, v->tlb.flushed};
 }
 
-/* Since this CPU flushed for v, has nobody else run here under its tag, and v nowhere else? */
+/* Was v the last vCPU to run on this CPU under its tag, and did it run nowhere else since? */
 static bool
 is_own(const struct vcpu *v)
 {
@@ -56,7 +58,7 @@ vtlb_load(struct vcpu *v)
 		vtlb_flush(v);
 }
 
-/* A flush would do no good: entries went, and no new generation began. */
+/* Panics if v enters while the nested page table is changing: a flush would come too early. */
 static void
 check_settled(const struct vcpu *v)
 {
