@@ -2,6 +2,8 @@
 
 import os
 import pathlib
+import subprocess
+import sys
 
 import pytest
 
@@ -20,6 +22,15 @@ def objdir():
 def full():
     """True in `make check-full`, the long form, for hours when nobody waits."""
     return os.environ.get("CHECK_FULL") == "1"
+
+
+@pytest.fixture
+def check_tree():
+    """A function that runs a tool of tools/treecheck.py on the tree at `root`; returns the finished process."""
+    def run(tool, root=ROOT):
+        return subprocess.run([sys.executable, ROOT / "tools" / tool, "--root", root],
+                              capture_output=True, text=True, check=False)
+    return run
 
 
 def available_kib():

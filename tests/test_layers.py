@@ -1,12 +1,6 @@
 """tools/layers.py: it reports a violation of each rule, and the tree keeps all rules."""
 
-import pathlib
-import subprocess
-import sys
-
 import pytest
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # Headers that exist in the planted tree.
 HEADERS = ("inc/x86.h", "lib/string.h", "lib/printf.h", "lib/user/user.h", "lib/assert.h",
@@ -72,11 +66,6 @@ ALLOWED = (
 )
 
 
-def check(root):
-    return subprocess.run([sys.executable, ROOT / "tools/layers.py", "--root", root],
-                          capture_output=True, text=True, check=False)
-
-
 def plant(root, path, include):
     for header in HEADERS:
         (root / header).parent.mkdir(parents=True, exist_ok=True)
@@ -86,9 +75,9 @@ def plant(root, path, include):
 
 
 @pytest.mark.parametrize("path,include,rule", FORBIDDEN)
-def test_forbidden(tmp_path, path, include, rule):
+def test_forbidden(tmp_path, path, include, rule, check_tree):
     plant(tmp_path, path, include)
-    result = check(tmp_path)
+    result = check_tree("layers.py", tmp_path)
     assert result.returncode == 1
     assert result.stderr.startswith(f"{path}:2: ")
     assert rule in result.stderr
@@ -96,21 +85,21 @@ def test_forbidden(tmp_path, path, include, rule):
 
 
 @pytest.mark.parametrize("path,include", ALLOWED)
-def test_allowed(tmp_path, path, include):
+def test_allowed(tmp_path, path, include, check_tree):
     plant(tmp_path, path, include)
-    result = check(tmp_path)
+    result = check_tree("layers.py", tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_every_violation_is_reported(tmp_path):
+def test_every_violation_is_reported(tmp_path, check_tree):
     plant(tmp_path, "inc/new.h", '"lib/string.h"')
     plant(tmp_path, "lib/new.c", '  "kern/mem/pmap.h"')
     (tmp_path / "lib/new.h").write_text("#  include\t\"kern/mem/pmap.h\"\n// #include <stdio.h>\n")
-    result = check(tmp_path)
+    result = check_tree("layers.py", tmp_path)
     assert [line.split(": ")[0] for line in result.stderr.splitlines()] == [
         "inc/new.h:2", "lib/new.c:2", "lib/new.h:1", "layers"]
 
 
-def test_tree():
-    result = check(ROOT)
+def test_tree(check_tree):
+    result = check_tree("layers.py")
     assert (result.returncode, result.stderr) == (0, "")

@@ -1,12 +1,6 @@
 """tools/pages.py: it reports each kind of bad reference with its line, and the tree's pages have none."""
 
-import pathlib
-import subprocess
-import sys
-
 import pytest
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # The planted tree: a page with headings, and files of each kind that define names.
 FILES = {
@@ -67,11 +61,6 @@ BAD = (
 )
 
 
-def check(root):
-    return subprocess.run([sys.executable, ROOT / "tools/pages.py", "--root", root],
-                          capture_output=True, text=True, check=False)
-
-
 def plant(root, text, page="README.md"):
     for name, content in FILES.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -81,16 +70,16 @@ def plant(root, text, page="README.md"):
 
 
 @pytest.mark.parametrize("text", GOOD)
-def test_good(tmp_path, text):
+def test_good(tmp_path, text, check_tree):
     plant(tmp_path, text)
-    result = check(tmp_path)
+    result = check_tree("pages.py", tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("text, said", BAD)
-def test_bad(tmp_path, text, said):
+def test_bad(tmp_path, text, said, check_tree):
     plant(tmp_path, text)
-    result = check(tmp_path)
+    result = check_tree("pages.py", tmp_path)
     assert result.returncode == 1
     first, last = result.stderr.splitlines()
     assert first.startswith("README.md:3: ") and said in first
@@ -98,18 +87,18 @@ def test_bad(tmp_path, text, said):
 
 
 @pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/one.md", "docs/labs/two.md"])
-def test_every_page_is_read(tmp_path, page):
+def test_every_page_is_read(tmp_path, page, check_tree):
     plant(tmp_path, "`vmm/none.c` and [a](none.md)", page)
-    result = check(tmp_path)
+    result = check_tree("pages.py", tmp_path)
     assert [line.split(": ")[0] for line in result.stderr.splitlines()] == [f"{page}:3"] * 2 + ["pages"]
 
 
-def test_links_begin_where_the_page_is(tmp_path):
+def test_links_begin_where_the_page_is(tmp_path, check_tree):
     plant(tmp_path, "[a](../other.md) and [b](../../LICENSE), but `vmm/run.c`", "docs/labs/two.md")
-    result = check(tmp_path)
+    result = check_tree("pages.py", tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_tree():
-    result = check(ROOT)
+def test_tree(check_tree):
+    result = check_tree("pages.py")
     assert (result.returncode, result.stderr) == (0, "")

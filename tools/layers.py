@@ -7,12 +7,12 @@ The table RULES is the architecture.  An #include that the table does not allow 
 error: one line tells the file and line, the rule, and what to do instead.
 """
 
-import argparse
 import collections
 import fnmatch
 import pathlib
 import re
-import sys
+
+import treecheck
 
 SOURCES = {".c", ".h", ".S", ".def"}
 SKIPPED = {"obj", ".git"}
@@ -143,16 +143,5 @@ def violations(root):
                 yield f"{relative}:{number}: {problem}"
 
 
-def main():
-    parser = argparse.ArgumentParser(description="checks who may include whom")
-    parser.add_argument("--root", type=pathlib.Path,
-                        default=pathlib.Path(__file__).resolve().parent.parent)
-    found = list(violations(parser.parse_args().root))
-    for line in found:
-        print(line, file=sys.stderr)
-    if found:
-        sys.exit(f"layers: {len(found)} #include lines break the rules")
-
-
 if __name__ == "__main__":
-    main()
+    treecheck.main("layers", "checks who may include whom", violations, "#include lines break the rules")

@@ -9,10 +9,9 @@ name may go on, as in `vmm/run.c:vcpu_run` and `vmm/vcpu.h:struct vcpu`: then th
 function, type, macro, variable or label.
 """
 
-import argparse
-import pathlib
 import re
-import sys
+
+import treecheck
 
 FENCE = re.compile(r"^ *(```|~~~)")
 CODE = re.compile(r"(`+)(.+?)\1")
@@ -166,16 +165,5 @@ def problems(root):
                 yield f"{page.relative_to(root)}:{number}: {problem}"
 
 
-def main():
-    parser = argparse.ArgumentParser(description="checks what the pages refer to")
-    parser.add_argument("--root", type=pathlib.Path,
-                        default=pathlib.Path(__file__).resolve().parent.parent)
-    found = list(problems(parser.parse_args().root.resolve()))
-    for line in found:
-        print(line, file=sys.stderr)
-    if found:
-        sys.exit(f"pages: {len(found)} references lead nowhere")
-
-
 if __name__ == "__main__":
-    main()
+    treecheck.main("pages", "checks what the pages refer to", problems, "references lead nowhere")

@@ -4,11 +4,10 @@
 usage: tools/sizes.py [--root DIR]
 """
 
-import argparse
 import collections
-import pathlib
 import re
-import sys
+
+import treecheck
 
 SUFFIXES = {".c", ".h", ".S", ".py", ".def"}
 SKIPPED = {"obj", ".git"}
@@ -55,7 +54,7 @@ def structure_problems(root):
                    "put those of one subject into a structure of their own")
 
 
-def problems(root):
+def file_problems(root):
     """Yields lines of text, one for each file and each folder that is too large."""
     folders = collections.Counter()
     for path in sources(root):
@@ -69,16 +68,10 @@ def problems(root):
                    "move those of one subject to a folder of their own")
 
 
-def main():
-    parser = argparse.ArgumentParser(description="checks that files, folders and structures stay small")
-    parser.add_argument("--root", type=pathlib.Path,
-                        default=pathlib.Path(__file__).resolve().parent.parent)
-    root = parser.parse_args().root
-    found = [*problems(root), *structure_problems(root)]
-    for line in found:
-        print(line, file=sys.stderr)
-    sys.exit(1 if found else 0)
+def problems(root):
+    yield from file_problems(root)
+    yield from structure_problems(root)
 
 
 if __name__ == "__main__":
-    main()
+    treecheck.main("sizes", "checks that files, folders and structures stay small", problems, "sizes exceed their limits")
