@@ -9,9 +9,6 @@
 /* The one file that names the back ends. */
 static const struct hv_ops *const backends[] = {&hv_vmx, &hv_svm};
 
-const struct hv_ops *hv;
-struct hv_caps hv_caps;
-
 static void
 cpu_brand(char *out, uint64_t size)
 {
@@ -29,12 +26,6 @@ cpu_brand(char *out, uint64_t size)
 	for (uint64_t n = strlen(text); n && text[n - 1] == ' '; n--)
 		text[n - 1] = '\0';
 	strlcpy(out, p, size);
-}
-
-const char *
-hv_name(void)
-{
-	return hv ? hv->name : NULL;
 }
 
 void
@@ -56,10 +47,4 @@ hv_init(void)
 		stats_init();
 		return;
 	}
-}
-
-int
-hv_cpu_on(void)
-{
-	return hv ? hv->cpu_on() : 0;
 }
