@@ -28,7 +28,6 @@ ALLOWED = (
     Allowed("what has grown so far, to be taken apart", """
         kern/elfload.c
         kern/env.c
-        kern/interrupt.c
         kern/ipi.c
         kern/mem/aspace.c
         kern/mem/fault.c
@@ -39,8 +38,6 @@ ALLOWED = (
         kern/terminal.c
         vmm/acct/overhead.c
         vmm/acct/stats.c
-        vmm/backends.c
-        vmm/cpuid.c
         vmm/cr.c
         vmm/dump.c
         vmm/exit.c
@@ -48,22 +45,17 @@ ALLOWED = (
         vmm/fetch.c
         vmm/gmem.c
         vmm/hypercall.c
-        vmm/inject.c
         vmm/io.c
         vmm/load.c
         vmm/mmio.c
         vmm/msr.c
         vmm/npt.c
-        vmm/regs.c
+        vmm/quirks.c
         vmm/run.c
         vmm/shadow/fault.c
         vmm/shadow/tables.c
         vmm/shadow/watch.c
-        vmm/state.c
         vmm/stop.c
-        vmm/svm/breaks.c
-        vmm/svm/check.c
-        vmm/svm/decode.c
         vmm/svm/regs.c
         vmm/svm/shadow.c
         vmm/svm/svm.c
@@ -78,7 +70,6 @@ ALLOWED = (
         vmm/vmx/shadow.c
         vmm/vmx/vmcs.c
         vmm/vmx/vmx.c
-        vmm/vtlb.c
     """.split()),
 )
 SOURCES = (".c", ".S")

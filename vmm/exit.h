@@ -16,6 +16,9 @@ enum {
 	HV_EVENT_INTR = 0 << 8,
 	HV_EVENT_NMI = 2 << 8,
 	HV_EVENT_EXCEPTION = 3 << 8,
+	HV_EVENT_SOFT_INTR = 4 << 8,      /* INTn */
+	HV_EVENT_PRIV_SOFT = 5 << 8,      /* VMX: INT1 */
+	HV_EVENT_SOFT_EXCEPTION = 6 << 8, /* VMX: INT3, INTO */
 	HV_EVENT_TYPE = 7 << 8,
 	HV_EVENT_HAS_ERROR = 1 << 11,
 };

@@ -10,6 +10,7 @@
 #include "kern/switchlog.h"
 #include "kern/trap.h"
 #include "vmm/load.h"
+#include "vmm/quirks.h"
 
 /*
  * The loop that runs a vCPU: enter the guest, account for the exit, decode it, handle it, skip the
@@ -68,9 +69,8 @@ vcpu_prepare(struct vcpu *v)
 
 /*
  * Takes the host's interrupts that wait.  A host interrupt ends guest mode, so as a rule none waits
- * at an exit.  But two kinds of guests keep host interrupts waiting: a guest in an endless delivery
- * of #DB or #AC; and on Bochs, a guest that was entered with IF clear, as long as IF stays clear.
- * Therefore an exit lets interrupts in when v->let_in_at has passed.
+ * at an exit.  But one may wait between the exits of an endless delivery of #DB or #AC, and behind a
+ * quirk of Bochs (quirk_let_in_due()).
  */
 static SLOW_PATH enum hv_action
 let_interrupts_in(struct vcpu *v)
@@ -124,7 +124,7 @@ vcpu_enter(struct vcpu *v, const struct hv_ops *ops)
 		ops->skip(v, x);
 		return HV_YIELD;
 	}
-	return x->tsc < v->let_in_at ? HV_RESUME : let_interrupts_in(v);
+	return quirk_let_in_due(v, x) ? let_interrupts_in(v) : HV_RESUME;
 }
 
 /* Gives up the CPU.  The Env stays runnable, or sleeps if the guest is in HLT. */

@@ -11,7 +11,8 @@ from conftest import ALL_BEDS, PATIENCE_LONG, assert_clean, audited
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TESTS = re.findall(r"^TEST\((\w+),", (ROOT / "user/usertests/tests.def").read_text(), re.M)
 
-# A guest of the fuzzer may spin with interrupts off, and this bed cannot end such a guest.
+# A guest of the fuzzer may spin with interrupts off, and this bed cannot end such a guest:
+# docs/QUIRKS.md.
 LEFT_OUT = {"bochs-svm": ["vm_fuzz"]}
 
 

@@ -217,7 +217,7 @@ test_vm_cleanup(void)
 	if (!have_vms())
 		return;
 	kill_spinning(open, sizeof open);
-	/* On one CPU, SVM under Bochs would never come back: docs/TRICKS.md. */
+	/* On one CPU, SVM under Bochs would never come back: docs/QUIRKS.md. */
 	CHECK_RESULT(sys_hv_caps(&caps), 0);
 	CHECK_RESULT(sys_sys_info(&info), 0);
 	if (caps.vendor == HV_VMX || info.cpus > 1)

@@ -5,8 +5,8 @@
 #include "kern/lock.h"
 #include "lib/assert.h"
 #include "lib/string.h"
-#include "vmm/fetch.h"
 #include "vmm/gmem.h"
+#include "vmm/quirks.h"
 #include "vmm/vmm.h"
 
 /* Shadow paging of a vCPU: what fills its tables, and what empties them. */
@@ -210,23 +210,6 @@ fill_locked(struct vcpu *v, const struct vm_slot *slot, uint64_t gva, const stru
 	return shadow_map(v, gva, leaf, may_write, page) ? FILLED_FLUSH : FILLED;
 }
 
-/*
- * The instruction runs again, and an STI before it still blocks interrupts.  Bochs forgets that at
- * an exception's exit: docs/TRICKS.md.
- */
-static void
-keep_blocking(struct vcpu *v)
-{
-	enum { STI = 0xfb };
-	const struct hv_insn *before;
-
-	if (!vcpu_requested(v, REQ_IRQ | REQ_HELD_IRQ) || !hv->irq_ready(v))
-		return;
-	before = fetch_insn(v, hv->get_reg(v, HV_RIP) - 1);
-	if (before && before->insn.map == INSN_MAP_1BYTE && before->insn.opcode == STI)
-		hv->set_reg(v, HV_BLOCKING, true);
-}
-
 static enum hv_action
 fill(struct vcpu *v, const struct vm_slot *slot, uint64_t gva, const struct gmem_page *page,
      uint32_t access)
@@ -240,7 +223,7 @@ fill(struct vcpu *v, const struct vm_slot *slot, uint64_t gva, const struct gmem
 		return vcpu_no_frame(v, page->gpa, access);
 	if (filled == FILLED_FLUSH)
 		flush(v);
-	keep_blocking(v);
+	quirk_keep_blocking(v);
 	return HV_RESUME;
 }
 

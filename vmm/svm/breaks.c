@@ -1,4 +1,4 @@
-#include "vmm/svm/svm.h"
+#include "vmm/svm/quirks.h"
 
 #include "inc/x86.h"
 #include "lib/string.h"
@@ -49,7 +49,7 @@ block_pa(const struct vcpu *v)
 const struct hv_debug svm_debug = {
         .explain = svm_explain,
         .check = svm_check,
-        .keep = svm_keep,
+        .keep = quirk_keep_vmcb,
         .breaks = breaks,
         .break_count = ARRAY_SIZE(breaks),
         .field_read = field_read,

@@ -1,8 +1,7 @@
-#include "vmm/svm/svm.h"
+#include "vmm/svm/quirks.h"
 
 #include "inc/cpuid.h"
 #include "inc/x86.h"
-#include "lib/string.h"
 
 /*
  * Why did VMRUN refuse?  Walks the manual's rules over the VMCB.  It knows nothing but the VMCB and
@@ -17,7 +16,7 @@ static const char *const titles[SECTIONS] = {
         [NESTED] = "Nested Paging: Enabling Nested Paging",
 };
 
-enum { EVENT_SOFT_INTR = 4 << 8, ATTRIB_L = 0x200, ATTRIB_DB = 0x400 };
+enum { ATTRIB_L = 0x200, ATTRIB_DB = 0x400 };
 static const uint64_t CR4_DEFINED = 0x00f71fffull;
 static const uint64_t EFER_DEFINED = 0x0036fd01ull;
 
@@ -93,23 +92,11 @@ svm_check(struct vcpu *v, struct findings *out)
 }
 
 void
-svm_keep(struct vcpu *v)
-{
-	struct svm_vcpu *x = v->backend;
-
-	memcpy(x->copy, x->vmcb, sizeof(x->copy));
-}
-
-void
 svm_explain(struct vcpu *v, const struct hv_exit *x, struct findings *out)
 {
-	struct svm_vcpu *s = v->backend;
-
 	(void)x;
 	findings_head(out, "VMRUN found the VMCB invalid (VMEXIT_INVALID)");
-	if (v->breaking.state == BREAK_PLANTED) { /* svm_keep() was called right before the entry */
-		memcpy(s->vmcb, s->copy, sizeof(s->copy));
-		v->guest.gpr[REG_RAX] = s->vmcb->rax;
-	}
-	check_vmcb(s->vmcb, out);
+	if (v->breaking.state == BREAK_PLANTED)
+		quirk_put_back_vmcb(v);
+	check_vmcb(svm_vmcb(v), out);
 }

@@ -3,6 +3,7 @@
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "lib/string.h"
+#include "vmm/svm/quirks.h"
 #include "vmm/fetch.h"
 #include "vmm/regs.h"
 
@@ -64,49 +65,6 @@ decode_length(struct vcpu *v, struct hv_exit *x)
 		length_anew(v, x);
 }
 
-/* The instruction at RIP runs again, and the entry may drop the blocking of STI or MOV SS. */
-static void
-remember_blocking(struct svm_vcpu *s)
-{
-	if (s->vmcb->interrupt_shadow) {
-		s->blocked_rip = s->vmcb->rip;
-		s->blocked_again = 0;
-	}
-}
-
-static bool
-at_mov_dr(struct vcpu *v)
-{
-	const struct hv_insn *i = svm_fetch(v);
-
-	return i && i->is_sys && (i->sys.op == INSN_MOV_TO_DR || i->sys.op == INSN_MOV_FROM_DR);
-}
-
-/*
- * Why #DB came: the processor has written DR6.  Bochs has not, so there it is found from
- * TF, GD and the breakpoints; which of several data breakpoints it was cannot be told.
- */
-static uint64_t
-debug_causes(struct vcpu *v, const struct vmcb *b)
-{
-	uint64_t causes = b->dr6 & DR6_CAUSE;
-
-	if (causes)
-		return causes;
-	if (b->rflags & RFLAGS_TF)
-		return DR6_BS;
-	if ((b->dr7 & DR7_GD) && at_mov_dr(v))
-		return DR6_BD;
-	for (unsigned int i = 0; i < 4; i++) {
-		bool enabled = BITS(b->dr7, 2 * i + 1, 2 * i);
-		bool data = BITS(b->dr7, 4 * i + 17, 4 * i + 16);
-
-		if (enabled && (data || v->guest.dr[i] == b->rip))
-			causes |= BIT(i);
-	}
-	return causes;
-}
-
 static void
 decode_exception(struct vcpu *v, struct hv_exit *x)
 {
@@ -117,7 +75,7 @@ decode_exception(struct vcpu *v, struct hv_exit *x)
 	x->intr.vector = vector;
 	x->intr.event = (struct hv_event){.info = HV_EVENT_VALID | HV_EVENT_EXCEPTION | vector};
 	if (vector == X86_PF) {
-		remember_blocking(v->backend);
+		quirk_note_blocking(v->backend);
 		x->intr.event.error = (uint32_t)b->exit_info1;
 		x->qual = b->exit_info2;
 		return;
@@ -127,25 +85,14 @@ decode_exception(struct vcpu *v, struct hv_exit *x)
 		x->intr.event.error = (uint32_t)b->exit_info1;
 	}
 	/* From here on it counts from nothing again: the guest's own DR6 is the vCPU's. */
-	x->qual = debug_causes(v, b);
+	x->qual = quirk_debug_causes(v);
 	b->dr6 = DR6_FIXED;
 }
 
-/*
- * If the guest has not run the blocked instruction yet, blocking that the entry dropped is put
- * back. That happens several times, since a busy emulator may not get to the instruction within a
- * millisecond; but not for ever, since the instruction may also be a jump to itself.
- */
 static void
 decode_interrupt(struct vcpu *v, struct hv_exit *x)
 {
-	enum { BLOCKED_AGAIN_MAX = 8 };
-	struct svm_vcpu *s = v->backend;
-	struct vmcb *b = s->vmcb;
-
-	remember_blocking(s);
-	if (b->rip == s->blocked_rip && s->blocked_again++ < BLOCKED_AGAIN_MAX)
-		b->interrupt_shadow = 1;
+	quirk_restore_blocking(v->backend);
 	x->intr.nmi = false;
 }
 
@@ -193,14 +140,6 @@ fetch_access(struct vcpu *v, struct hv_exit *x)
 	return i;
 }
 
-/* Bochs has cleared LMA when a write of CR0 exits that switches paging off: docs/TRICKS.md. */
-static void
-settle_lma(struct vmcb *b)
-{
-	if ((b->cr0 & CR0_PG) && (b->efer & EFER_LME))
-		b->efer |= EFER_LMA;
-}
-
 static void
 decode_cr(struct vcpu *v, struct hv_exit *x)
 {
@@ -208,7 +147,7 @@ decode_cr(struct vcpu *v, struct hv_exit *x)
 
 	x->cr.cr = svm_vmcb(v)->exit_code & 0xf;
 	if (x->cr.cr == 0)
-		settle_lma(svm_vmcb(v));
+		quirk_settle_lma(svm_vmcb(v));
 	i = fetch_access(v, x);
 	if (!i) {
 		decode_failed(v, x);
@@ -306,7 +245,7 @@ decode_npf(struct vcpu *v, struct hv_exit *x)
 {
 	const struct vmcb *b = svm_vmcb(v);
 
-	remember_blocking(v->backend);
+	quirk_note_blocking(v->backend);
 	x->qual = b->exit_info1;
 	x->mem.gpa = b->exit_info2;
 	x->mem.access = x->qual & PF_W   ? VM_ACCESS_WRITE
@@ -332,46 +271,18 @@ svm_mem_by_insn(struct vcpu *v, const struct hv_exit *x, enum vm_mem_why *why)
 	return false;
 }
 
-static bool
-at_software_interrupt(struct vcpu *v)
-{
-	enum { INT3 = 0xcc, INT_N = 0xcd, INTO = 0xce };
-	const struct hv_insn *i = svm_fetch(v);
-
-	return i && i->insn.map == INSN_MAP_1BYTE && i->insn.opcode >= INT3 &&
-	       i->insn.opcode <= INTO;
-}
-
-/*
- * An exit in the middle of an event's delivery: the event goes in again (APM vol. 2,
- * "EXITINTINFO Pseudo-Code").  Interrupts reach the guest by injection only, so one that
- * was not injected is none: the emulators leave something else here for INTn, and QEMU's
- * TCG records interrupts as exceptions.  INTn, INT3 and INTO, where RIP is still at the
- * instruction, run again, which is right also if the instruction did raise an exception.
+/* An exit in the middle of an event's delivery: the event goes in again (APM vol. 2, "EXITINTINFO
+ * Pseudo-Code").  A software interrupt does not: RIP is still at the instruction, which runs again.
  */
 static void
 requeue_event(struct vcpu *v)
 {
-	const struct svm_vcpu *s = v->backend;
-	uint64_t info = s->vmcb->exit_int_info;
-	uint32_t vector = info & 0xff;
+	const uint32_t fields = HV_EVENT_VALID | HV_EVENT_TYPE | HV_EVENT_HAS_ERROR | 0xff;
+	uint64_t info = quirk_exit_int_info(v);
 
-	if ((s->injected & HV_EVENT_VALID) && (s->injected & 0xff) == vector) {
-		inject_event(v, (struct hv_event){
-		                        .info = (uint32_t)s->injected,
-		                        .error = (uint32_t)(s->injected >> 32),
-		                });
-		return;
-	}
-	if ((info & HV_EVENT_TYPE) != HV_EVENT_EXCEPTION)
-		return;
-	if (vector != X86_DB && at_software_interrupt(v))
-		return;
-	inject_event(v, (struct hv_event){
-	                        .info = HV_EVENT_VALID | HV_EVENT_EXCEPTION |
-	                                (info & HV_EVENT_HAS_ERROR) | vector,
-	                        .error = (uint32_t)(info >> 32),
-	                });
+	if ((info & HV_EVENT_VALID) && (info & HV_EVENT_TYPE) != HV_EVENT_SOFT_INTR)
+		inject_event(v, (struct hv_event){.info = (uint32_t)info & fields,
+		                                  .error = (uint32_t)(info >> 32)});
 }
 
 static const struct {
@@ -387,32 +298,6 @@ static const struct {
 
 enum { EXIT_CODES = 0x90, CODE_NPF = 0x400 };
 static uint8_t row_of[EXIT_CODES]; /* index in exits[] */
-
-/* Bits that CR3 does not have in long mode, without PCIDs: reserved, or above the address width. */
-static bool
-cr3_valid(uint64_t value)
-{
-	return !(value & (~PTE_ADDR & ~(uint64_t)0xfff)) &&
-	       !((value & PTE_ADDR) >> cpuid_phys_bits());
-}
-
-/*
- * QEMU's TCG ends guest mode with "invalid" when a guest loads such a CR3, where a
- * processor raises #GP.  Told apart from a refused entry by the instruction; an entry
- * with an event in it is not looked at, so that this cannot go on for ever.
- */
-bool
-svm_is_bad_cr3_write(struct vcpu *v)
-{
-	const struct svm_vcpu *s = v->backend;
-	const struct hv_insn *i;
-
-	if (s->injected & HV_EVENT_VALID)
-		return false;
-	i = svm_fetch(v);
-	return i && i->is_sys && i->sys.op == INSN_MOV_TO_CR && i->sys.number == 3 &&
-	       !cr3_valid(v->guest.gpr[i->sys.reg]);
-}
 
 void
 svm_decode_init(void)

@@ -1,4 +1,4 @@
-#include "vmm/svm/svm.h"
+#include "vmm/svm/quirks.h"
 
 #include "inc/error.h"
 #include "inc/msr.h"
@@ -17,9 +17,7 @@ enum {
 	TLB_FLUSH_ASID = 3,
 	IOPM_SIZE = 3 * PAGE_SIZE,
 	MSRPM_SIZE = 2 * PAGE_SIZE,
-	EXIT_CR3_WRITE = 0x13,
 };
-#define EXIT_INVALID 0xffffffffu /* -1, of which QEMU's TCG stores the low half */
 /* V_INTR_MASKING: the host's IF, not the guest's, decides about physical interrupts. */
 #define VINTR_IRQ     (BIT(8) | 0xfull << 16 | BIT(20)) /* pending, top priority, whatever the TPR */
 #define VINTR_MASKING BIT(24)
@@ -217,11 +215,8 @@ svm_enter(struct vcpu *v)
 	svm_enter_guest(v, x->vmcb_pa, svm_cpus[this_cpu()->index].vmcb_pa);
 	write_cr2(b->cr2);
 	v->guest.gpr[REG_RAX] = b->rax;
-	if ((uint32_t)b->exit_code == EXIT_INVALID) {
-		if (!svm_is_bad_cr3_write(v))
-			return -E_ENTRY;
-		b->exit_code = EXIT_CR3_WRITE;
-	}
+	if (quirk_is_invalid(b) && !quirk_bad_cr3_write(v))
+		return -E_ENTRY;
 	b->event_inject = 0;
 	b->tlb_control = 0;
 	return 0;
@@ -310,7 +305,7 @@ const struct hv_ops hv_svm = {
         .traits =
                 {
                         .entry_switches_msrs = true,
-                        /* QEMU's TCG does both: docs/TRICKS.md. */
+                        /* QEMU 7.2 (TCG) does both: docs/QUIRKS.md. */
                         .entry_drops_blocking = true,
                         .pdpte_set = PTE_A,
                 },

@@ -49,6 +49,7 @@ enum {
 #include "inc/svmbits.def"
 #undef SVM_BIT
 
+enum { SVM_EXIT_CR3_WRITE = 0x13 };
 #define SVM_NO_RIP UINT64_MAX
 
 struct svm_vcpu {
@@ -59,7 +60,7 @@ struct svm_vcpu {
 	 * or MOV SS blocked interrupts for it; SVM_NO_RIP: none. */
 	uint64_t blocked_rip;
 	unsigned int blocked_again; /* how often blocking was put back at blocked_rip */
-	uint8_t copy[VMCB_USED] __attribute__((aligned(8)));
+	uint8_t copy[VMCB_USED] __attribute__((aligned(8))); /* quirk_keep_vmcb() */
 };
 _Static_assert(sizeof(struct svm_vcpu) <= PAGE_SIZE, "it has one page");
 
@@ -74,13 +75,9 @@ int svm_prove_features(struct hv_caps *caps);
 /* Has this CPU what was proven?  Guests of one CPU would not run on another that is not alike. */
 bool svm_features_proven(void);
 
-/* Did an invalid exit come from the guest's MOV to CR3? */
-bool svm_is_bad_cr3_write(struct vcpu *v);
 /* check.c: the rules that VMRUN checks. */
 void svm_check(struct vcpu *v, struct findings *out);
 void svm_explain(struct vcpu *v, const struct hv_exit *x, struct findings *out);
-/* Emulators write over a VMCB that they refuse: the copy goes back in before it is explained. */
-void svm_keep(struct vcpu *v);
 /* breaks.c */
 extern const struct hv_debug svm_debug;
 

@@ -10,7 +10,7 @@
  * to a valid value.  A processor refuses a bad host field before it loads any host state.
  */
 
-enum { RESERVED_TYPE = 1 << 8, SOFT_INTR = 4 << 8 };
+enum { RESERVED_TYPE = 1 << 8 };
 #define NONCANONICAL (1ull << 63) /* alone: bits 62 to 47 are clear */
 #define TOO_WIDE     (1ull << 52) /* no processor has wider physical addresses */
 #define ALL          (~0ull)

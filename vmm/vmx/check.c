@@ -28,9 +28,6 @@ static const char *const titles[SECTIONS] = {
 };
 
 enum {
-	EVENT_SOFT_INTR = 4 << 8,
-	EVENT_PRIVILEGED = 5 << 8,
-	EVENT_SOFT_EXCEPTION = 6 << 8,
 	EVENT_OTHER = 7 << 8,
 	EVENT_RESERVED = 1 << 8,
 };
@@ -91,8 +88,8 @@ is_event_type(const struct check *c)
 static bool
 is_software(const struct check *c)
 {
-	return c->type == EVENT_SOFT_INTR || c->type == EVENT_PRIVILEGED ||
-	       c->type == EVENT_SOFT_EXCEPTION;
+	return c->type == HV_EVENT_SOFT_INTR || c->type == HV_EVENT_PRIV_SOFT ||
+	       c->type == HV_EVENT_SOFT_EXCEPTION;
 }
 
 /* Does an exception of this kind push an error code?  Newer CPUs do not ask which vector. */

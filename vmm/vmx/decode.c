@@ -1,4 +1,4 @@
-#include "vmm/vmx/vmx.h"
+#include "vmm/vmx/quirks.h"
 
 #include "inc/x86.h"
 
@@ -33,23 +33,20 @@ decode_invlpg(struct vcpu *v, struct hv_exit *x)
 	decode_qualification(v, x);
 }
 
-/* Event types whose re-injection needs an instruction length (SDM vol. 3, "Event Injection"). */
-enum { EVENT_SOFT_INTR = 4 << 8, EVENT_PRIV_SOFT = 5 << 8, EVENT_SOFT_EXCEPTION = 6 << 8 };
 enum { EVENT_FIELDS = 0xff | HV_EVENT_TYPE | HV_EVENT_HAS_ERROR };
 
-/* Real mode has no error codes, and an entry with one is refused; Bochs records one there, too. */
+/* An event that the processor recorded in two fields, ready to be injected again. */
 static struct hv_event
 event_of(struct vcpu *v, uint32_t info, enum vmcs_field error_field)
 {
-	const struct vmx_vcpu *x = v->backend;
 	uint32_t type = info & HV_EVENT_TYPE;
-	struct hv_event ev = {.info = (info & EVENT_FIELDS) | HV_EVENT_VALID};
+	struct hv_event ev = {.info = (quirk_event_info(v, info) & EVENT_FIELDS) | HV_EVENT_VALID};
 
-	if (!(x->cr0_shadow & CR0_PE))
-		ev.info &= ~(uint32_t)HV_EVENT_HAS_ERROR;
 	if (ev.info & HV_EVENT_HAS_ERROR)
 		ev.error = (uint32_t)vmcs_read(v, error_field);
-	if (type == EVENT_SOFT_INTR || type == EVENT_PRIV_SOFT || type == EVENT_SOFT_EXCEPTION)
+	/* These need it to be injected again (SDM vol. 3, "Event Injection"). */
+	if (type == HV_EVENT_SOFT_INTR || type == HV_EVENT_PRIV_SOFT ||
+	    type == HV_EVENT_SOFT_EXCEPTION)
 		ev.len = (uint32_t)vmcs_read(v, VMCS_EXIT_INSTRUCTION_LENGTH);
 	return ev;
 }
@@ -64,16 +61,6 @@ requeue_event(struct vcpu *v)
 		inject_event(v, event_of(v, info, VMCS_IDT_VECTORING_ERROR));
 }
 
-/* VMCS_GUEST_INTERRUPTIBILITY: BLOCKED_*. */
-static void
-unblock(struct vcpu *v, uint32_t by)
-{
-	uint64_t state = vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY);
-
-	if (state & by)
-		vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY, state & ~(uint64_t)by);
-}
-
 static void
 decode_exception(struct vcpu *v, struct hv_exit *x)
 {
@@ -84,14 +71,13 @@ decode_exception(struct vcpu *v, struct hv_exit *x)
 	x->intr.nmi = (info & HV_EVENT_TYPE) == HV_EVENT_NMI;
 	x->qual = vmcs_read(v, VMCS_EXIT_QUALIFICATION);
 	if (x->intr.nmi) {
-		/* Bochs blocks NMIs before it saves that: with it the guest would keep them out. */
-		unblock(v, BLOCKED_NMI);
+		quirk_unblock_nmi(v);
 		return;
 	}
 	/* Delivering the exception ends the blocking.  With TF set, an entry with blocking would be
 	 * refused, too. */
 	if (x->intr.vector == X86_DB)
-		unblock(v, BLOCKED_STI_OR_SS);
+		vmx_unblock(v, BLOCKED_STI_OR_SS);
 	x->intr.event = event_of(v, info, VMCS_EXIT_INTR_ERROR);
 }
 

@@ -1,11 +1,10 @@
-#include "vmm/vmx/vmx.h"
+#include "vmm/vmx/quirks.h"
 
 #include "inc/error.h"
 #include "inc/memlayout.h"
 #include "inc/msr.h"
 #include "inc/x86.h"
 #include "kern/cpu.h"
-#include "kern/dev/timer.h"
 #include "lib/assert.h"
 #include "lib/string.h"
 #include "vmm/load.h"
@@ -130,21 +129,6 @@ prove_fields(void)
 	}
 }
 
-/*
- * Every entry starts the timer anew, and it ends guest mode when the guest has run that long
- * without an exit.  An interrupt does that sooner; but Bochs lets none in as long as a guest
- * that was entered with IF clear leaves it so.
- */
-static uint32_t
-preemption_ticks(void)
-{
-	enum { SLICES_PER_SECOND = 100 };
-	unsigned int shift =
-	        BITS(rdmsr(MSR_VMX_MISC), 4, 0); /* it counts when this TSC bit flips */
-
-	return (uint32_t)(tsc_hz / SLICES_PER_SECOND >> shift);
-}
-
 static void
 write_controls(struct vcpu *v)
 {
@@ -169,7 +153,7 @@ write_controls(struct vcpu *v)
 	/* Page-walk length 4, write-back (SDM vol. 3, "Extended-Page-Table Pointer"). */
 	vmcs_write_in_use(v, VMCS_EPT_POINTER, vmx_eptp(v->vm));
 	vmcs_write_in_use(v, VMCS_VPID, v->vm->asid);
-	vmcs_write_in_use(v, VMCS_GUEST_PREEMPTION_TIMER, preemption_ticks());
+	vmcs_write_in_use(v, VMCS_GUEST_PREEMPTION_TIMER, quirk_preemption_ticks());
 	vmcs_write(v, VMCS_VMCS_LINK_POINTER, UINT64_MAX);
 }
 

@@ -151,6 +151,16 @@ vmcs_write(struct vcpu *v, enum vmcs_field field, uint64_t value)
 	__asm__ volatile("vmwrite %0, %1" : : "rm"(value), "r"((uint64_t)field) : "cc");
 }
 
+/* Ends what blocks events: BLOCKED_ bits of the interruptibility state. */
+static inline void
+vmx_unblock(struct vcpu *v, uint32_t bits)
+{
+	uint64_t state = vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY);
+
+	if (state & bits)
+		vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY, state & ~(uint64_t)bits);
+}
+
 /* Where the field may be missing. */
 static inline void
 vmcs_write_in_use(struct vcpu *v, enum vmcs_field field, uint64_t value)
