@@ -5,9 +5,10 @@
 #include "vmm/vmm.h"
 
 /*
- * The hypervisor's part of an audit: its own pages, and the nested page table of each VM.  An
- * entry there is right when the monitor's page tables map the same frame where the slot of RAM
- * says, with no fewer rights: so a guest reaches what is its monitor's, and nothing else.
+ * The hypervisor's part of an audit: its own pages, and the nested and shadow page tables of each
+ * VM.  An entry is right if the monitor's page tables map the same frame at the hva that the slot
+ * of RAM gives, with at least the same rights.  Then a guest reaches its monitor's memory and
+ * nothing else.
  */
 
 static struct audit_site
@@ -16,13 +17,14 @@ site_of(const struct vm *vm)
 	return (struct audit_site){AUDIT_VM_TABLE, vm->id, 0};
 }
 
-/* Whose entries are walked, and which of their bits is the right to write. */
+/* The VM whose entries are walked. */
 struct reach {
 	const struct vm *vm;
-	uint64_t write;
+	uint64_t write; /* the bit of an entry that is the right to write */
 };
 
-/* First pass: which VMs reach which frames, and which may write. */
+/* First pass: notes that the VM reaches the frames of an entry, and whether it may write to them.
+ */
 static void
 count_leaf(struct audit_walk *w, int level, pte_t e)
 {
@@ -43,7 +45,7 @@ count_leaf(struct audit_walk *w, int level, pte_t e)
 	}
 }
 
-/* What is wrong with a guest reaching the frame at pa, or AUDIT_NONE. */
+/* Returns the rule that is broken if a guest reaches the frame at pa, or AUDIT_NONE. */
 static enum audit_rule
 frame_rule_broken(uint64_t pa)
 {
@@ -63,8 +65,8 @@ frame_rule_broken(uint64_t pa)
 }
 
 /*
- * Does the monitor have the same memory there?  AUDIT_NONE: it has.  Its 2 MiB may have been split
- * since the guest saw them whole, with no frame moved.
+ * Returns AUDIT_NONE if the monitor maps the same memory, else the rule that is broken.  The
+ * monitor's entry of 2 MiB may have been split since the guest got its own, with no frame moved.
  */
 static enum audit_rule
 monitor_rule_broken(const struct vm *vm, uint64_t gpa, uint64_t pa, int level, bool writable)
@@ -90,7 +92,7 @@ monitor_rule_broken(const struct vm *vm, uint64_t gpa, uint64_t pa, int level, b
 	return AUDIT_NONE;
 }
 
-/* Of a large entry the first page that should not be there is named. */
+/* Checks the frames of an entry, and reports the first one that the guest must not reach. */
 static void
 check_frames(const struct audit_walk *w, int level, uint64_t pa)
 {
@@ -141,7 +143,8 @@ audit_vm(const struct vm *vm, enum audit_pass pass)
 	audit_walked(&w);
 }
 
-/* An entry of a shadow table: a page of the guest's, or one of the same vCPU's tables. */
+/* Visits an entry of a shadow table.  The entry must map a page of the guest's, or point to a table
+ * of the same vCPU. */
 static void
 audit_shadow_entry(struct audit_walk *w, const struct shadow *s, const struct shadow_table *t,
                    unsigned int i)
@@ -159,7 +162,8 @@ audit_shadow_entry(struct audit_walk *w, const struct shadow *s, const struct sh
 	w->leaf(w, t->role & SHADOW_LEVEL, e);
 }
 
-/* What is not in use must be empty, for the processor walks it too. */
+/* Visits a shadow table.  An entry that is not in use must be 0, for the processor walks it, too.
+ */
 static void
 audit_shadow_table(void *arg, struct shadow *s, struct shadow_table *t)
 {
@@ -178,7 +182,8 @@ audit_shadow_table(void *arg, struct shadow *s, struct shadow_table *t)
 	}
 }
 
-/* A leaf's address is guest-physical: what the guest's tables say may differ, as with any TLB. */
+/* Walks the shadow tables of a vCPU.  A leaf is checked by its gpa.  The guest's own tables do not
+ * count, for they may say something else, as with any TLB. */
 static void
 audit_shadow(const struct vm *vm, struct shadow *s, enum audit_pass pass)
 {

@@ -6,8 +6,9 @@
 #include "vmm/shadow/shadow.h"
 #include "vmm/vmm.h"
 
-/* Violations of the rules for nested page tables and shadow tables, planted in the caller's VM. */
+/* Plants violations of the rules for nested page tables and shadow tables in the caller's VM. */
 
+/* An entry that maps a page. */
 struct leaf {
 	uint64_t gpa;
 	pte_t *entry;
@@ -23,6 +24,7 @@ take_leaf(void *arg, uint64_t gpa, int level, pte_t *entry)
 	return 1;
 }
 
+/* Do the entries of the table map 4 KiB pages? */
 static bool
 is_page(const struct shadow_table *t)
 {
@@ -40,7 +42,7 @@ take_shadow_leaf(void *arg, struct shadow *s, struct shadow_table *t)
 		*leaf = (struct leaf){shadow_leaf_gpa(t, i), &t->entry[i]};
 }
 
-/* Where there are shadow tables, one of theirs. */
+/* Finds an entry that maps 4 KiB, in a shadow table if the vCPU has shadow tables. */
 static bool
 find_leaf(const struct vcpu *v, struct leaf *out)
 {
@@ -57,7 +59,7 @@ point_to(const struct leaf *leaf, uint64_t pa)
 	audit_poke(leaf->entry, sizeof(pte_t), (*leaf->entry & ~PTE_ADDR) | pa);
 }
 
-/* The host's entry for the memory behind the leaf. */
+/* Returns the monitor's own entry for the memory that the leaf maps. */
 static pte_t *
 host_entry(struct vm *vm, const struct leaf *leaf)
 {
@@ -67,6 +69,7 @@ host_entry(struct vm *vm, const struct leaf *leaf)
 	return pt_lookup(&vm->as->pt, slot->hva + (leaf->gpa - slot->gpa), &level);
 }
 
+/* Returns the hpa of a free frame; 0 without memory. */
 static uint64_t
 free_frame(void)
 {
@@ -78,7 +81,8 @@ free_frame(void)
 	return page_pa(p);
 }
 
-/* The same gpa in another VM: our guests are alike, and what they do not write they share. */
+/* The entry for the same gpa in another VM.  VMs with the same guest share the frames that they do
+ * not write to. */
 struct other {
 	uint64_t gpa;
 	pte_t *entry;
@@ -109,7 +113,7 @@ entry_in(struct vm *vm, uint64_t gpa)
 	return level == 1 ? other.entry : NULL;
 }
 
-/* The frame of another VM that this one shares, now writable there. */
+/* Makes a frame that the VM shares with another VM writable in the other VM. */
 static int
 plant_shared(const struct vm *vm, const struct leaf *leaf)
 {
@@ -127,7 +131,7 @@ plant_shared(const struct vm *vm, const struct leaf *leaf)
 	return -E_NOT_FOUND;
 }
 
-/* Beyond what a guest can reach, the root leads back to itself. */
+/* Points the root's last entry, which is beyond what a guest can reach, at the root itself. */
 static void
 plant_table(const struct vm *vm)
 {
@@ -136,7 +140,7 @@ plant_table(const struct vm *vm)
 	audit_poke(&root[PT_ENTRIES - 1], sizeof(*root), vm->npt.root | vm->npt.fmt->table);
 }
 
-/* An entry that is not in use, in the table around one that is. */
+/* Fills in an entry that counts as not in use, in the table that the leaf is in. */
 static int
 plant_shadow_entry(const struct vcpu *v, const struct leaf *leaf)
 {

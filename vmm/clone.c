@@ -6,13 +6,13 @@
 #include "lib/string.h"
 
 /*
- * Clones: a monitor forks, and its child goes on with a copy of the VM.  RAM is shared as fork
- * shares memory, copy-on-write, and the clone's nested page table starts empty, so that the cost
- * is that of the page tables of the two address spaces.  The guest's TSC and the devices' time go
- * on in both from where they stood; the clone's accounts begin with it.
+ * Clones.  A monitor forks, and its child goes on with a copy of the VM.  The two share RAM
+ * copy-on-write, as fork shares memory.  The clone's nested page table starts empty, so a clone
+ * costs little more than the copy of the monitor's page tables.  In both VMs, the guest's TSC and
+ * the devices' time go on from where they stood.  The clone's accounts start from 0.
  */
 
-/* The access to device memory that waits, if there is one, is by an instruction in fetch.insns. */
+/* Copies the instruction whose access to device memory waits, if there is one. */
 static void
 copy_mmio(struct vcpu *to, const struct vcpu *from)
 {
@@ -25,7 +25,7 @@ copy_mmio(struct vcpu *to, const struct vcpu *from)
 	to->acct.exit->len = from->acct.exit->len;
 }
 
-/* Copies what neither vcpu_new() makes anew nor the control block holds. */
+/* Copies the guest's state that is in memory: all but the control block. */
 static void
 copy_state(struct vcpu *to, const struct vcpu *from)
 {
@@ -39,19 +39,19 @@ copy_state(struct vcpu *to, const struct vcpu *from)
 }
 
 /*
- * In vm, driven by e, whose address space is a copy of that of from's monitor: a vCPU that goes on
- * where `from` stands.
+ * Creates a vCPU in vm that goes on where `from` stands.  e drives it; e's address space is a copy
+ * of the one that the monitor of `from` has.
  */
 static int
 clone_vcpu(struct vm *vm, struct env *e, struct vcpu *from)
 {
-	/* Those are of exits. */
+	/* Setup must not count as the cost of exits: save and restore the counters. */
 	const uint64_t vmreads = from->acct.vmreads, vmwrites = from->acct.vmwrites;
 	struct vcpu *to;
 	int err;
 
 	vcpu_unload(from);
-	/* The copy of the address space shares the run page; a vCPU has its own. */
+	/* e's address space shares the run page of `from`; the new vCPU needs one of its own. */
 	if ((err = aspace_unmap(e->as, from->run_va, sizeof(struct vm_run))) < 0 ||
 	    (err = vcpu_new(vm, e, from->run_va)) < 0)
 		return err;
@@ -65,7 +65,8 @@ clone_vcpu(struct vm *vm, struct env *e, struct vcpu *from)
 	return 0;
 }
 
-/* The vCPUs, each driven by a copy of the thread that drives its origin; e's copy is the child. */
+/* Clones the vCPUs.  Each clone is driven by a copy of the thread that drives the original; the
+ * copy of e is the child. */
 static int
 clone_vcpus(struct vm *vm, const struct vm *from, const struct env *e, struct env *child)
 {
@@ -82,7 +83,7 @@ clone_vcpus(struct vm *vm, const struct vm *from, const struct env *e, struct en
 	return err;
 }
 
-/* The clone, of a monitor that has been copied. */
+/* Creates the clone of `from` for child, which is the copy of its monitor e. */
 static int
 clone_vm(const struct vm *from, const struct env *e, struct env *child, struct vm **out)
 {
@@ -108,7 +109,7 @@ clone_vm(const struct vm *from, const struct env *e, struct env *child, struct v
 	return err;
 }
 
-/* The child's process id, or -E_. */
+/* Forks e together with its VM.  Returns the child's process id, or -E_. */
 static int64_t
 fork_with_vm(struct env *e, const struct vm *from, bool sibling)
 {
@@ -122,7 +123,7 @@ fork_with_vm(struct env *e, const struct vm *from, bool sibling)
 		env_abandon(child);
 		return err;
 	}
-	if (sibling) { /* whoever waits for the one waits for the other */
+	if (sibling) { /* the child of e's parent, not of e */
 		child->parent = e->parent;
 		child->orphan = e->orphan;
 	}
@@ -141,7 +142,7 @@ vm_clone(struct env *e, uint64_t id, uint64_t new_id_va, bool sibling)
 		return -E_BAD_VM;
 	if (vm_others_run(from, e))
 		return -E_AGAIN;
-	/* Before the copy, so that both find it. */
+	/* Comes before the copy, so that parent and child both find the id. */
 	result = copy_out(e->as, new_id_va, &new_id, sizeof(new_id));
 	if (result == 0)
 		result = fork_with_vm(e, from, sibling);

@@ -15,7 +15,7 @@
 #include "vmm/load.h"
 #include "vmm/shadow/shadow.h"
 
-/* Virtual CPUs: made, reset, kicked and scheduled, and freed. */
+/* Virtual CPUs: creates, resets, kicks and frees them. */
 
 _Static_assert(sizeof(struct vcpu) <= PAGE_SIZE, "a vCPU has one page");
 
@@ -23,7 +23,8 @@ static uint64_t last_serial;
 
 enum { RUN_PAGES = sizeof(struct vm_run) / PAGE_SIZE };
 
-/* Two frames, mapped side by side for the monitor: the control page and data[]. */
+/* Allocates the two frames of the run page, for the control fields and for data[], and maps them
+ * side by side at va (hva).  -E_NO_MEM, or why nothing can be mapped there. */
 static int
 run_init(struct vcpu *v, struct aspace *as, uint64_t va)
 {
@@ -60,8 +61,8 @@ run_free(struct vcpu *v)
 }
 
 /*
- * A processor's RESET (SDM vol. 3, "Processor State After Reset").  A vCPU's life begins with it,
- * too.  For INIT the monitor only sets registers: the FPU, XCR0, the TSC and MSRs stay.
+ * RESET (SDM vol. 3, "Processor State After Reset").  A new vCPU starts in the same state.  INIT is
+ * made by the monitor, which sets registers: the FPU, XCR0, the TSC and MSRs stay.
  */
 
 enum { MISC_ENABLE_FAST_STRINGS = 1 << 0 };
@@ -89,8 +90,9 @@ static const struct vm_regs reset_regs = {
 };
 
 /*
- * A VM with one vCPU has its APIC disabled, and CPUID does not show it.  One with several has them
- * enabled, for good, where the monitor's device model is: lib/vdev/lapic.h.
+ * Returns the value of IA32_APIC_BASE.  In a VM with one vCPU the APIC is disabled, and CPUID does
+ * not show it.  In a VM with several vCPUs the APICs are enabled for good, at the address of the
+ * monitor's device model: lib/vdev/lapic.h.
  */
 static uint64_t
 reset_apic_base(const struct vcpu *v)
@@ -112,7 +114,7 @@ vcpu_take_regs(struct vcpu *v, const struct vm_regs *regs)
 	v->pending = (struct vcpu_pending){0};
 	vcpu_drop_request(v, REQ_EVENT | REQ_HELD_IRQ | REQ_HALTED);
 	gmem_forget_code(v);
-	/* The monitor may have made page tables anew as well, which no fault has told of. */
+	/* The monitor may have written to watched page tables as well, without a fault. */
 	if (v->shadow)
 		shadow_unwatch(v->shadow, 0, UINT64_MAX);
 }
@@ -120,7 +122,7 @@ vcpu_take_regs(struct vcpu *v, const struct vm_regs *regs)
 int
 vcpu_reset(struct vcpu *v)
 {
-	/* These count what exits cost, and a reset is none. */
+	/* A reset must not count as the cost of an exit: save and restore the counters. */
 	const uint64_t vmreads = v->acct.vmreads, vmwrites = v->acct.vmwrites;
 	int err;
 
@@ -139,7 +141,8 @@ vcpu_reset(struct vcpu *v)
 	hv->set_reg(v, HV_TSC_OFFSET, (uint64_t)v->guest.tsc_offset);
 	vcpu_take_regs(v, &reset_regs);
 	err = hv->set_regs(v, &reset_regs);
-	v->pending.stopped = !hv_caps.nested; /* as long as it is in real mode */
+	/* Without nested paging v cannot run in real mode: vcpu_set_regs() must come first. */
+	v->pending.stopped = !hv_caps.nested;
 	v->acct.vmreads = vmreads;
 	v->acct.vmwrites = vmwrites;
 	return err;
@@ -171,7 +174,7 @@ fail:
 	return err;
 }
 
-/* The memory of v itself is in its arena. */
+/* Frees the arena of v, in which v itself lies. */
 static void
 vcpu_release(struct vcpu *v)
 {
@@ -212,10 +215,10 @@ vcpu_new(struct vm *vm, struct env *e, uint64_t run_va)
 		vcpu_release(v);
 		return err;
 	}
-	v->acct.vmreads = v->acct.vmwrites = 0; /* from here on they are of exits */
+	v->acct.vmreads = v->acct.vmwrites = 0; /* setup is not the cost of an exit */
 	e->vcpu = v;
 	vm->vcpus[v->index] = v;
-	/* Exits of the other vCPUs look at all of them. */
+	/* Comes when v is complete: exits of the other vCPUs look at all vCPUs. */
 	__atomic_store_n(&vm->vcpu_count, v->index + 1, __ATOMIC_RELEASE);
 	if (v->index)
 		show_apics(vm);
@@ -291,7 +294,8 @@ vcpu_waits(struct vcpu *v)
 		acct_switch(&v->acct, VM_TIME_WAITING, rdtsc());
 }
 
-/* In guest mode it waits until the entry: what a switch costs is the switch's. */
+/* If the Env goes on in guest mode, v's time counts as waiting until the entry: a switch of Envs is
+ * not the guest's. */
 void
 vcpu_has_cpu(struct vcpu *v)
 {

@@ -52,7 +52,8 @@ vcpu_kick_own(struct env *e, uint64_t id, uint64_t index)
 	return 0;
 }
 
-/* One vCPU less that could send INIT: of those that only INIT can wake, one looks again. */
+/* One vCPU less can send INIT.  Wakes one of the vCPUs that only an INIT can wake, so that it looks
+ * whether all are dead: see halt_dead(). */
 static void
 tell_dead(const struct vm *vm)
 {
@@ -84,13 +85,14 @@ vcpu_wait(struct env *e, uint64_t id, uint64_t index, uint64_t as)
 	return 0;
 }
 
-/* What the monitor asks for with a run of the vCPU; read from the run page once. */
+/* The monitor's half of the run page, read once: the monitor may change the page at any time. */
 struct request {
 	uint64_t deadline;
 	uint32_t inject, irq_pending;
 };
 
-/* The monitor has an interrupt, or had one. */
+/* Takes over the interrupt that the monitor injects, and the state of its interrupt line. -E_AGAIN:
+ * the guest has not taken the interrupt before that one yet. */
 static int
 take_interrupt_line(struct vcpu *v, const struct request *r)
 {
@@ -107,6 +109,7 @@ take_interrupt_line(struct vcpu *v, const struct request *r)
 	return 0;
 }
 
+/* vcpu_run() when the monitor asks for something new, or v has requests. */
 static SLOW_PATH int64_t
 run_with_changes(struct env *e, struct request r)
 {
@@ -143,7 +146,8 @@ vcpu_run(struct env *e, uint64_t id, uint64_t index)
 }
 
 /*
- * Puts a vCPU of e's VM on this CPU, e's own or one whose Env stands still.  -E_AGAIN: it does not.
+ * Makes a vCPU of e's VM current: e's own, or one whose Env stands still.  -E_AGAIN: the Env does
+ * not stand still.
  */
 static int
 vcpu_take(struct env *e, uint64_t id, uint64_t index, struct vcpu **out)
@@ -163,7 +167,8 @@ vcpu_take(struct env *e, uint64_t id, uint64_t index, struct vcpu **out)
 	return 0;
 }
 
-/* Another Env's vCPU is not left on this CPU, where that one does not look for it. */
+/* Ends what vcpu_take() began.  Another Env's vCPU leaves this CPU, since that Env goes on
+ * elsewhere. */
 static void
 vcpu_put_back(const struct env *e, const struct vcpu *v)
 {
@@ -218,9 +223,9 @@ vcpu_set_back(struct env *e, uint64_t id, uint64_t index, uint64_t ticks)
 }
 
 /*
- * What the entry does not check, and what Bochs does not, though a processor would: CR3 has
- * the address width, and long mode is active if and only if it is enabled and there is paging.
- * Paging itself is there where the CPU wants it.
+ * Checks registers that the entry does not check, or that Bochs does not check at the entry
+ * although a processor does.  CR3 must fit in the address width.  Long mode must be active if and
+ * only if it is enabled and paging is on.  Paging must be on if this CPU cannot run without it.
  */
 static bool
 regs_valid(const struct vm_regs *r)
@@ -250,7 +255,7 @@ vcpu_set_regs(struct env *e, uint64_t id, uint64_t index, uint64_t regs_va)
 		return -E_INVAL;
 	vcpu_current(v);
 	vcpu_take_regs(v, &regs);
-	/* PAE paging reads guest memory, which takes the lock. */
+	/* With PAE paging set_regs() reads guest memory, and that takes the lock. */
 	spin_unlock(&kernel_lock);
 	err = hv->set_regs(v, &regs);
 	spin_lock(&kernel_lock);

@@ -255,7 +255,7 @@ all_halted(const struct vm *vm)
 	return i == vm->vcpu_count;
 }
 
-/* vCPU 0's is that of the VM, but for halts. */
+/* Returns the VM's state, which is vCPU 0's.  But a VM is halted only if all its vCPUs are. */
 static enum vm_state
 vm_state_of(const struct vm *vm)
 {
