@@ -125,7 +125,7 @@ MUTANTS = [
            "	v->shadow->changes++;\n	check", "	check",
            "test_shadowrandom", "a table passes for settled when it leads to another"),
     Mutant("shadow-lead-flush", "vmm/shadow/tables.c",
-           "	return old;\n}\n\n/* The tables", "	return false;\n}\n\n/* The tables",
+           "	return old;\n", "	return false;\n",
            "test_shadow", "a table takes the place of a 2 MiB entry without a flush"),
     Mutant("shadow-accessed-dirty", "vmm/shadow/tables.c",
            " || (differs & was));", ");",

@@ -3,8 +3,8 @@
 #include "vmm/hv.h"
 
 /*
- * The back end in use.  It is set by backends.c, which names the back ends, and kept here, so that
- * whoever asks it depends on none of them.
+ * The back end in use.  backends.c names the back ends and sets the pointer.  The pointer is kept
+ * here, so that code that uses it does not depend on the back ends.
  */
 
 const struct hv_ops *hv;

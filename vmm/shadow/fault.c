@@ -9,9 +9,10 @@
 #include "vmm/quirks.h"
 #include "vmm/vmm.h"
 
-/* Shadow paging of a vCPU: what fills its tables, and what empties them. */
+/* Shadow paging of a vCPU: page faults fill its tables, and other events empty them. */
 
-/* Here, and not in the vCPU's page, since the kernel's image is below 4 GiB wherever RAM is. */
+/* The top entries of PAE paging, by VM and vCPU.  CR3 outside long mode can only point below 4 GiB,
+ * where the kernel's image is; a vCPU's own pages may be elsewhere. */
 static pte_t pdptes[VM_MAX][VM_VCPUS_MAX][SHADOW_PDPTES] __attribute__((aligned(32)));
 
 int
@@ -65,8 +66,9 @@ shadow_get_reg(const struct vcpu *v, enum hv_reg r)
 }
 
 /*
- * The guest empties its TLB.  The processor's is flushed by whoever writes its registers.  Without
- * paging, as it is before the first entry, nothing depends on the guest's memory.
+ * The guest empties its TLB: drops the entries that differ from its tables.  The caller flushes the
+ * processor's TLB when it writes the hardware's registers.  If paging is and was off, no entry
+ * depends on guest memory.
  */
 static void
 reload(struct vcpu *v)
@@ -80,7 +82,8 @@ reload(struct vcpu *v)
 	spin_unlock(&kernel_lock);
 }
 
-/* SDM vol. 3, "Operations that Invalidate TLBs and Paging-Structure Caches". */
+/* Which changes empty the TLB: SDM vol. 3, "Operations that Invalidate TLBs and Paging-Structure
+ * Caches". */
 void
 shadow_set_reg(struct vcpu *v, enum hv_reg r, uint64_t value)
 {
@@ -125,7 +128,7 @@ shadow_copy(struct vcpu *to, const struct vcpu *from)
 	shadow_reload(to);
 }
 
-/* Entries are gone that the processor may have used. */
+/* Flushes the processor's TLB: it may hold shadow entries that are gone. */
 static void
 flush(struct vcpu *v)
 {
@@ -146,10 +149,12 @@ shadow_invlpg(struct vcpu *v, uint64_t gva)
 }
 
 /*
- * The entry for an access that the guest's tables allow.  A clean page is not writable, so that its
- * first write comes here too and finds it dirty.  What is written although it is read-only is the
- * supervisor's, with CR0.WP clear: it gets a page that is writable and the supervisor's alone, for
- * the processor runs with CR0.WP set, until user code touches it.
+ * Returns the rights of the entry for an access that the guest's tables permit.  A clean page is
+ * not writable, so that its first write faults, too, and makes it dirty.
+ *
+ * With CR0.WP clear, the guest's supervisor may write to read-only pages, but the processor runs
+ * the guest with CR0.WP set.  So such a write makes the page writable for the supervisor and takes
+ * it from user code, until user code touches it.
  */
 static pte_t
 leaf_of(const struct vcpu *v, const struct gmem_page *page, uint32_t access)
@@ -163,8 +168,8 @@ leaf_of(const struct vcpu *v, const struct gmem_page *page, uint32_t access)
 	       (page->user && !forced ? PTE_U : 0) | (nx ? PTE_NX : 0);
 }
 
-/* The same without the right to write, where the guest's page tables are watched.  A write to them
- * ends that. */
+/* Returns `leaf` without the right to write if the page at gpa is a watched table of the guest's; a
+ * write ends the watch instead.  Clears *large if a 2 MiB page has a watched table in it. */
 static pte_t
 unless_watched(struct shadow *s, uint64_t gpa, uint32_t access, pte_t leaf, bool *large)
 {
@@ -227,7 +232,8 @@ fill(struct vcpu *v, const struct vm_slot *slot, uint64_t gva, const struct gmem
 	return HV_RESUME;
 }
 
-/* A fault in the delivery of #PF is #DF; in that of #DF it is the end. */
+/* Injects the page fault that the guest's tables cause.  In the delivery of #PF it becomes #DF, and
+ * in the delivery of #DF a triple fault. */
 static enum hv_action
 guest_fault(struct vcpu *v, struct hv_exit *x, const struct gmem_fault *f, uint32_t access)
 {
@@ -243,7 +249,8 @@ guest_fault(struct vcpu *v, struct hv_exit *x, const struct gmem_fault *f, uint3
 	return HV_RESUME;
 }
 
-/* Nobody but the instruction at RIP may access device memory: see mmio.c. */
+/* Hands an access to device memory to the monitor.  Only the instruction at RIP may make one: see
+ * mmio.c. */
 static enum hv_action
 device_access(struct vcpu *v, struct hv_exit *x)
 {

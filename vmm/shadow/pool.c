@@ -8,15 +8,16 @@
 #include "lib/string.h"
 
 /*
- * The shadow tables of a vCPU: found by what they are shadows of, whoever leads to them, so that
- * address spaces share the tables of what they share.  Their number is bounded.
+ * The shadow tables of a vCPU.  A table is found by its gpa and role, not by the tables that point
+ * to it.  So when address spaces of the guest share a table, they share its shadow.  The number of
+ * tables is bounded.
  */
 
 enum {
 	NOTES_PER_PAGE = PAGE_SIZE / sizeof(struct shadow_table),
-	NONE = 0xff, /* as a number */
+	NONE = 0xff, /* the number of no note */
 	NUMBER_SHIFT = 52,
-	ENOUGH = SHADOW_TABLES / 4, /* to be free after a sweep; else all go */
+	ENOUGH = SHADOW_TABLES / 4, /* if a sweep leaves fewer free tables, all are freed */
 };
 _Static_assert(SHADOW_NOTE_PAGES *NOTES_PER_PAGE >= SHADOW_TABLES, "a note for each table");
 _Static_assert(SHADOW_TABLES < 0xff && SHADOW_TABLES <= SHADOW_NUMBER >> NUMBER_SHIFT,
@@ -101,6 +102,7 @@ shadow_find_watched(struct shadow *s, uint64_t gpa)
 	return false;
 }
 
+/* Has a table with this role a from[]? */
 static bool
 has_from(uint32_t role)
 {
@@ -163,7 +165,7 @@ void
 shadow_link(const struct shadow *s, struct shadow_table *t, unsigned int i, uint64_t from,
             const struct shadow_table *child)
 {
-	/* PAE's top entries have no rights, whose bits are reserved there. */
+	/* In PAE's top entries the bits of rights are reserved. */
 	uint64_t rights = t == &s->pae ? 0 : PTE_W | PTE_U | PTE_A;
 
 	t->entry[i] = kva_pa(child->entry) | PTE_P | rights;
@@ -171,7 +173,7 @@ shadow_link(const struct shadow *s, struct shadow_table *t, unsigned int i, uint
 	t->used[i / 64] |= BIT(i % 64);
 }
 
-/* Marks what a table leads to, itself included. */
+/* Marks a table and all tables below it. */
 static void
 reach(const struct shadow *s, struct shadow_table *t)
 {
@@ -186,6 +188,7 @@ reach(const struct shadow *s, struct shadow_table *t)
 			reach(s, child);
 }
 
+/* Frees the tables that the root does not reach. */
 static void
 sweep(struct shadow *s)
 {
@@ -194,7 +197,7 @@ sweep(struct shadow *s)
 	for (unsigned int i = 0; i < SHADOW_TABLES; i++)
 		if (note(s, i)->entry && note(s, i)->checked != s->epoch)
 			table_free(s, note(s, i));
-	s->epoch++; /* what is marked has not been compared */
+	s->epoch++; /* the marked tables have not been compared */
 }
 
 bool
@@ -225,7 +228,7 @@ shadow_clear(struct shadow *s)
 		shadow_empty(s->root);
 }
 
-/* As many entries as a word of `used` has bits are a step. */
+/* Lets console input in, as kern/step.h asks: up to 64 entries are a step. */
 static void
 let_input_in(const struct shadow_table *t)
 {

@@ -9,8 +9,9 @@
 #include "vmm/vmm.h"
 
 /*
- * What shadow tables map.  An entry remembers the guest's entry that it was made from.  Where the
- * guest empties its TLB, the two are compared, and what has changed goes.
+ * The entries of shadow tables.  Each entry remembers the guest's entry that it was made from. When
+ * the guest empties its TLB, the remembered entries are compared with the guest's tables, and those
+ * that differ are dropped.
  */
 
 enum { LEGACY_ENTRIES = 1024 };
@@ -21,7 +22,7 @@ level_of(const struct shadow_table *t)
 	return t->role & SHADOW_LEVEL;
 }
 
-/* The guest's paging mode, as it is part of each table's role. */
+/* Returns the guest's paging mode as a part of a table's role; 0: paging is off. */
 static uint32_t
 mode_of(const struct shadow_regs *g)
 {
@@ -34,7 +35,7 @@ mode_of(const struct shadow_regs *g)
 	       (g->cr4 & CR4_PSE ? SHADOW_PSE : 0) | (g->efer & EFER_NXE ? SHADOW_NXE : 0);
 }
 
-/* Which entry of the guest's table entry i was made from. */
+/* Returns the index in the guest's table of the entry that entry i is made from. */
 static unsigned int
 guest_index(const struct shadow_table *t, unsigned int i)
 {
@@ -54,7 +55,7 @@ guest_entry(const struct shadow_table *t, unsigned int i)
 	                               : ((const volatile uint64_t *)t->guest)[index];
 }
 
-/* Finds the guest's table in the kernel's memory; false if its memory is no more. */
+/* Finds the kernel address of the guest's table.  Returns false if there is no memory any more. */
 static bool
 find_guest(const struct vm *vm, struct shadow_table *t)
 {
@@ -75,8 +76,8 @@ find_guest(const struct vm *vm, struct shadow_table *t)
 	return true;
 }
 
-/* Does what was an entry of the guest's say something else now?  Bits that are set when it is used
- * do not count, once they are set; nor does what the processor ignores. */
+/* Does an entry of the guest's differ from what it was?  A and D bits count only if they have been
+ * cleared, and bits that the processor ignores do not count. */
 static inline bool
 has_changed(const struct shadow_table *t, uint64_t from, uint64_t now)
 {
@@ -87,8 +88,8 @@ has_changed(const struct shadow_table *t, uint64_t from, uint64_t now)
 	return differs && ((differs & ~(uint64_t)(PTE_A | PTE_D)) || (differs & was));
 }
 
-/* Drops what has changed; true if something has.  Written for speed: this is most of a load of
- * CR3. */
+/* Drops the entries that differ from the guest's table.  Returns whether any did.  Written for
+ * speed: a load of CR3 spends most of its time here. */
 static bool
 compare(struct shadow_table *t)
 {
@@ -112,6 +113,7 @@ compare(struct shadow_table *t)
 	return changed;
 }
 
+/* Compares a table that is not watched, and counts how often in a row it was unchanged. */
 static void
 compare_own(const struct vm *vm, struct shadow *s, struct shadow_table *t)
 {
@@ -130,8 +132,8 @@ compare_own(const struct vm *vm, struct shadow *s, struct shadow_table *t)
 }
 
 /*
- * Compares what a table leads to, itself included.  True: all of that is watched, and as long as no
- * watch ends and nothing new is led to there is nothing to compare.
+ * Compares a table and all tables below it.  Returns true if all of them are watched: then there is
+ * nothing to compare until s->changes grows.
  */
 static bool
 check(const struct vm *vm, struct shadow *s, struct shadow_table *t)
@@ -157,8 +159,8 @@ check(const struct vm *vm, struct shadow *s, struct shadow_table *t)
 }
 
 /*
- * Entry i of a table leads to child.  What it did not lead to so far may have entries from before
- * a flush that has not come to them.
+ * Points entry i to child.  If that is new, child may have missed a flush of the guest's, and is
+ * compared.  Returns true if the entry pointed elsewhere before.
  */
 static bool
 lead_to(const struct vcpu *v, struct shadow_table *t, unsigned int i, uint64_t from,
@@ -174,7 +176,7 @@ lead_to(const struct vcpu *v, struct shadow_table *t, unsigned int i, uint64_t f
 	return old;
 }
 
-/* The tables of this address space that are there already, whoever has made them. */
+/* Points the PAE top entries to the level-2 tables of the address space that exist already. */
 static void
 link_top(const struct vcpu *v)
 {
@@ -230,13 +232,14 @@ shadow_reload(struct vcpu *v)
 		shadow_unwatch(s, 0, UINT64_MAX);
 }
 
-/* The address as the guest's mode has it. */
+/* Returns gva as the guest's mode has it: 32 bits outside long mode. */
 static uint64_t
 linear(const struct shadow *s, uint64_t gva)
 {
 	return s->role & SHADOW_LONG ? gva : (uint32_t)gva;
 }
 
+/* Sets entry i to a leaf.  Returns true if there was another entry before. */
 static bool
 set(struct shadow_table *t, unsigned int i, pte_t leaf, uint64_t from)
 {
@@ -249,7 +252,7 @@ set(struct shadow_table *t, unsigned int i, pte_t leaf, uint64_t from)
 	return old && old != leaf;
 }
 
-/* Rights that the guest's entries down to a level grant. */
+/* Returns the rights that the guest's entries grant from the root down to a level. */
 static uint32_t
 granted(const struct shadow *s, const struct gmem_page *page, unsigned int level)
 {
@@ -263,7 +266,7 @@ granted(const struct shadow *s, const struct gmem_page *page, unsigned int level
 	       (nx ? SHADOW_NX : 0);
 }
 
-/* The table of a level on the way to a page. */
+/* Returns the table of a level on the way to gva; makes the table if need be. */
 static struct shadow_table *
 table_for(struct shadow *s, uint64_t gva, const struct gmem_page *page, unsigned int level,
           uint32_t leaf_rights)
@@ -294,8 +297,8 @@ shadow_map(const struct vcpu *v, uint64_t gva, pte_t leaf, bool may_write,
 		struct shadow_table *child = table_for(s, gva, page, level - 1, rights);
 		unsigned int i = pt_index(gva, (int)level);
 
-		/* No TLB knows of the child here, so that the guest owes no flush for what it has
-		 * changed there after the last one. */
+		/* No TLB has entries of the child from here.  So the guest may have changed its own
+		 * table without a flush; in a new epoch, lead_to() compares the child again. */
 		if ((t->entry[i] & PTE_ADDR) != kva_pa(child->entry))
 			s->epoch++;
 		gone |= lead_to(v, t, i, page->entry[level], child);
@@ -304,6 +307,7 @@ shadow_map(const struct vcpu *v, uint64_t gva, pte_t leaf, bool may_write,
 	return set(t, pt_index(gva, (int)level), leaf, page->entry[level]) || gone;
 }
 
+/* Drops entry i if it differs from the guest's.  Returns true if it did. */
 static bool
 drop_changed(struct shadow_table *t, unsigned int i)
 {
@@ -313,7 +317,9 @@ drop_changed(struct shadow_table *t, unsigned int i)
 	return true;
 }
 
-/* Both halves of a 4 MiB page, or what is shared with its neighbour. */
+/* Drops entry i in the same way, or in any case if the guest's table is not RAM any more.  In
+ * 32-bit paging, also drops its twin at level 2, which is made from the same entry of the guest's.
+ */
 static bool
 drop_changed_entries(const struct vm *vm, struct shadow_table *t, unsigned int i)
 {
@@ -409,9 +415,10 @@ shadow_protect_all(struct shadow *s)
 }
 
 /*
- * CR0.WP, so that the first write to a clean page faults whoever makes it.  PAE, since our tables
- * have its format; NXE, so that a fault says when it was a fetch.  Without paging in the guest
- * there is none of its rights either.
+ * The processor runs the guest with CR0.WP, so that the first write to a clean page faults even if
+ * the supervisor makes it; with PAE, which is the format of shadow tables; and with NXE, so that a
+ * page fault says whether it was a fetch.  While the guest has paging off, SMEP, SMAP and long mode
+ * are off.
  */
 void
 shadow_hardware(const struct shadow *s, struct shadow_regs *hw)

@@ -5,12 +5,13 @@
 #include "vmm/vmm.h"
 
 /*
- * Tables of the guest's that are write-protected.  A table that has been compared often and found
- * unchanged is watched: no shadow lets the guest write to it, and it is not compared any more.
- * The first write to it faults, and ends that.
+ * Watches: write-protected page tables of the guest's.  A table that was unchanged in several
+ * comparisons in a row is watched: no shadow entry lets the guest write to it, and it is not
+ * compared any more.  The first write to it faults, and ends the watch.
  *
- * The guest of a VM with several vCPUs would have to be kept from it on all of them, so there all
- * tables are compared.  Without paging the guest may run on EPT, which knows nothing of this.
+ * A VM with several vCPUs has no watches: the shadows of all vCPUs would have to stop the writes.
+ * Nor are there watches while the guest has paging off: it may run on EPT, where its writes do not
+ * fault.
  */
 
 struct stretch {
@@ -72,7 +73,8 @@ shadow_written(struct vm *vm, uint64_t gpa)
 	spin_unlock(&kernel_lock);
 }
 
-/* Not with what other address spaces lead to: it has not been compared now. */
+/* Starts to watch a quiet table.  Tables of other address spaces have not been compared in this
+ * epoch, and are left alone. */
 static void
 begin(void *arg, struct shadow *s, struct shadow_table *t)
 {
@@ -83,7 +85,8 @@ begin(void *arg, struct shadow *s, struct shadow_table *t)
 	s->watched++;
 }
 
-/* What maps a page that is watched loses the right to write; a large page is to come in pieces. */
+/* Takes the right to write from entries that map a watched table.  An entry of a large page goes:
+ * the page will be mapped in pieces. */
 static void
 protect(void *arg, struct shadow *s, struct shadow_table *t)
 {
