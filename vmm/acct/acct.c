@@ -4,7 +4,7 @@
 #include "inc/x86.h"
 #include "lib/string.h"
 
-/* Accounting: its memory, its rare cases, and what readers are told. */
+/* Accounting: memory, the rare cases, and answers to readers.  acct.h has the common cases. */
 
 enum {
 	TRACE_PAGES_MAX = VM_TRACE_MAX / ACCT_EXITS_PER_PAGE,
@@ -16,7 +16,7 @@ const uint8_t acct_keyed[ACCT_KEYED_KINDS] = {HV_EXIT_CPUID, HV_EXIT_IO_INSTRUCT
 
 _Static_assert((TRACE_PAGES_MAX + SPAN_PAGES_MAX) * sizeof(void *) <= PAGE_SIZE,
                "the table of pages has one page");
-/* Kinds fill what tables of keys leave of a page, and pages of their own. */
+/* Kinds fill the rest of the pages with a table of keys, and then pages of their own. */
 _Static_assert(sizeof(struct acct_keys) + 4 * sizeof(struct acct_kind) <= PAGE_SIZE,
                "four kinds beside a table of keys");
 enum { ACCT_HASH_SHIFT = 59 };
@@ -55,8 +55,8 @@ new_page(struct acct *a)
 	return page;
 }
 
-/* As many spans as exits.  The first exit turns the page, from the last one's end to the first
- * one's beginning. */
+/* Allocates the pages, with room for as many spans as exits.  a->exit begins as the last record of
+ * the last page, so that the first exit turns to the first page. */
 static int
 init_trace(struct acct *a, uint32_t trace)
 {
@@ -129,12 +129,13 @@ lesser(struct vm_key *a, struct vm_key *b)
 	return b->count < a->count ? b : a;
 }
 
-/* The row of a set that has the key, or may take it.  Written out: a loop takes twice as long. */
+/* Returns the row of a set that has the key, or else the row that counts the fewest exits.  Written
+ * out, since a loop takes twice as long. */
 static struct vm_key *
 row_for(struct vm_key set[ACCT_WAYS], uint64_t key)
 {
 	_Static_assert(ACCT_WAYS == 4, "each way is looked at");
-	/* An unused row has key 0, and is as good as any for that. */
+	/* An unused row has key 0, and may become the row of key 0. */
 	if (set[0].key == key)
 		return &set[0];
 	if (set[1].key == key)
@@ -168,7 +169,7 @@ span_room(const struct acct *a)
 	return (uint64_t)(a->page_count - a->span_first) * ACCT_SPANS_PER_PAGE;
 }
 
-/* The record of a span that is still kept. */
+/* Returns the record of a span, which must still be kept. */
 static const struct acct_span *
 span_of(const struct acct *a, uint64_t number)
 {
@@ -178,7 +179,7 @@ span_of(const struct acct *a, uint64_t number)
 	return &page[at % ACCT_SPANS_PER_PAGE];
 }
 
-/* The rarer case: time that is not charged to the exit's kind, but kept as a span. */
+/* Ends a state whose time is kept as a span, and not charged to the exit's kind. */
 static SLOW_PATH void
 end_span(struct acct *a, enum vm_time next, uint64_t now)
 {
@@ -260,7 +261,7 @@ acct_add_histogram(const struct acct *a, enum hv_exit_kind kind, uint64_t bucket
 		buckets[i] += a->kinds[kind]->histogram[i];
 }
 
-/* Adds a row to the others, or to overflow when there are too many. */
+/* Adds a row to the row with the same key, or to a new one; to overflow if there are too many. */
 static void
 add_key(struct vm_keys *out, const struct vm_key *row)
 {
@@ -294,6 +295,7 @@ acct_add_keys(const struct acct *a, enum hv_exit_kind kind, struct vm_keys *out)
 	out->overflow.cycles += keys->overflow.cycles;
 }
 
+/* Returns the sub-key of an exit. */
 static uint64_t
 key_of(const struct hv_exit *x)
 {
@@ -316,7 +318,7 @@ trace_room(const struct acct *a)
 	return (uint64_t)a->span_first * ACCT_EXITS_PER_PAGE;
 }
 
-/* The record of an exit that is still kept. */
+/* Returns the record of an exit, which must still be kept. */
 static const struct hv_exit *
 record_of(const struct acct *a, uint64_t number)
 {

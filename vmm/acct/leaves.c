@@ -3,8 +3,9 @@
 #include "inc/x86.h"
 
 /*
- * The statistics leaves 0x4FFFFFFC to 0x4FFFFFFF: a VM reads its own counters,
- * in Intel's reason numbers whatever the processor.  Three profiles.
+ * The statistics leaves 0x4FFFFFFC to 0x4FFFFFFF, in which a VM reads its own counters.
+ * Exits have Intel's reason numbers on every processor.  There are three profiles of the
+ * leaves: docs/leaves.md.
  */
 
 enum answer { NOTHING, TOTAL, TOTAL_CYCLES, TOTAL_BOTH, COUNT, CYCLES };

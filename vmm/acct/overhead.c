@@ -2,7 +2,7 @@
 
 #include "inc/x86.h"
 
-/* What a VM costs the host beyond its RAM: counted, page by page. */
+/* Counts the pages that a VM costs the host beyond its RAM. */
 
 static uint64_t kernel_pages;
 
@@ -26,7 +26,8 @@ struct sum {
 	uint64_t pages;
 };
 
-/* What the monitor has to itself.  Run pages are the vCPU's; files it shares with the initrd. */
+/* Counts the pages that the monitor shares with nobody.  It shares run pages with vCPUs, which
+ * count them, and files with the initrd. */
 static int
 count_own(void *arg, uint64_t va, int level, pte_t *entry)
 {

@@ -7,25 +7,26 @@
 #include "lib/string.h"
 
 /*
- * What accounts say, for their readers: those of the VMs that live, and of the
- * VM_KEPT that ended last.
+ * The system calls that read accounts: of the VMs that live, and of the VM_KEPT VMs that
+ * ended last.
  */
 
 _Static_assert(sizeof(struct vm_stats) <= PAGE_SIZE, "a mark has one page");
 
+/* VMs that have ended. */
 static struct ended {
-	uint32_t id; /* 0: of nobody */
+	uint32_t id; /* 0: no VM */
 	char name[VM_NAME_MAX];
 	unsigned int vcpus;
 	struct acct acct[VM_VCPUS_MAX];
-	uint64_t at; /* TSC */
+	uint64_t at; /* TSC when the VM ended */
 	uint64_t vmreads[VM_VCPUS_MAX], vmwrites[VM_VCPUS_MAX];
 	uint64_t table_pages;
 	struct vm_stats marked;
 } ended[VM_KEPT]; /* a ring */
 static unsigned int ended_last;
 
-/* The accounts of a VM, wherever they are; asked for are those of the vCPUs [first, end). */
+/* The accounts of a VM that lives or has ended.  The reader asks for the vCPUs [first, end). */
 struct accounts {
 	uint32_t id;
 	bool live;
@@ -37,7 +38,8 @@ struct accounts {
 	uint64_t table_pages;
 };
 
-/* Accounts of nobody, so that keeping those of a VM takes no more memory than before it began. */
+/* Allocates accounts of no VM.  stats_keep() replaces the oldest accounts, so that the host has as
+ * much memory after a VM as before, even after the first one. */
 void
 stats_init(void)
 {
@@ -58,7 +60,7 @@ stats_keep(struct vm *vm)
 {
 	struct ended *k;
 
-	if (!vm->vcpu_count) /* never ran, and tells nothing */
+	if (!vm->vcpu_count) /* it never ran */
 		return;
 	ended_last = (ended_last + 1) % VM_KEPT;
 	k = &ended[ended_last];
@@ -82,7 +84,7 @@ stats_keep(struct vm *vm)
 		k->marked = *vm->marked;
 }
 
-/* vCPUs that run on other CPUs stand still meanwhile, between guest and handler. */
+/* Recalls vCPUs that run on other CPUs: their accounts stand still then. */
 static void
 accounts_of_vm(struct vm *vm, struct accounts *out)
 {
@@ -97,7 +99,7 @@ accounts_of_vm(struct vm *vm, struct accounts *out)
 	out->table_pages = vm_table_pages(vm);
 }
 
-/* NULL: none of this number, or VM_ENDED() name, is kept. */
+/* Returns a VM that has ended, by its id or by VM_ENDED(n); NULL: it is not kept. */
 static struct ended *
 ended_of(uint64_t id)
 {
@@ -122,7 +124,7 @@ accounts_of_ended(const struct ended *k, struct accounts *out)
 	out->table_pages = k->table_pages;
 }
 
-/* -E_BAD_VM; -E_INVAL: it has no such vCPU. */
+/* Finds the accounts of a VM.  -E_BAD_VM: no such VM; -E_INVAL: no such vCPU. */
 static int
 accounts_of(uint64_t id, uint64_t vcpu, struct accounts *out)
 {
@@ -145,7 +147,7 @@ accounts_of(uint64_t id, uint64_t vcpu, struct accounts *out)
 	return 0;
 }
 
-/* Those of one vCPU, as of `now`. */
+/* Finds the account of one vCPU; *now is the time that it is read at. */
 static int
 account_of(uint64_t id, uint64_t vcpu, const struct acct **out, uint64_t *now)
 {
