@@ -8,7 +8,7 @@
  * purpose.  An ordinary exit calls none of them.
  */
 
-/* What a checker of entry rules has found, as text: one line with what the hardware said, then two
+/* The findings of a checker of entry rules, as text: one line with what the hardware said, then two
  * lines for each broken rule. */
 struct findings {
 	char *text;

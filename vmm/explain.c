@@ -71,6 +71,7 @@ findings_close(struct findings *f)
 		findings_head(f, "\n  and %u more broken rules", f->left_out);
 }
 
+/* Changes the fields of the break in the control block. */
 static void
 break_plant(struct vcpu *v)
 {
@@ -88,6 +89,7 @@ break_plant(struct vcpu *v)
 	v->breaking.state = BREAK_PLANTED;
 }
 
+/* Undoes the changes, if the break is planted. */
 static void
 break_remove(struct vcpu *v)
 {
@@ -102,6 +104,7 @@ break_remove(struct vcpu *v)
 	vcpu_drop_request(v, REQ_BREAK);
 }
 
+/* Checks an entry that the hardware should accept; a rule that seems broken stops the VM. */
 static enum hv_action
 stop_at_false_alarm(struct vcpu *v)
 {

@@ -9,14 +9,14 @@
 #include "kern/audit/audit.h"
 
 /*
- * What the kernel sees of the hypervisor: declarations only.  The structures are in vmm/vcpu.h,
+ * The hypervisor as the kernel sees it: declarations only.  The structures are in vmm/vcpu.h,
  * the table of a back end is in vmm/ops.h, and vmm/vmm.h is the map of the directory.
  */
 
 struct env;
 struct vcpu;
 
-/* What the CPU can do, and why the hypervisor cannot use it, if so. */
+/* The CPU's capabilities.  If the hypervisor cannot use the CPU, refusal says why. */
 extern struct hv_caps hv_caps;
 /* Returns "VMX" or "SVM", or NULL if no back end is on; hv_caps.refusal then says why. */
 const char *hv_name(void);
@@ -78,7 +78,7 @@ int64_t vcpu_run(struct env *e, uint64_t id, uint64_t vcpu);
 int64_t vcpu_get_regs(struct env *e, uint64_t id, uint64_t vcpu, uint64_t regs_va);
 int64_t vcpu_set_regs(struct env *e, uint64_t id, uint64_t vcpu, uint64_t regs_va);
 int64_t vcpu_set_back(struct env *e, uint64_t id, uint64_t vcpu, uint64_t ticks);
-/* The kick and the reset that a monitor asks for: the VM must be its own. */
+/* Kick and reset a vCPU of the caller's own VM. */
 int64_t vcpu_kick_own(struct env *e, uint64_t id, uint64_t vcpu);
 int64_t vcpu_reset_own(struct env *e, uint64_t id, uint64_t vcpu);
 /* Takes a kick.  -E_AGAIN: there was none, and the caller must wait; the time until then is

@@ -7,7 +7,7 @@
 
 struct hv_debug; /* vmm/debug.h */
 
-/* Where the instruction at RIP is read, and how it is decoded. */
+/* How to read and decode the instruction at RIP. */
 struct hv_code {
 	uint64_t cr3;
 	enum insn_mode mode;
@@ -20,7 +20,7 @@ enum hv_reg {
 	HV_RSP,
 	HV_RFLAGS,
 	HV_DR7,
-	HV_TSC_OFFSET, /* what the guest's TSC is ahead of the host's, in ticks */
+	HV_TSC_OFFSET, /* guest's TSC = host's TSC + this; in ticks */
 	HV_PLAIN_REGS,
 	/* Paging registers, as the guest sees them.  With shadow paging the processor runs the
 	 * guest with other values. */

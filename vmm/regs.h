@@ -8,11 +8,11 @@
 /* Returns the guest's privilege level, 0 to 3: in every mode SS.DPL holds it. */
 unsigned int vcpu_cpl(struct vcpu *v);
 bool vcpu_in_64bit(struct vcpu *v);
-/* Writes a GPR by its number in an instruction. */
+/* Writes all 64 bits of a general register; RSP also in the control block. */
 void vcpu_set_gpr(struct vcpu *v, unsigned int reg, uint64_t value);
 uint64_t vcpu_cs_base(struct vcpu *v); /* gva */
 
-/* Returns RIP behind an instruction of len bytes. */
+/* Returns the RIP that follows an instruction of len bytes at rip. */
 static inline uint64_t
 vcpu_rip_after(struct vcpu *v, uint64_t rip, uint32_t len)
 {
@@ -26,8 +26,8 @@ vcpu_rip_after(struct vcpu *v, uint64_t rip, uint32_t len)
 void vcpu_bases(struct vcpu *v, const struct insn *insn, uint64_t *base);
 
 /*
- * Fills regs for the addresses of the instruction that exited last.  v->guest.gpr[REG_RSP] must be
- * right.
+ * Fills in the registers that insn's addresses are computed from; insn is the instruction that
+ * exited last.  v->guest.gpr[REG_RSP] must be up to date.
  */
 static inline void
 vcpu_insn_regs(struct vcpu *v, const struct insn *insn, struct insn_regs *regs)
@@ -42,9 +42,9 @@ vcpu_insn_regs(struct vcpu *v, const struct insn *insn, struct insn_regs *regs)
  * A processor's checks of an operand's segment outside 64-bit mode, which come before paging (SDM
  * vol. 3, "Limit Checking" and "Type Checking").
  */
-/* Does the segment's type permit the access?  Only protected mode asks. */
+/* Does the segment's type permit a write, or a read?  Outside protected mode it always does. */
 bool segment_permits(struct vcpu *v, const struct vm_segment *seg, bool write);
-/* Is the segment usable, and are bytes at the offset `first` within its limit? */
+/* Is the segment usable, and are the offsets [first, first + bytes) within its limit? */
 bool segment_holds(const struct vm_segment *seg, uint64_t first, uint64_t bytes);
 
 #endif

@@ -64,7 +64,7 @@ struct vcpu_guest {
 	int64_t tsc_offset; /* guest TSC = host TSC + tsc_offset */
 };
 
-/* What has not reached the guest yet, and what the guest waits for.  A clone copies all of it. */
+/* Events and answers that the guest has not got yet, and how it sleeps.  A clone copies all. */
 struct vcpu_pending {
 	struct hv_event event; /* the next entry delivers it; info 0: none */
 	uint32_t held_irq;     /* vector that was taken from the PIC; valid with REQ_HELD_IRQ */
@@ -89,7 +89,7 @@ struct vcpu_pending {
 	} mmio;
 };
 
-/* What a CPU's TLB may hold of this vCPU's guest (vtlb.c). */
+/* Notes on what the TLB of loaded_cpu may hold of this vCPU's guest (vtlb.c). */
 struct vcpu_tlb {
 	uint64_t flushed; /* vm->tlb_gen at the last flush on loaded_cpu, or TLB_UNKNOWN */
 	uint64_t serial;  /* a number that no other vCPU ever has */

@@ -87,8 +87,10 @@ vm_dump(uint64_t id)
 	return found ? hv_dump_text : NULL;
 }
 
+/* Returns the place in vms[] for a VM of the address space.  NULL: *err is -E_EXISTS or -E_NO_VM.
+ */
 static struct vm *
-vm_slot_free(const struct aspace *as, int *err)
+unused_vm(const struct aspace *as, int *err)
 {
 	struct vm *vm = NULL;
 
@@ -116,7 +118,7 @@ vm_new(struct env *e, const struct vm_config *config, struct vm **out)
 	struct vm *vm;
 	int err;
 
-	vm = vm_slot_free(e->as, &err);
+	vm = unused_vm(e->as, &err);
 	if (!vm)
 		return err;
 	memset(vm, 0, sizeof(*vm));

@@ -73,7 +73,7 @@ bool vm_slot_large(const struct vm_slot *slot, uint64_t gpa);
  * run_va (hva).  Returns the vCPU's index; -E_NO_MEM, or why nothing can be mapped at run_va. */
 int vcpu_new(struct vm *vm, struct env *e, uint64_t run_va);
 void vcpu_delete(struct vcpu *v);
-/* Calls fn with each page that the kernel keeps for the vCPU, or with NULL. */
+/* Calls fn with each page that the kernel keeps for the vCPU; fn must accept NULL. */
 void vcpu_pages(const struct vcpu *v, void (*fn)(const void *page));
 
 /* Brings v to the state after a RESET (SDM vol. 3, "Processor State After Reset").  vCPU 0's TSC
@@ -91,7 +91,7 @@ struct vcpu *vcpu_of(struct env *e, uint64_t vm_id, uint64_t index); /* NULL: e 
 /* stop.c */
 /* Ends the VM for an access outside RAM that cannot be made: VM_EXIT_MEM. */
 enum hv_action vcpu_no_memory(struct vcpu *v, uint64_t gpa, uint32_t access, enum vm_mem_why why);
-/* Stops the vCPU: gpa is RAM, but the monitor's memory behind it cannot be had. */
+/* Stops the vCPU: gpa is RAM, but the monitor has no memory behind it. */
 enum hv_action vcpu_no_frame(struct vcpu *v, uint64_t gpa, uint32_t access);
 /* Stops the vCPU: VM_EXIT_STOP, with run->text (one line, no newline), rip and code bytes. */
 enum hv_action vcpu_stop(struct vcpu *v, enum vm_stop why, const char *fmt, ...)
@@ -131,7 +131,7 @@ bool inject_pending(struct vcpu *v);
 enum npt_result {
 	NPT_MAPPED,
 	NPT_NO_RAM, /* gpa is not in a slot */
-	NPT_ERROR,  /* the monitor's memory behind gpa cannot be had */
+	NPT_ERROR,  /* the monitor has no memory behind gpa */
 };
 /* Sets aside the table pages that [gpa, gpa + size) can need.  -E_NO_MEM. */
 int npt_promise(struct vm *vm, uint64_t gpa, uint64_t size);
@@ -169,7 +169,7 @@ void cpuid_init(void); /* boot: makes the answers that guests get */
 /* The answers of basic leaves that depend on nothing but the leaf; NULL for other leaves. */
 enum { CPUID_FIXED_LEAVES = 0xe };
 extern const struct cpuid_regs *cpuid_fixed[CPUID_FIXED_LEAVES];
-/* What the guest is answered.  v: NULL for answers that do not depend on the vCPU. */
+/* Returns the guest's answer.  v may be NULL if the answer does not depend on the vCPU. */
 struct cpuid_regs cpuid_guest(struct vcpu *v, uint32_t leaf, uint32_t subleaf);
 bool cpuid_has_nx(void);            /* do guests have EFER.NXE? */
 unsigned int cpuid_phys_bits(void); /* bits of a guest-physical address */

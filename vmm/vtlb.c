@@ -4,10 +4,10 @@
 #include "lib/assert.h"
 
 /*
- * What a CPU's TLB may hold of guests.  Translations are tagged with the VM's VPID or ASID, and
- * stay when the vCPU leaves the CPU.  So a vCPU flushes when it is loaded on a CPU, unless it was
- * the last to run there under this tag and ran nowhere else since.  (On another CPU its guest may
- * have changed page tables without telling this CPU.)
+ * Tracks what a CPU's TLB may hold of guests.  Translations are tagged with the VM's VPID or ASID,
+ * and stay when the vCPU leaves the CPU.  So a vCPU flushes when it is loaded on a CPU, unless it
+ * was the last to run there under this tag and ran nowhere else since.  (On another CPU its guest
+ * may have changed page tables without telling this CPU.)
  *
  * Emulators flush at every entry, so a forgotten flush would go unnoticed.  The checks find it:
  * each entry compares v->tlb.flushed with the VM's tlb_gen, and v->tlb.stale says which

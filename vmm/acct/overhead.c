@@ -26,8 +26,8 @@ struct sum {
 	uint64_t pages;
 };
 
-/* Counts the pages that the monitor shares with nobody.  It shares run pages with vCPUs, which
- * count them, and files with the initrd. */
+/* Counts the monitor's pages that nobody else refers to.  Run pages are counted for the vCPU, and
+ * pages of files belong to the initrd. */
 static int
 count_own(void *arg, uint64_t va, int level, pte_t *entry)
 {

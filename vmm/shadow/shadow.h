@@ -79,8 +79,8 @@ struct shadow_table {
 	/* For each entry: the guest's entry that it was made from, and in SHADOW_NUMBER the shadow
 	 * table that it points to.  NULL for a direct table at level 1, which needs neither. */
 	uint64_t *from;
-	const void *guest;  /* kernel address of the guest's table; good while... */
-	uint64_t guest_gen; /* ...the VM's tlb_gen is this; else to be looked up again */
+	const void *guest;  /* kernel address of the guest's table; NULL: not looked up */
+	uint64_t guest_gen; /* the VM's tlb_gen when the table was looked up */
 	uint64_t checked;   /* the shadow's epoch when the table was last compared or reached */
 	uint64_t settled;   /* the shadow's `changes` when all tables from here on were watched */
 	uint64_t used[PT_ENTRIES / 64]; /* a bit for each entry that is not 0 */
