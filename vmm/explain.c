@@ -134,7 +134,7 @@ debug_prepare(struct vcpu *v)
 		return vcpu_stop(
 		        v, VM_STOP_INTERNAL,
 		        "the guest was entered with the break %s: either it breaks no rule in "
-		        "this state of the guest, or this processor does not check",
+		        "this state of the guest, or this processor does not check the rule",
 		        hv->debug->breaks[v->breaking.number].name);
 	case BREAK_NONE:
 		break;

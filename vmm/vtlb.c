@@ -72,7 +72,7 @@ vtlb_check(const struct vcpu *v)
 {
 	check_settled(v);
 	if (!is_own(v))
-		panic("vCPU %u of VM %u came to CPU %u, where the TLB has translations from before",
+		panic("vCPU %u of VM %u enters on CPU %u, where the TLB may have old translations",
 		      v->index, v->vm->id, this_cpu()->index);
 	if (v->tlb.stale)
 		panic("vCPU %u of VM %u enters on CPU %u, but the TLB still has %s translations",
@@ -90,9 +90,9 @@ vtlb_stale(const struct vcpu *v)
 		      v->vm->id, cpu, v->loaded_cpu);
 	check_settled(v);
 	if (v->tlb.flushed == TLB_UNKNOWN)
-		panic("vCPU %u of VM %u enters on CPU %u without a TLB flush, the VM is at %lu",
+		panic("vCPU %u of VM %u enters on CPU %u without a TLB flush; the VM is at %lu",
 		      v->index, v->vm->id, cpu, (unsigned long)v->vm->tlb_gen);
-	panic("vCPU %u of VM %u enters on CPU %u with translations of generation %lu, the VM is at "
+	panic("vCPU %u of VM %u enters on CPU %u with translations of generation %lu; the VM is at "
 	      "%lu",
 	      v->index, v->vm->id, cpu, (unsigned long)v->tlb.flushed,
 	      (unsigned long)v->vm->tlb_gen);

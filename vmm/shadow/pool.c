@@ -35,7 +35,7 @@ take_page(struct shadow *s, int flags)
 	struct page *p = page_alloc(PAGE_KERNEL | PAGE_PROMISED | flags);
 
 	if (!p)
-		panic("a page that was set aside for shadow tables is not there");
+		panic("there is no page for a shadow table, although pages are set aside");
 	s->pages++;
 	return kva(page_pa(p));
 }
@@ -47,7 +47,7 @@ give_page(struct shadow *s, void *page)
 		return;
 	page_unref(pa_page(kva_pa(page)));
 	if (page_reserve(1) < 0)
-		panic("a page that has just become free is not to be had");
+		panic("a page that has just become free cannot be reserved");
 	s->pages--;
 }
 
