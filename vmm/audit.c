@@ -2,6 +2,7 @@
 
 #include "inc/x86.h"
 #include "vmm/shadow/shadow.h"
+#include "vmm/slots.h"
 #include "vmm/vmm.h"
 
 /*

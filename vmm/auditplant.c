@@ -4,6 +4,7 @@
 #include "inc/x86.h"
 #include "kern/env.h"
 #include "vmm/shadow/shadow.h"
+#include "vmm/slots.h"
 #include "vmm/vmm.h"
 
 /* Plants violations of the rules for nested page tables and shadow tables in the caller's VM. */

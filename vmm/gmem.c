@@ -6,6 +6,7 @@
 #include "lib/string.h"
 #include "vmm/regs.h"
 #include "vmm/shadow/shadow.h"
+#include "vmm/slots.h"
 
 /*
  * Guest memory as the guest's own instructions reach it: its page tables

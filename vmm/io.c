@@ -5,6 +5,7 @@
 #include "lib/string.h"
 #include "vmm/gmem.h"
 #include "vmm/regs.h"
+#include "vmm/slots.h"
 
 /*
  * IN, OUT and their string forms.  Every port belongs to the monitor.  A string

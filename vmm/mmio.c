@@ -4,6 +4,7 @@
 #include "vmm/fetch.h"
 #include "vmm/gmem.h"
 #include "vmm/regs.h"
+#include "vmm/slots.h"
 
 /*
  * Device memory.  When an instruction accesses memory outside RAM, the monitor makes the access,

@@ -6,6 +6,7 @@
 #include "kern/mem/tlb.h"
 #include "lib/assert.h"
 #include "vmm/shadow/shadow.h"
+#include "vmm/slots.h"
 
 /*
  * The nested page table (EPT or NPT) of a VM.  The first touch of a page maps the frame that

@@ -8,6 +8,7 @@
 #include "kern/mem/usercopy.h"
 #include "kern/step.h"
 #include "lib/string.h"
+#include "vmm/slots.h"
 
 /* Virtual machines: created by a monitor process, and gone with it. */
 

@@ -59,14 +59,7 @@ void vm_discard(struct vm *vm); /* frees the VM and all that belongs to it */
 int vm_add_slot(struct vm *vm, const struct vm_slot *slot);
 struct vm *vm_at(unsigned int index); /* index from 0 to VM_MAX - 1; NULL: none there */
 
-/* slots.c */
-/* Adds a slot; there is room for it, and it overlaps no other. */
-void vm_slot_append(struct vm *vm, const struct vm_slot *slot);
-bool vm_slot_overlaps(const struct vm *vm, uint64_t gpa, uint64_t size);
-/* Returns the slot that holds gpa; NULL: gpa is not RAM. */
-const struct vm_slot *vm_slot_find(const struct vm *vm, uint64_t gpa);
-/* Does the slot hold all of the 2 MiB around gpa, with gpa and hva aligned alike? */
-bool vm_slot_large(const struct vm_slot *slot, uint64_t gpa);
+/* slots.c: a VM's RAM, see vmm/slots.h. */
 
 /* vcpu.c */
 /* Creates the next vCPU of vm, in the state after a RESET.  e drives it and gets its run page at

@@ -43,12 +43,6 @@ shadow_written(struct vm *m, uint64_t gpa)
 	move.done = move.pending;
 }
 
-const struct vm_slot *
-vm_slot_find(const struct vm *m, uint64_t gpa)
-{
-	return gpa < RAM ? &m->slots[0] : NULL;
-}
-
 unsigned int
 cpuid_phys_bits(void)
 {

@@ -8,6 +8,7 @@
 #include "lib/assert.h"
 #include "tests/unit/pages.h"
 #include "tests/unit/unit.h"
+#include "vmm/slots.h"
 #include "vmm/arena.h"
 #include "vmm/quirks.h"
 
@@ -49,12 +50,6 @@ aspace_frame(struct aspace *as, uint64_t va, int access, struct frame *out)
 	out->pa = (uint64_t)&ram[ROUND_DOWN(va - HVA, out->size)] - DIRECT_BASE;
 	out->writable = !cow || access == ACCESS_WRITE;
 	return 0;
-}
-
-const struct vm_slot *
-vm_slot_find(const struct vm *m, uint64_t gpa)
-{
-	return gpa < RAM ? &m->slots[0] : NULL;
 }
 
 bool

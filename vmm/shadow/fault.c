@@ -7,6 +7,7 @@
 #include "lib/string.h"
 #include "vmm/gmem.h"
 #include "vmm/quirks.h"
+#include "vmm/slots.h"
 #include "vmm/vmm.h"
 
 /* Shadow paging of a vCPU: page faults fill its tables, and other events empty them. */

@@ -6,6 +6,7 @@
 #include "lib/assert.h"
 #include "lib/string.h"
 #include "vmm/gmem.h"
+#include "vmm/slots.h"
 #include "vmm/vmm.h"
 
 /*
