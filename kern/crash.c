@@ -45,7 +45,8 @@ begin(struct panic *p)
 	panicking = true;
 }
 
-static _Noreturn void
+/* clang tells a pointer to a _Noreturn function from one to an attribute((noreturn)) function. */
+static __attribute__((noreturn)) void
 crash(struct panic *p)
 {
 	begin(p);

@@ -99,8 +99,8 @@ device_misused(struct driver *d)
 	        [VM_MEM_CODE] = "code is fetched from there, and code has to be in RAM",
 	        [VM_MEM_TABLES] = "a page table lies there, and page tables have to be in RAM",
 	        [VM_MEM_EVENT] =
-	                "the delivery of an interrupt or exception needs it, and its stack "
-	                "and tables have to be in RAM",
+	                ("the delivery of an interrupt or exception needs it, and its stack "
+	                 "and tables have to be in RAM"),
 	        [VM_MEM_INSN] = "the instruction is not emulated:",
 	        [VM_MEM_CROSSES] = "the operand lies in two pages, and has to be in one",
 	};
