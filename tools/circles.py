@@ -56,20 +56,9 @@ ALLOWED = (
         vmm/shadow/tables.c
         vmm/shadow/watch.c
         vmm/stop.c
-        vmm/svm/regs.c
-        vmm/svm/shadow.c
-        vmm/svm/svm.c
         vmm/vcpu.c
         vmm/vcpusys.c
         vmm/vm.c
-        vmm/vmx/breaks.c
-        vmm/vmx/check.c
-        vmm/vmx/decode.c
-        vmm/vmx/regs.c
-        vmm/vmx/segments.c
-        vmm/vmx/shadow.c
-        vmm/vmx/vmcs.c
-        vmm/vmx/vmx.c
     """.split()),
 )
 SOURCES = (".c", ".S")

@@ -8,9 +8,8 @@
 #include "vmm/regs.h"
 
 /*
- * SVM's record of an exit -> struct hv_exit: only what this kind's handler needs.
- * What the processor does not record (the next RIP without NRIPS, operands without
- * decode assists) is read from the instruction itself.
+ * Decodes SVM's record of an exit into struct hv_exit: only what the handler of this kind needs.
+ * Without NRIPS the processor does not record the next RIP, so it is found by the instruction.
  */
 
 typedef void (*decoder_t)(struct vcpu *v, struct hv_exit *x);
@@ -103,104 +102,29 @@ decode_nmi(struct vcpu *v, struct hv_exit *x)
 	x->intr.nmi = true;
 }
 
-/* v->guest.gpr[REG_RSP] must be right. */
-static int
-operand_address(struct vcpu *v, const struct hv_insn *i, uint64_t *gva)
-{
-	struct insn_regs regs;
-
-	vcpu_insn_regs(v, &i->insn, &regs);
-	return insn_address(&i->insn, &regs, gva);
-}
-
-/* Of SMSW and LMSW. */
-static int
-msw_operand(struct vcpu *v, const struct hv_insn *i, struct hv_exit *x)
-{
-	x->cr.width = i->sys.width;
-	x->cr.memory = i->sys.memory;
-	if (i->sys.memory)
-		return operand_address(v, i, &x->cr.gva);
-	x->cr.lmsw = (uint16_t)v->guest.gpr[i->sys.reg];
-	return 0;
-}
-
-/* An access to a control or debug register, which may be by RSP.  NULL: it is none. */
-static const struct hv_insn *
-fetch_access(struct vcpu *v, struct hv_exit *x)
-{
-	const struct vmcb *b = svm_vmcb(v);
-	const struct hv_insn *i = svm_fetch(v);
-
-	if (!i || !i->is_sys)
-		return NULL;
-	x->len = i->insn.len;
-	x->qual = b->exit_info1;
-	v->guest.gpr[REG_RSP] = b->rsp;
-	return i;
-}
-
 static void
 decode_cr(struct vcpu *v, struct hv_exit *x)
 {
-	const struct hv_insn *i;
-
 	x->cr.cr = svm_vmcb(v)->exit_code & 0xf;
 	if (x->cr.cr == 0)
 		quirk_settle_lma(svm_vmcb(v));
-	i = fetch_access(v, x);
-	if (!i) {
-		decode_failed(v, x);
-		return;
-	}
-	x->cr.reg = i->sys.reg;
-	switch (i->sys.op) {
-	case INSN_MOV_TO_CR:
-		x->cr.op = CR_WRITE;
-		return;
-	case INSN_MOV_FROM_CR:
-		x->cr.op = CR_READ;
-		return;
-	case INSN_CLTS:
-		x->cr.op = CR_CLTS;
-		return;
-	case INSN_SMSW:
-		x->cr.op = CR_SMSW;
-		if (msw_operand(v, i, x) == 0)
-			return;
-		break;
-	case INSN_LMSW:
-		x->cr.op = CR_LMSW;
-		if (msw_operand(v, i, x) == 0)
-			return;
-	}
-	decode_failed(v, x);
-}
-
-static void
-decode_invlpg(struct vcpu *v, struct hv_exit *x)
-{
-	const struct hv_insn *i = svm_fetch(v);
-
-	v->guest.gpr[REG_RSP] = svm_vmcb(v)->rsp;
-	if (i && operand_address(v, i, &x->qual) == 0)
-		x->len = i->insn.len;
-	else
+	if (!svm_cr_operands(v, x))
 		decode_failed(v, x);
 }
 
 static void
 decode_dr(struct vcpu *v, struct hv_exit *x)
 {
-	const struct hv_insn *i = fetch_access(v, x);
-
-	if (!i) {
-		decode_failed(v, x);
-		return;
-	}
 	x->dr.dr = svm_vmcb(v)->exit_code & 0xf;
-	x->dr.reg = i->sys.reg;
-	x->dr.read = i->sys.op == INSN_MOV_FROM_DR;
+	if (!svm_dr_operands(v, x))
+		decode_failed(v, x);
+}
+
+static void
+decode_invlpg(struct vcpu *v, struct hv_exit *x)
+{
+	if (!svm_invlpg_operand(v, x))
+		decode_failed(v, x);
 }
 
 /* EXITINFO1 of IOIO (APM vol. 2, "IOIO Intercept Information"); EXITINFO2 is the next RIP. */
@@ -209,7 +133,6 @@ decode_io(struct vcpu *v, struct hv_exit *x)
 {
 	const struct vmcb *b = svm_vmcb(v);
 	uint64_t info = b->exit_info1;
-	const struct hv_insn *i;
 
 	x->len = (uint32_t)(b->exit_info2 - b->rip);
 	x->qual = info;
@@ -218,17 +141,8 @@ decode_io(struct vcpu *v, struct hv_exit *x)
 	x->io.rep = BITS(info, 3, 3);
 	x->io.size = BITS(info, 6, 4);
 	x->io.port = BITS(info, 31, 16);
-	if (!x->io.string)
-		return;
-	/* The segment is recorded only with decode assists, and QEMU's TCG records no address size.
-	 */
-	i = svm_fetch(v);
-	if (!i || !i->is_sys) {
+	if (x->io.string && !svm_string_operand(v, x))
 		decode_failed(v, x);
-		return;
-	}
-	x->io.seg = i->sys.segment;
-	x->io.addr_size = i->insn.address_size;
 }
 
 static void

@@ -65,23 +65,6 @@ svm_get_reg(struct vcpu *v, enum hv_reg r)
 	return r < HV_PLAIN_REGS ? *plain_field(v, r) : get_other(v, r);
 }
 
-/* A control register, with nested paging. */
-static void
-set_cr(struct vcpu *v, enum hv_reg r, uint64_t value)
-{
-	struct vmcb *b = svm_vmcb(v);
-
-	v->tlb.stale |= TLB_LINEAR;
-	if (r == HV_CR0)
-		b->cr0 = value;
-	else if (r == HV_CR3)
-		b->cr3 = value;
-	else
-		b->cr4 = value | (read_cr4() & CR4_MCE); /* machine checks are the host's */
-	/* The processor flushes when the guest itself writes; here we must. */
-	svm_flush(v);
-}
-
 static SLOW_PATH void
 set_other(struct vcpu *v, enum hv_reg r, uint64_t value)
 {
@@ -96,7 +79,7 @@ set_other(struct vcpu *v, enum hv_reg r, uint64_t value)
 	case HV_CR0:
 	case HV_CR3:
 	case HV_CR4:
-		set_cr(v, r, value);
+		svm_set_cr(v, r, value);
 		break;
 	case HV_EFER:
 		b->efer = value | EFER_SVME;

@@ -43,6 +43,9 @@ enum {
 	SVM_ICPT2_XSETBV = 1 << 13,
 };
 
+/* In vmcb.vintr: the host's IF, not the guest's, decides about the host's interrupts. */
+#define VINTR_MASKING BIT(24)
+
 /* Features: SVM_NAME of inc/svmbits.def, CPUID 8000000Ah EDX. */
 #define SVM_BIT(bit, name, text) \
 	static const uint32_t SVM_FEATURE_##name __attribute__((unused)) = 1u << (bit);
@@ -85,6 +88,13 @@ void svm_decode_init(void);
 void svm_decode(struct vcpu *v, struct hv_exit *x);
 bool svm_mem_by_insn(struct vcpu *v, const struct hv_exit *x, enum vm_mem_why *why);
 
+/* operands.c: fill in the operands of the instruction that exited, and where SVM has not recorded
+ * it, its length.  False: the instruction cannot be read, or is not what the exit says. */
+bool svm_cr_operands(struct vcpu *v, struct hv_exit *x);
+bool svm_dr_operands(struct vcpu *v, struct hv_exit *x);
+bool svm_invlpg_operand(struct vcpu *v, struct hv_exit *x);
+bool svm_string_operand(struct vcpu *v, struct hv_exit *x); /* INS and OUTS */
+
 static inline struct vmcb *
 svm_vmcb(struct vcpu *v)
 {
@@ -99,15 +109,29 @@ void svm_get_segment(struct vcpu *v, enum vm_seg s, struct vm_segment *out);
 uint64_t svm_get_reg(struct vcpu *v, enum hv_reg r);
 void svm_set_reg(struct vcpu *v, enum hv_reg r, uint64_t value);
 
-/* shadow.c: where v->shadow is set */
-void svm_shadow_controls(struct vmcb *b);
-void svm_shadow_load(struct vcpu *v); /* the guest's paging has changed */
+/* paging.c: the guest's paging registers, and what the processor runs the guest with */
+/* Writes a control register, with nested paging. */
+void svm_set_cr(struct vcpu *v, enum hv_reg r, uint64_t value);
+/* Shadow paging: loads what the processor needs after the guest's paging registers changed. */
+void svm_shadow_load(struct vcpu *v);
 
 /* dump.c */
 void svm_dump(struct vcpu *v, hv_print_t print);
 
-/* svm.c: struct hv_ops's flush. */
+/* vmcb.c: the VMCB of a vCPU; see struct hv_ops */
+void vmcb_init_maps(void); /* once, before the first VMCB */
+int vmcb_init(struct vcpu *v);
+void vmcb_reset(struct vcpu *v);
+void vmcb_free(struct vcpu *v);
+void vmcb_copy(struct vcpu *to, struct vcpu *from);
 void svm_flush(struct vcpu *v);
+
+/* events.c: see struct hv_ops */
+void svm_skip(struct vcpu *v, const struct hv_exit *x);
+void svm_take_interrupt(const struct hv_exit *x);
+bool svm_irq_ready(struct vcpu *v);
+void svm_irq_window(struct vcpu *v, bool on);
+void svm_inject(struct vcpu *v);
 
 /* entry.S: VMRUN with v's registers; returns after the #VMEXIT, with GIF set. */
 void svm_enter_guest(struct vcpu *v, uint64_t vmcb_pa, uint64_t host_vmcb_pa);

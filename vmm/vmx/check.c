@@ -11,7 +11,6 @@
  * "VM Entries".
  */
 
-static const char manual[] = "SDM vol. 3";
 static const char *const titles[SECTIONS] = {
         [EXECUTION] = "Checks on VMX Controls: VM-Execution Control Fields",
         [EXITS] = "Checks on VMX Controls: VM-Exit Control Fields",
@@ -173,13 +172,6 @@ static const struct rule {
 #undef RULE
 };
 
-void
-check_report(const struct check *c, const char *field, uint64_t value, const char *must,
-             enum section section)
-{
-	findings_add(c->out, field, value, must, manual, titles[section]);
-}
-
 static void
 check_section(const struct check *c, enum section section)
 {
@@ -191,7 +183,7 @@ check_section(const struct check *c, enum section section)
 			continue;
 		value = vmcs_read(c->v, r->field);
 		if (!r->keeps(c, value))
-			check_report(c, r->name, value, r->must, section);
+			check_report(c, r->name, value, r->must);
 	}
 }
 
@@ -219,7 +211,7 @@ check_words(const struct check *c, enum section section)
 			continue;
 		value = vmcs_read(c->v, words[i].field);
 		if (!vmx_control_allowed(words[i].field, (uint32_t)value, must, sizeof(must)))
-			check_report(c, words[i].name, value, must, section);
+			check_report(c, words[i].name, value, must);
 	}
 }
 
@@ -289,6 +281,7 @@ check_sections(struct vcpu *v, struct findings *out, enum section first, enum se
 	read_controls(&c);
 	read_guest(&c);
 	for (enum section s = first; s <= last; s++) {
+		c.title = titles[s];
 		check_words(&c, s);
 		check_section(&c, s);
 		if (s == GUEST_SEGMENTS)
@@ -346,7 +339,7 @@ explain_msr_load(struct vcpu *v, uint64_t entry, struct findings *out)
 	         entry);
 	findings_head(out, "exit reason 34: an MSR cannot be loaded");
 	findings_add(out, "ENTRY_MSR_LOAD_ADDRESS", vmcs_read(v, VMCS_ENTRY_MSR_LOAD_ADDRESS), must,
-	             manual, "Loading MSRs");
+	             CHECK_MANUAL, "Loading MSRs");
 }
 
 void

@@ -3,19 +3,9 @@
 #include "inc/error.h"
 #include "inc/x86.h"
 #include "lib/assert.h"
-#include "lib/string.h"
 #include "vmm/shadow/shadow.h"
 
 /* Guest registers in the VMCS. */
-
-/* The guest flips these without an exit; the others go through vmm/cr.c. */
-static const uint64_t cr0_guest_owned = CR0_MP | CR0_EM | CR0_TS | CR0_WP | CR0_AM;
-
-uint64_t
-vmx_cr0_mask(void)
-{
-	return ~cr0_guest_owned;
-}
 
 /* Registers that are a field of the VMCS and nothing else. */
 static const uint16_t plain[HV_PLAIN_REGS] = {
@@ -33,8 +23,8 @@ get_other(struct vcpu *v, enum hv_reg r)
 		return shadow_get_reg(v, r);
 	switch (r) {
 	case HV_CR0:
-		return (vmcs_read(v, VMCS_GUEST_CR0) & cr0_guest_owned) |
-		       (x->cr0_shadow & ~cr0_guest_owned);
+		return (vmcs_read(v, VMCS_GUEST_CR0) & VMX_CR0_GUEST_OWNED) |
+		       (x->cr0_shadow & ~(uint64_t)VMX_CR0_GUEST_OWNED);
 	case HV_CR3:
 		return vmcs_read(v, VMCS_GUEST_CR3);
 	case HV_CR4:
@@ -54,62 +44,6 @@ uint64_t
 vmx_get_reg(struct vcpu *v, enum hv_reg r)
 {
 	return r < HV_PLAIN_REGS ? vmcs_read(v, plain[r]) : get_other(v, r);
-}
-
-/*
- * In PAE paging the four top entries are registers (SDM vol. 3, "PDPTE Registers").  The handler
- * found them in order; if another vCPU has spoilt them since, the entry must not be refused.
- */
-static void
-load_pdptes(struct vcpu *v)
-{
-	uint64_t pdpte[PDPTES];
-
-	if (!pdptes_used(vmx_get_reg(v, HV_CR0), vmx_get_reg(v, HV_CR4), vmx_get_reg(v, HV_EFER)))
-		return;
-	if (!pdptes_read(v, vmx_get_reg(v, HV_CR3), pdpte))
-		memset(pdpte, 0, sizeof(pdpte));
-	vmcs_write(v, VMCS_GUEST_PDPTE0, pdpte[0]);
-	vmcs_write(v, VMCS_GUEST_PDPTE1, pdpte[1]);
-	vmcs_write(v, VMCS_GUEST_PDPTE2, pdpte[2]);
-	vmcs_write(v, VMCS_GUEST_PDPTE3, pdpte[3]);
-}
-
-/* NE must be 1 in VMX operation; caches stay on. */
-uint64_t
-vmx_cr0_hardware(uint64_t value)
-{
-	return (value & ~(uint64_t)(CR0_CD | CR0_NW)) | CR0_NE;
-}
-
-/* VMXE must be 1; machine checks are the host's. */
-uint64_t
-vmx_cr4_hardware(uint64_t value)
-{
-	return value | CR4_VMXE | (read_cr4() & CR4_MCE);
-}
-
-/* A control register, with nested paging. */
-static void
-set_cr(struct vcpu *v, enum hv_reg r, uint64_t value)
-{
-	struct vmx_vcpu *x = v->backend;
-	bool loads = r != HV_CR0 || ((value ^ x->cr0_shadow) & CR0_LOADS_PDPTES);
-
-	v->tlb.stale |= TLB_LINEAR;
-	if (r == HV_CR0) {
-		x->cr0_shadow = value;
-		vmcs_write(v, VMCS_CR0_SHADOW, value);
-		vmcs_write(v, VMCS_GUEST_CR0, vmx_cr0_hardware(value));
-	} else if (r == HV_CR3) {
-		vmcs_write(v, VMCS_GUEST_CR3, value);
-	} else {
-		vmcs_write(v, VMCS_CR4_SHADOW, value);
-		vmcs_write(v, VMCS_GUEST_CR4, vmx_cr4_hardware(value));
-	}
-	if (loads)
-		load_pdptes(v);
-	vmx_flush_vpid(v);
 }
 
 static void
@@ -141,7 +75,7 @@ set_other(struct vcpu *v, enum hv_reg r, uint64_t value)
 	case HV_CR0:
 	case HV_CR3:
 	case HV_CR4:
-		set_cr(v, r, value);
+		vmx_set_cr(v, r, value);
 		break;
 	case HV_EFER:
 		vmx_load_efer(v, value);
@@ -164,24 +98,6 @@ vmx_set_reg(struct vcpu *v, enum hv_reg r, uint64_t value)
 		vmcs_write(v, plain[r], value);
 	else
 		set_other(v, r, value);
-}
-
-void
-vmx_load_efer(struct vcpu *v, uint64_t value)
-{
-	struct vmx_vcpu *x = v->backend;
-	uint32_t entry = x->entry_controls & ~(uint32_t)ENTRY_IA32E_MODE_GUEST;
-
-	if (value & EFER_LMA)
-		entry |= ENTRY_IA32E_MODE_GUEST;
-	if (entry != x->entry_controls) {
-		x->entry_controls = entry;
-		vmcs_write(v, VMCS_ENTRY_CONTROLS, entry);
-	}
-	if (vmx_controls.entry & ENTRY_LOAD_EFER)
-		vmcs_write(v, VMCS_GUEST_EFER, value);
-	else
-		x->entry_efer.value = value;
 }
 
 void

@@ -104,7 +104,7 @@ check_segments(const struct check *c)
 			if (!(r->segments & 1u << n) || r->keeps(c, &s, value))
 				continue;
 			snprintf(field, sizeof(field), "GUEST_%s_%s", names[n], r->part);
-			check_report(c, field, value, r->must, GUEST_SEGMENTS);
+			check_report(c, field, value, r->must);
 		}
 	}
 }

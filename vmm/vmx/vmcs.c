@@ -8,7 +8,6 @@
 #include "lib/assert.h"
 #include "lib/string.h"
 #include "vmm/load.h"
-#include "vmm/shadow/shadow.h"
 
 /* The VMCS of a vCPU: made, loaded on a CPU, taken off it, freed. */
 
@@ -292,10 +291,6 @@ vmcs_copy(struct vcpu *to, struct vcpu *from)
 	x->entry_controls = f->entry_controls;
 	x->cr0_shadow = f->cr0_shadow;
 	x->pat = f->pat;
-	if (to->shadow) {
-		shadow_copy(to, from);
-		vmx_shadow_load(to);
-	}
 }
 
 void

@@ -5,42 +5,13 @@
 #include "inc/msr.h"
 #include "inc/x86.h"
 #include "kern/cpu.h"
-#include "kern/trap.h"
-#include "lib/assert.h"
 #include "lib/printf.h"
-#include "lib/string.h"
-#include "vmm/regs.h"
+#include "vmm/shadow/shadow.h"
 
 /*
  * The Intel back end: VMX, with EPT where the CPU has it.  SDM vol. 3, from "Introduction to
  * Virtual Machine Extensions".
  */
-
-enum {
-	EPT_R = 1,
-	EPT_W = 2,
-	EPT_X = 4,
-	EPT_WB = 6 << 3,
-	EPT_LARGE = 0x80,
-	EPTP_WALK_4 = 3 << 3,
-	EPTP_WB = 6,
-	PENDING_SINGLE_STEP = 1 << 14,
-};
-
-const struct pt_format ept_format = {
-        .name = "EPT",
-        .present = EPT_R | EPT_W | EPT_X,
-        .table = EPT_R | EPT_W | EPT_X,
-        .large = EPT_LARGE,
-        .write = EPT_W,
-        .leaf = EPT_R | EPT_X | EPT_WB,
-};
-
-uint64_t
-vmx_eptp(const struct vm *vm)
-{
-	return vm->npt.root | EPTP_WALK_4 | EPTP_WB;
-}
 
 /* False when the firmware has locked VMXON off on this CPU. */
 static bool
@@ -121,12 +92,19 @@ vmx_vcpu_init(struct vcpu *v)
 	if (err < 0)
 		return err;
 	vmcs_load(v);
-	vmcs_write(v, VMCS_CR0_MASK, vmx_cr0_mask());
-	vmcs_write(v, VMCS_CR4_MASK, ~cr4_allowed());
-	if (v->shadow)
-		vmx_shadow_controls(v);
+	vmx_paging_controls(v);
 	vmcs_put(v);
 	return 0;
+}
+
+static void
+vmx_vcpu_copy(struct vcpu *to, struct vcpu *from)
+{
+	vmcs_copy(to, from);
+	if (to->shadow) {
+		shadow_copy(to, from);
+		vmx_shadow_load(to);
+	}
 }
 
 static void
@@ -139,138 +117,6 @@ vmx_reset(struct vcpu *v)
 	vmcs_write(v, VMCS_GUEST_SYSENTER_EIP, 0);
 }
 
-/* What flags do at an instruction's end. */
-static SLOW_PATH void
-end_by_flags(struct vcpu *v, const struct hv_exit *x, uint64_t rflags)
-{
-	/* Between the items of a string it stays, for the instruction goes on. */
-	if (x->len)
-		vmcs_write(v, VMCS_GUEST_RFLAGS, rflags & ~(uint64_t)RFLAGS_RF);
-	if (rflags & RFLAGS_TF) {
-		vcpu_drop_request(v, REQ_HALTED); /* the trap ends HLT, too */
-		v->pending.dead_halt = false;
-		vmcs_write(v, VMCS_GUEST_PENDING_DEBUG,
-		           vmcs_read(v, VMCS_GUEST_PENDING_DEBUG) | PENDING_SINGLE_STEP);
-	}
-}
-
-/* All that an instruction's end can do; apart from the common case, which needs no stack. */
-static SLOW_PATH void
-skip_with_effects(struct vcpu *v, const struct hv_exit *x, uint64_t blocking, uint64_t rflags)
-{
-	vmcs_write(v, VMCS_GUEST_RIP, vcpu_rip_after(v, x->rip, x->len));
-	if (blocking & BLOCKED_STI_OR_SS)
-		vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY, blocking & ~(uint64_t)BLOCKED_STI_OR_SS);
-	if (rflags & (RFLAGS_TF | RFLAGS_RF))
-		end_by_flags(v, x, rflags);
-}
-
-static void
-vmx_skip(struct vcpu *v, const struct hv_exit *x)
-{
-	uint64_t blocking = vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY);
-	uint64_t rflags = vmcs_read(v, VMCS_GUEST_RFLAGS);
-	uint64_t next = x->rip + x->len;
-
-	if ((blocking & BLOCKED_STI_OR_SS) || (rflags & (RFLAGS_TF | RFLAGS_RF)) ||
-	    (next ^ x->rip) >> 32)
-		skip_with_effects(v, x, blocking, rflags);
-	else
-		vmcs_write(v, VMCS_GUEST_RIP, next);
-}
-
-/*
- * VMX acknowledged the interrupt on the exit: the vector is all that is left of it.  An NMI goes
- * through its gate, for it is IRET that lets the next one in (SDM vol. 3, "Updating Non-Register
- * State").
- */
-static void
-vmx_take_interrupt(const struct hv_exit *x)
-{
-	if (x->intr.nmi)
-		__asm__ volatile("int %0" : : "i"(X86_NMI) : "memory");
-	else
-		trap_interrupt(x->intr.vector);
-}
-
-static bool
-vmx_irq_ready(struct vcpu *v)
-{
-	return (vmcs_read(v, VMCS_GUEST_RFLAGS) & RFLAGS_IF) &&
-	       !(vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY) & BLOCKED_STI_OR_SS);
-}
-
-static void
-vmx_irq_window(struct vcpu *v, bool on)
-{
-	struct vmx_vcpu *x = v->backend;
-
-	x->cpu_controls &= ~(uint32_t)CPU_INTERRUPT_WINDOW_EXITING;
-	if (on)
-		x->cpu_controls |= CPU_INTERRUPT_WINDOW_EXITING;
-	vmcs_write(v, VMCS_CPU_CONTROLS, x->cpu_controls);
-}
-
-static void
-vmx_inject(struct vcpu *v)
-{
-	vmcs_write(v, VMCS_ENTRY_INTR_INFO, v->pending.event.info);
-	if (v->pending.event.info & HV_EVENT_HAS_ERROR)
-		vmcs_write(v, VMCS_ENTRY_EXCEPTION_ERROR, v->pending.event.error);
-	if (v->pending.event.len)
-		vmcs_write(v, VMCS_ENTRY_INSTRUCTION_LENGTH, v->pending.event.len);
-}
-
-/* INVEPT and INVVPID descriptors (SDM vol. 3, "VMX Instruction Reference"). */
-enum { INVEPT_SINGLE = 1, INVEPT_ALL = 2, INVVPID_SINGLE = 1, INVVPID_ALL = 2 };
-
-void
-vmx_flush_vpid(struct vcpu *v)
-{
-	uint64_t type =
-	        vmx_controls.ept_vpid_cap & EPTVPID_INVVPID_SINGLE ? INVVPID_SINGLE : INVVPID_ALL;
-	struct {
-		uint64_t vpid, address;
-	} descriptor = {type == INVVPID_SINGLE ? v->vm->asid : 0, 0};
-	uint8_t failed = false;
-
-	if (vmx_controls.cpu2 & CPU2_ENABLE_VPID)
-		__asm__ volatile("invvpid %1, %2; setna %0"
-		                 : "=qm"(failed)
-		                 : "m"(descriptor), "r"(type)
-		                 : "cc", "memory");
-	if (failed)
-		panic("INVVPID of type %lu failed, VPID %u", type, v->vm->asid);
-	v->tlb.stale &= (uint8_t)~TLB_LINEAR;
-}
-
-static void
-flush_ept(struct vcpu *v)
-{
-	uint64_t type =
-	        vmx_controls.ept_vpid_cap & EPTVPID_INVEPT_SINGLE ? INVEPT_SINGLE : INVEPT_ALL;
-	struct {
-		uint64_t eptp, reserved;
-	} descriptor = {type == INVEPT_SINGLE ? vmx_eptp(v->vm) : 0, 0};
-	uint8_t failed = false;
-
-	if (vmx_controls.cpu2 & CPU2_ENABLE_EPT)
-		__asm__ volatile("invept %1, %2; setna %0"
-		                 : "=qm"(failed)
-		                 : "m"(descriptor), "r"(type)
-		                 : "cc", "memory");
-	if (failed)
-		panic("INVEPT of type %lu failed, EPT pointer 0x%lx", type, descriptor.eptp);
-	v->tlb.stale &= (uint8_t)~TLB_NESTED;
-}
-
-static void
-vmx_flush(struct vcpu *v)
-{
-	flush_ept(v);
-	vmx_flush_vpid(v);
-}
-
 const struct hv_ops hv_vmx = {
         .name = "VMX",
         .traits = {.keeps_tlb = true, .exit_widens_gdt = true},
@@ -281,7 +127,7 @@ const struct hv_ops hv_vmx = {
         .vcpu_init = vmx_vcpu_init,
         .reset = vmx_reset,
         .vcpu_free = vmcs_free,
-        .vcpu_copy = vmcs_copy,
+        .vcpu_copy = vmx_vcpu_copy,
         .host_pages = vmx_host_pages,
         .load = vmcs_load,
         .put = vmcs_put,

@@ -95,9 +95,17 @@ void vmx_explain(struct vcpu *v, const struct hv_exit *x, struct findings *out);
 /* breaks.c */
 extern const struct hv_debug vmx_debug;
 
-/* vmx.c */
+/* ept.c */
 uint64_t vmx_eptp(const struct vm *vm);
-void vmx_flush_vpid(struct vcpu *v); /* linear translations of this VM, on this CPU */
+void vmx_flush(struct vcpu *v);      /* all translations of this VM, on this CPU */
+void vmx_flush_vpid(struct vcpu *v); /* the linear ones among them */
+
+/* events.c: see struct hv_ops */
+void vmx_skip(struct vcpu *v, const struct hv_exit *x);
+void vmx_take_interrupt(const struct hv_exit *x);
+bool vmx_irq_ready(struct vcpu *v);
+void vmx_irq_window(struct vcpu *v, bool on);
+void vmx_inject(struct vcpu *v);
 
 /* vmcs.c: the VMCS of a vCPU */
 void vmcs_init_bitmap(void); /* once, before the first */
@@ -112,22 +120,24 @@ void vmcs_dump(struct vcpu *v, hv_print_t print);
 bool vmcs_field_in_use(enum vmcs_field field);
 
 /* regs.c: guest state in the VMCS */
+/* Bits of CR0 that the guest writes without an exit. */
+enum { VMX_CR0_GUEST_OWNED = CR0_MP | CR0_EM | CR0_TS | CR0_WP | CR0_AM };
 enum { VMCS_SEGMENT_STEP = 2 }; /* the fields of segment s lie at fixed steps from ES's */
-uint64_t vmx_cr0_mask(void);    /* the bits that the guest does not own */
 void vmx_get_regs(struct vcpu *v, struct vm_regs *r);
 int vmx_set_regs(struct vcpu *v, const struct vm_regs *r);
 void vmx_get_segment(struct vcpu *v, enum vm_seg s, struct vm_segment *out);
 uint64_t vmx_get_reg(struct vcpu *v, enum hv_reg r);
 void vmx_set_reg(struct vcpu *v, enum hv_reg r, uint64_t value);
 struct hv_code vmx_get_code(struct vcpu *v);
-/* What the processor needs in these registers, for what the guest has there. */
-uint64_t vmx_cr0_hardware(uint64_t value);
-uint64_t vmx_cr4_hardware(uint64_t value);
-void vmx_load_efer(struct vcpu *v, uint64_t value); /* GUEST_EFER, and the entry control of LMA */
 
-/* shadow.c: where v->shadow is set */
-void vmx_shadow_controls(struct vcpu *v);
-void vmx_shadow_load(struct vcpu *v); /* the guest's paging has changed */
+/* paging.c: the guest's paging registers, and what the processor runs the guest with */
+void vmx_paging_controls(struct vcpu *v); /* the controls, for a new VMCS that is current */
+/* Writes a control register, with nested paging. */
+void vmx_set_cr(struct vcpu *v, enum hv_reg r, uint64_t value);
+/* Writes EFER for the processor, and the entry control that goes with LMA. */
+void vmx_load_efer(struct vcpu *v, uint64_t value);
+/* Shadow paging: loads what the processor needs after the guest's paging registers changed. */
+void vmx_shadow_load(struct vcpu *v);
 
 /* entry.S: enters the guest; 0 after an exit, -1 when VMLAUNCH or VMRESUME failed. */
 int vmx_enter(struct vcpu *v);
