@@ -252,6 +252,8 @@ acct_add_stats(const struct acct *a, struct vm_stats *out, uint64_t now)
 	out->total += a->total;
 	out->total_cycles += a->time[VM_TIME_HANDLER] + uncharged;
 	out->wall += now - a->created;
+	out->vmreads += a->vmreads;
+	out->vmwrites += a->vmwrites;
 }
 
 void

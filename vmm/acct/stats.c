@@ -20,7 +20,6 @@ static struct ended {
 	unsigned int vcpus;
 	struct acct acct[VM_VCPUS_MAX];
 	uint64_t at; /* TSC when the VM ended */
-	uint64_t vmreads[VM_VCPUS_MAX], vmwrites[VM_VCPUS_MAX];
 	uint64_t table_pages;
 	struct vm_stats marked;
 } ended[VM_KEPT]; /* a ring */
@@ -34,7 +33,6 @@ struct accounts {
 	unsigned int vcpus, first, end;
 	uint64_t now;
 	const struct acct *acct[VM_VCPUS_MAX];
-	uint64_t vmreads[VM_VCPUS_MAX], vmwrites[VM_VCPUS_MAX];
 	uint64_t table_pages;
 };
 
@@ -76,8 +74,6 @@ stats_keep(struct vm *vm)
 
 		k->acct[i] = v->acct;
 		memset(&v->acct, 0, sizeof(v->acct));
-		k->vmreads[i] = v->acct.vmreads;
-		k->vmwrites[i] = v->acct.vmwrites;
 	}
 	k->table_pages = vm_table_pages(vm);
 	if (vm->marked)
@@ -91,11 +87,8 @@ accounts_of_vm(struct vm *vm, struct accounts *out)
 	vm_hold(vm);
 	*out = (struct accounts){.id = vm->id, .live = true, .name = vm->name, .now = rdtsc()};
 	out->vcpus = vm->vcpu_count;
-	for (unsigned int i = 0; i < vm->vcpu_count; i++) {
+	for (unsigned int i = 0; i < vm->vcpu_count; i++)
 		out->acct[i] = &vm->vcpus[i]->acct;
-		out->vmreads[i] = vm->vcpus[i]->acct.vmreads;
-		out->vmwrites[i] = vm->vcpus[i]->acct.vmwrites;
-	}
 	out->table_pages = vm_table_pages(vm);
 }
 
@@ -119,8 +112,6 @@ accounts_of_ended(const struct ended *k, struct accounts *out)
 	out->vcpus = k->vcpus;
 	for (unsigned int i = 0; i < k->vcpus; i++)
 		out->acct[i] = &k->acct[i];
-	memcpy(out->vmreads, k->vmreads, sizeof(out->vmreads));
-	memcpy(out->vmwrites, k->vmwrites, sizeof(out->vmwrites));
 	out->table_pages = k->table_pages;
 }
 
@@ -175,11 +166,8 @@ stats_of(uint64_t id, uint64_t vcpu, struct vm_stats *out)
 	out->vcpus = from.vcpus;
 	out->vcpu = (uint32_t)vcpu;
 	strlcpy(out->name, from.name, sizeof(out->name));
-	for (unsigned int i = from.first; i < from.end; i++) {
+	for (unsigned int i = from.first; i < from.end; i++)
 		acct_add_stats(from.acct[i], out, from.now);
-		out->vmreads += from.vmreads[i];
-		out->vmwrites += from.vmwrites[i];
-	}
 	out->table_pages = from.table_pages;
 	return 0;
 }
