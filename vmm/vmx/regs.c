@@ -148,7 +148,11 @@ vmx_set_regs(struct vcpu *v, const struct vm_regs *r)
 	vmcs_write(v, VMCS_GUEST_RIP, r->rip);
 	vmcs_write(v, VMCS_GUEST_RFLAGS, r->rflags);
 	vmx_set_reg(v, HV_EFER, r->efer);
-	vmx_set_reg(v, HV_CR3, r->cr3);
+	/* Without CR4 and CR0, which follow, it is not known whether CR3 leads to PDPTEs. */
+	if (v->shadow)
+		vmx_set_reg(v, HV_CR3, r->cr3);
+	else
+		vmcs_write(v, VMCS_GUEST_CR3, r->cr3);
 	vmx_set_reg(v, HV_CR4, r->cr4);
 	vmx_set_reg(v, HV_CR0, r->cr0);
 	vmcs_write(v, VMCS_GUEST_DR7, r->dr7);
