@@ -9,23 +9,38 @@
 /* The one file that names the back ends. */
 static const struct hv_ops *const backends[] = {&hv_vmx, &hv_svm};
 
+enum { BRAND_SIZE = 48 };
+_Static_assert(sizeof(hv_caps.cpu) > BRAND_SIZE, "the brand string fits in struct hv_caps");
+
+/* Drops blanks at both ends, and all but one of several blanks between words. */
 static void
-cpu_brand(char *out, uint64_t size)
+squeeze(char *text)
 {
-	char text[49] = "";
-	const char *p = text;
+	char *out = text;
 
-	if (cpuid(0x80000000, 0).eax >= 0x80000004)
-		for (uint32_t i = 0; i < 3; i++) {
-			struct cpuid_regs r = cpuid(0x80000002 + i, 0);
+	for (const char *p = text; *p; p++)
+		if (*p != ' ' || (out > text && p[1] && p[1] != ' '))
+			*out++ = *p;
+	*out = 0;
+}
 
-			memcpy(text + 16 * i, &r, 16);
-		}
-	while (*p == ' ')
-		p++;
-	for (uint64_t n = strlen(text); n && text[n - 1] == ' '; n--)
-		text[n - 1] = '\0';
-	strlcpy(out, p, size);
+/* Fills in the brand string of CPUID 80000002h to 80000004h, or the vendor's name if there is none.
+ * brand is all zeros. */
+static void
+cpu_brand(char *brand)
+{
+	struct cpuid_regs r = cpuid(0, 0);
+	uint32_t vendor[] = {r.ebx, r.edx, r.ecx};
+
+	if (cpuid(0x80000000, 0).eax < 0x80000004) {
+		memcpy(brand, vendor, sizeof(vendor));
+		return;
+	}
+	for (uint32_t i = 0; i < 3; i++) {
+		r = cpuid(0x80000002 + i, 0);
+		memcpy(brand + sizeof(r) * i, &r, sizeof(r));
+	}
+	squeeze(brand);
 }
 
 void
@@ -33,7 +48,7 @@ hv_init(void)
 {
 	strlcpy(hv_caps.refusal, "this CPU has neither VMX (CPUID.1:ECX bit 5) nor SVM",
 	        HV_CAPS_TEXT);
-	cpu_brand(hv_caps.cpu, sizeof(hv_caps.cpu));
+	cpu_brand(hv_caps.cpu);
 	for (unsigned int i = 0; i < ARRAY_SIZE(backends); i++) {
 		if (backends[i]->probe(&hv_caps) < 0)
 			continue;

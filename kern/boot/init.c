@@ -17,7 +17,6 @@
 #include "kern/sched.h"
 #include "kern/switchlog.h"
 #include "lib/assert.h"
-#include "lib/string.h"
 #include "vmm/hv.h"
 
 #define NESTLING_VERSION "0.1"
@@ -25,53 +24,18 @@
 
 void kernel_main(uint64_t info_pa);
 
-enum { BRAND_SIZE = 48 };
-
-/* Drops blanks at both ends and all but one of several between words. */
-static void
-squeeze(char *text)
-{
-	char *out = text;
-
-	for (const char *p = text; *p; p++)
-		if (*p != ' ' || (out > text && p[1] && p[1] != ' '))
-			*out++ = *p;
-	*out = 0;
-}
-
-/* CPUID 80000002h..4: the brand string, or the vendor's name where there is none. */
-static void
-cpu_brand(char brand[BRAND_SIZE + 1])
-{
-	struct cpuid_regs r = cpuid(0, 0);
-	uint32_t vendor[] = {r.ebx, r.edx, r.ecx};
-
-	memset(brand, 0, BRAND_SIZE + 1);
-	if (cpuid(0x80000000, 0).eax < 0x80000004) {
-		memcpy(brand, vendor, sizeof(vendor));
-		return;
-	}
-	for (uint32_t i = 0; i < 3; i++) {
-		r = cpuid(0x80000002 + i, 0);
-		memcpy(brand + 16 * i, &r, sizeof(r));
-	}
-	squeeze(brand);
-}
-
 static void
 banner(void)
 {
-	char brand[BRAND_SIZE + 1];
 	struct page_counts pages;
 
-	cpu_brand(brand);
 	page_counts(&pages);
 	kprintf("\nNestling %s, a small hypervisor\n\n", NESTLING_VERSION);
 	if (cpu_count > 1)
 		kprintf("  CPUs    %u: ", cpu_count);
 	else
 		kprintf("  CPU     ");
-	kprintf("%s, %lu MHz\n", brand, (unsigned long)((tsc_hz + 500000) / 1000000));
+	kprintf("%s, %lu MHz\n", hv_caps.cpu, (unsigned long)((tsc_hz + 500000) / 1000000));
 	kprintf("  memory  %lu MiB, %lu MiB free\n", (unsigned long)(pages.total * PAGE_SIZE / MIB),
 	        (unsigned long)(pages.free * PAGE_SIZE / MIB));
 	if (hv_name() && hv_caps.nested)

@@ -69,6 +69,13 @@ kva_pa(const void *va)
 	return (uint64_t)va - DIRECT_BASE;
 }
 
+/* hpa of what lies in the kernel's image. */
+static inline uint64_t
+image_pa(const void *p)
+{
+	return (uint64_t)p - KERNBASE;
+}
+
 struct page *pa_page(uint64_t pa); /* NULL outside RAM */
 uint64_t page_pa(const struct page *p);
 

@@ -22,12 +22,6 @@ extern char text_start[], text_end[], rodata_start[], rodata_end[], data_start[]
 
 struct pt kernel_pt;
 
-static uint64_t
-image_pa(const char *symbol)
-{
-	return (uint64_t)symbol - KERNBASE;
-}
-
 /* What the memory map, the boot loader and the kernel itself take of physical memory. */
 static void
 pages_init(void)

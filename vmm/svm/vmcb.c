@@ -60,12 +60,6 @@ vmcb_init_maps(void)
 	msr_for_each_direct(msr_allow, NULL);
 }
 
-static uint64_t
-image_pa(const void *p)
-{
-	return (uint64_t)p - KERNBASE;
-}
-
 static void
 shadow_controls(struct vmcb *b)
 {

@@ -1,7 +1,6 @@
 #include "vmm/vmx/quirks.h"
 
 #include "inc/error.h"
-#include "inc/memlayout.h"
 #include "inc/msr.h"
 #include "inc/x86.h"
 #include "kern/cpu.h"
@@ -25,12 +24,6 @@ static uint8_t msr_bitmap[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 
 /* Pending external interrupts aside, these can loop in their delivery. */
 enum { EXCEPTIONS = 1 << X86_DB | 1 << X86_AC | 1 << X86_MC };
-
-static uint64_t
-image_pa(const void *p)
-{
-	return (uint64_t)p - KERNBASE;
-}
 
 /* Layout: read low, read high, write low, write high, 1 KiB each (SDM vol. 3, "MSR-Bitmap
  * Address"). */
