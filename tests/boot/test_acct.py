@@ -53,6 +53,8 @@ def test_keys(bed):
     rows = re.findall(r"^ *\d+ [A-Z_]+ +\d+ +[\d.]+ +(\d+) +\d+ +\d+ +\d+ +(\d+)$", output, re.M)
     costs = [int(cycles) + int(monitor) for cycles, monitor in rows]
     assert len(costs) > 3 and costs == sorted(costs, reverse=True)
+    # A VM that has ended still has its VMREADs.
+    assert bool(re.search(r"^VMREADs: [1-9]", output, re.M)) == (bed.name == "bochs-vmx")
 
 
 def prompt_tables(m, command):
