@@ -29,7 +29,8 @@ page_part(uint64_t addr, uint64_t size)
 	return size < left ? size : left;
 }
 
-/* Returns the kernel address of the RAM at gpa, good to the end of its page; NULL outside RAM. */
+/* Returns the kernel address of the RAM at gpa, good to the end of its page and until the VM's
+ * tlb_gen changes.  NULL outside RAM. */
 static void *
 gphys(struct vm *vm, uint64_t gpa, int access)
 {
@@ -45,12 +46,6 @@ gphys(struct vm *vm, uint64_t gpa, int access)
 	err = aspace_frame(vm->as, hva, access, &frame);
 	spin_unlock(&kernel_lock);
 	return err < 0 ? NULL : (char *)kva(frame.pa) + (hva & (frame.size - 1));
-}
-
-const void *
-gphys_page(struct vm *vm, uint64_t gpa)
-{
-	return gphys(vm, gpa, ACCESS_READ);
 }
 
 int

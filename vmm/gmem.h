@@ -45,9 +45,6 @@ int gmem_page(struct vcpu *v, uint64_t gva, uint32_t access, bool user, struct g
  * have been copied then. */
 int gmem_read(struct vcpu *v, uint64_t gva, void *buf, uint64_t size, struct gmem_fault *f);
 int gmem_write(struct vcpu *v, uint64_t gva, const void *buf, uint64_t size, struct gmem_fault *f);
-/* Returns the kernel address of the RAM at gpa, good to the end of its page and until the VM's
- * tlb_gen changes.  NULL outside RAM. */
-const void *gphys_page(struct vm *vm, uint64_t gpa);
 /* Copy `size` bytes from and to guest-physical RAM.  Return 0, or -E_FAULT outside RAM. */
 int gphys_read(struct vm *vm, uint64_t gpa, void *buf, uint64_t size);
 int gphys_write(struct vm *vm, uint64_t gpa, const void *buf, uint64_t size);
