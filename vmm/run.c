@@ -69,8 +69,8 @@ vcpu_prepare(struct vcpu *v)
 
 /*
  * Takes the host's interrupts that wait.  A host interrupt ends guest mode, so as a rule none waits
- * at an exit.  But one may wait between the exits of an endless delivery of #DB or #AC, and behind a
- * quirk of Bochs (quirk_let_in_due()).
+ * at an exit.  But interrupts may wait during an endless delivery of #DB or #AC, between its exits;
+ * and because of a quirk of Bochs: quirk_let_in_due().
  */
 static SLOW_PATH enum hv_action
 let_interrupts_in(struct vcpu *v)
