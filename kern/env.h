@@ -76,6 +76,14 @@ struct env {
 extern struct env envs[ENV_MAX];
 
 void env_init(void);
+/* A free slot under its next id, with this address space or an empty one; it does not run yet. */
+int env_alloc(uint32_t parent, struct aspace *as, struct env **out);
+extern uint32_t env_init_id; /* the first process, from which all descend */
+/* Calls fn for each of a leader's followers, and then for the leader. */
+void env_for_each(struct env *leader, void (*fn)(struct env *e));
+
+/* kern/envspawn.c */
+
 /* A new Env from an ELF file of the initrd.  argv strings are in kernel memory. */
 int env_spawn(const char *path, int argc, const char *const *argv, uint32_t parent,
               struct env **out);
@@ -98,13 +106,16 @@ int env_thread(struct env *parent, uint64_t rip, uint64_t rsp, uint64_t arg, str
 /* e, which shares other's address space, ends with it and whom that ends with from now on, and so
  * do e's own followers; nobody learns e's status. */
 void env_follow(struct env *e, const struct env *other);
+
 /*
  * Ends it, its leader and all followers of that: frees their memory and their VM, gives their
  * children to init, wakes who waits for the leader.  At once, or, while other CPUs run some of
- * them, soon: false then.  status: 0..255, or ENV_WAIT_KILLED.  Does not return if the current Env
- * is among them, or init, whose end is the machine's.
+ * them, soon: false then.  status: 0..255, or ENV_WAIT_KILLED.  If the current Env is among them,
+ * this CPU has none any more, and the caller calls sched_yield().  Does not return if init is,
+ * whose end is the machine's (kern/envend.c).
  */
 bool env_destroy(struct env *e, int status);
+
 /* The CPU that runs it, or NULL. */
 struct cpu *env_cpu(const struct env *e);
 struct env *env_find(uint32_t id); /* NULL unless alive or zombie */
@@ -119,7 +130,5 @@ extern unsigned int env_count; /* in use, zombies included */
 void env_stop(void);
 /* TSC ticks that e has had a CPU, the present turn included. */
 uint64_t env_ticks(const struct env *e);
-/* Switches to e: user mode through trap_return, or guest mode through vcpu_loop.  JOS's env_run. */
-_Noreturn void env_run(struct env *e);
 
 #endif

@@ -7,6 +7,9 @@
 
 /* Picks the next runnable Env, round robin, and runs it; halts the CPU when there is none. */
 _Noreturn void sched_yield(void);
+
+/* kern/runqueue.c */
+
 /* Makes a blocked Env runnable.  It runs next if it has not used up its slice. */
 void sched_wake(struct env *e);
 /* Puts a new Env into the run queue. */

@@ -125,13 +125,17 @@ void
 trap_syscall(struct trapframe *tf)
 {
 	struct env *e = this_cpu()->env;
+	int64_t result;
 
 	if (tf->rax != SYS_vcpu_run) {
 		user_trap(tf);
 		return;
 	}
 	e->tf = tf;
-	tf->rax = vcpu_run(e, tf->rdi, tf->rsi);
+	result = vcpu_run(e, tf->rdi, tf->rsi);
+	if (result == VCPU_YIELDS)
+		sched_yield();
+	tf->rax = result;
 }
 
 static void

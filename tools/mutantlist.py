@@ -246,7 +246,7 @@ MUTANTS = [
     Mutant("recall-send", "kern/ipi.c",
            "	lapic_send(cpu->apic_id, T_IPI);\n	while", "	while",
            "vmx-threads", "a recall that is not sent, only its NMI"),
-    Mutant("preempt-vcpu", "kern/sched.c",
+    Mutant("preempt-vcpu", "kern/runqueue.c",
            "		vcpu_recalled(cpu->env->vcpu);\n", "		(void)0;\n",
            "svm-kill", "a killed guest is entered again"),
     Mutant("catch-up-lock", "kern/lock.c",

@@ -26,8 +26,12 @@ void hv_init(void);
 /* Boot of another CPU: switches the back end on there, if the boot CPU has one on.  Returns
  * -E_NO_HV if this CPU cannot do what the boot CPU can, or -E_NO_MEM. */
 int hv_cpu_on(void);
-/* Runs the guest of e's vCPU until the monitor is needed; returns vcpu_run's result then.  If the
- * Env must give up the CPU, calls sched_yield() and does not return.  Called without the lock. */
+/*
+ * Runs the guest of e's vCPU until the monitor is needed; returns vcpu_run's result then.  If the
+ * Env must give up the CPU, returns VCPU_YIELDS with the kernel lock held: the caller then calls
+ * sched_yield().  Called without the lock.
+ */
+enum { VCPU_YIELDS = 1 };
 int64_t vcpu_loop(struct env *e);
 /* Takes the guest state that is on this CPU, if any, off it.  env_run() calls this before it runs
  * an Env with another vCPU or none. */
@@ -41,6 +45,8 @@ void vcpu_kick(struct vcpu *v);
 void vcpu_unload(struct vcpu *v);
 /* Tells v that its CPU is being recalled by an NMI, so that v heeds that before the next entry. */
 void vcpu_recalled(struct vcpu *v);
+/* Makes v return to its monitor with VM_EXIT_EVENT: the deadline of v's Env has passed. */
+void vcpu_is_due(struct vcpu *v);
 /* Tells the accounts of v that its Env waits for a CPU, or that it has got one. */
 void vcpu_waits(struct vcpu *v);
 void vcpu_has_cpu(struct vcpu *v);
@@ -73,7 +79,8 @@ int64_t vm_destroy(struct env *e, uint64_t id);
 int64_t vm_map(struct env *e, uint64_t id, uint64_t gpa, uint64_t hva, uint64_t size);
 int64_t vm_clone(struct env *e, uint64_t id, uint64_t new_id_va, bool sibling);
 int64_t vcpu_create(struct env *e, uint64_t id, uint64_t run_va);
-/* Called without the kernel lock: most runs do not need it. */
+/* Called without the kernel lock: most runs do not need it.  May return VCPU_YIELDS, as vcpu_loop()
+ * does. */
 int64_t vcpu_run(struct env *e, uint64_t id, uint64_t vcpu);
 int64_t vcpu_get_regs(struct env *e, uint64_t id, uint64_t vcpu, uint64_t regs_va);
 int64_t vcpu_set_regs(struct env *e, uint64_t id, uint64_t vcpu, uint64_t regs_va);

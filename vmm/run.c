@@ -128,7 +128,7 @@ vcpu_enter(struct vcpu *v, const struct hv_ops *ops)
 }
 
 /* Gives up the CPU.  The Env stays runnable, or sleeps if the guest is in HLT. */
-static SLOW_PATH _Noreturn void
+static SLOW_PATH int64_t
 vcpu_yield(struct env *e)
 {
 	struct vcpu *v = e->vcpu;
@@ -139,7 +139,7 @@ vcpu_yield(struct env *e)
 		acct_switch(&v->acct, VM_TIME_HALTED, rdtsc());
 		sched_block(e, WAIT_HALT, 0);
 	}
-	sched_yield();
+	return VCPU_YIELDS;
 }
 
 /* Leaves the loop for the monitor: returns what its vcpu_run returns. */
@@ -179,7 +179,5 @@ vcpu_loop(struct env *e)
 			action = vcpu_enter(v, ops);
 	}
 
-	if (action == HV_YIELD)
-		vcpu_yield(e);
-	return vcpu_return(e, action);
+	return action == HV_YIELD ? vcpu_yield(e) : vcpu_return(e, action);
 }

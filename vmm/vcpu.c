@@ -280,25 +280,3 @@ vcpu_kick(struct vcpu *v)
 	if (v->env->wait == WAIT_HALT || v->env->wait == WAIT_REQUEST)
 		sched_wake(v->env);
 }
-
-void
-vcpu_recalled(struct vcpu *v)
-{
-	vcpu_request(v, REQ_RECALL);
-}
-
-void
-vcpu_waits(struct vcpu *v)
-{
-	if (v->acct.state != VM_TIME_WAITING)
-		acct_switch(&v->acct, VM_TIME_WAITING, rdtsc());
-}
-
-/* If the Env goes on in guest mode, v's time counts as waiting until the entry: a switch of Envs is
- * not the guest's. */
-void
-vcpu_has_cpu(struct vcpu *v)
-{
-	if (!v->env->guest)
-		acct_switch(&v->acct, VM_TIME_MONITOR, rdtsc());
-}

@@ -2,6 +2,7 @@
 
 #include "inc/error.h"
 #include "inc/x86.h"
+#include "kern/cpu.h"
 #include "kern/dev/timer.h"
 #include "kern/mem/aspace.h"
 #include "kern/mem/usercopy.h"
@@ -27,19 +28,23 @@ int64_t
 sys_env_exit(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 {
 	env_destroy(e, arg[0] & EXIT_STATUS_MAX);
-	return 0;
+	sched_yield();
 }
 
 int64_t
 sys_env_kill(struct env *e, const uint64_t arg[SYSCALL_ARGS])
 {
 	struct env *victim = arg[0] <= UINT32_MAX ? env_find(arg[0]) : NULL;
+	bool ended;
 
 	if (!victim || victim->status == ENV_ZOMBIE)
 		return -E_BAD_ENV;
 	if (victim != e && !env_descends(victim, e->id))
 		return -E_BAD_ENV;
-	if (env_destroy(victim, ENV_WAIT_KILLED))
+	ended = env_destroy(victim, ENV_WAIT_KILLED);
+	if (!this_cpu()->env) /* the caller was among them */
+		sched_yield();
+	if (ended)
 		return 0;
 	e->tf->rax = 0;
 	syscall_block(e, WAIT_END, victim->id);
