@@ -46,7 +46,10 @@ vcpu_prepare(struct vcpu *v)
 {
 	if (vcpu_take_request(v, REQ_RECALL) && heed_recall())
 		return HV_YIELD;
-	if (vcpu_take_request(v, REQ_KICK)) {
+	if (vcpu_requested(v, REQ_KICK)) {
+		/* First: a vCPU that halts on another CPU must not take this one for dead. */
+		v->env->guest = false;
+		vcpu_drop_request(v, REQ_KICK);
 		v->run->exit = VM_EXIT_EVENT;
 		return HV_USER;
 	}
