@@ -29,7 +29,7 @@ NESTED = "Nested Paging: Enabling Nested Paging"
 CANONICAL = "must be a canonical address"
 WIDTH = "beyond the physical-address width"
 FRAME = "must be 4-KiB aligned and within the physical-address width"
-AREA = "must be 16-byte aligned, and the area within the physical-address width"
+AREA = "must be 16-byte aligned, and the whole area within the physical-address width"
 FIXED1 = "fixes to 1"
 FIXED0 = "fixes to 0"
 SELECTOR = "RPL and TI must be 0"
@@ -114,7 +114,7 @@ VMX = {
     "ss-base": ("GUEST_SS_BASE", "bits 63:32 must be 0", SEGMENTS),
     "cs-type": ("GUEST_CS_AR", "bits 3:0 must be 9, 11, 13 or 15", SEGMENTS),
     "ss-type": ("GUEST_SS_AR", "bits 3:0 must be 3 or 7", SEGMENTS),
-    "ds-type": ("GUEST_DS_AR", "bits 3:0 must be an accessed segment", SEGMENTS),
+    "ds-type": ("GUEST_DS_AR", "bits 3:0 must be the type of an accessed segment", SEGMENTS),
     "es-system": ("GUEST_ES_AR", "bit 4 (S) must be 1", SEGMENTS),
     "cs-dpl": ("GUEST_CS_AR", "must equal the DPL of SS", SEGMENTS),
     "ss-dpl": ("GUEST_CS_AR", "must equal the DPL of SS", SEGMENTS),

@@ -6,7 +6,7 @@
 #include "inc/x86.h"
 #include "lib/printf.h"
 
-/* What the CPU's SVM can do (APM vol. 3, "Function 8000_000Ah"). */
+/* The SVM features of the CPU (APM vol. 3, "Function 8000_000Ah"). */
 
 uint32_t svm_features, svm_asids;
 
@@ -20,7 +20,7 @@ static const struct {
 #undef SVM_BIT
 };
 
-/* What we cannot do without; everything else has a way around it. */
+/* The features that this hypervisor cannot do without. */
 static const uint32_t features_needed = SVM_FEATURE_NP;
 
 static int
@@ -37,7 +37,8 @@ prove_needed(char *why, uint64_t size)
 	return 0;
 }
 
-/* An MSR, or a CPUID leaf: EDX in the low half, EBX in the high. */
+/* Adds the value of an MSR; or of a CPUID leaf, with EDX in the low half and EBX in the high half.
+ */
 static void
 add_word(struct hv_caps *caps, uint32_t msr, uint64_t value)
 {

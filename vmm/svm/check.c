@@ -4,8 +4,8 @@
 #include "inc/x86.h"
 
 /*
- * Why did VMRUN refuse?  Walks the manual's rules over the VMCB.  It knows nothing but the VMCB and
- * the processor, and finds nothing in a VMCB that VMRUN takes.
+ * Checks the VMCB by the manual's rules for VMRUN, to say why VMRUN refused it.  The checker knows
+ * only the VMCB and the processor.  In a VMCB that VMRUN accepts it finds no broken rule.
  */
 
 enum section { CONSISTENCY, INJECTION, NESTED, SECTIONS };
@@ -20,7 +20,7 @@ enum { ATTRIB_L = 0x200, ATTRIB_DB = 0x400 };
 static const uint64_t CR4_DEFINED = 0x00f71fffull;
 static const uint64_t EFER_DEFINED = 0x0036fd01ull;
 
-/* What many rules ask for. */
+/* A snapshot of what many rules need. */
 struct check {
 	bool has_long_mode;
 	bool long_mode; /* EFER.LME and CR0.PG */
@@ -37,7 +37,7 @@ fits(const struct check *c, uint64_t pa, uint64_t pages)
 	return ROUND_DOWN(pa, PAGE_SIZE) < (1ull << c->physical_bits) - (pages - 1) * PAGE_SIZE;
 }
 
-/* The rules of rules.def: two functions each, and a table. */
+/* Each rule of rules.def becomes two functions, and a row of the table below. */
 #define RULE(name, field, shown, section, when, keeps, must)                  \
 	static bool keeps_##name(const struct check *c, const struct vmcb *b) \
 	{                                                                     \

@@ -27,7 +27,7 @@ decode_info(struct vcpu *v, struct hv_exit *x)
 	x->qual = svm_vmcb(v)->exit_info1;
 }
 
-/* The instruction is not what the exit says, or cannot be read. */
+/* For an exit whose instruction cannot be read, or is not the one that the exit reports. */
 static void
 decode_failed(struct vcpu *v, struct hv_exit *x)
 {
@@ -35,7 +35,7 @@ decode_failed(struct vcpu *v, struct hv_exit *x)
 	decode_info(v, x);
 }
 
-/* Apart, so that the common case needs no stack. */
+/* Stands apart from decode_length(), whose common case then needs no stack. */
 static SLOW_PATH void
 length_anew(struct vcpu *v, struct hv_exit *x)
 {
@@ -83,7 +83,7 @@ decode_exception(struct vcpu *v, struct hv_exit *x)
 		x->intr.event.info |= HV_EVENT_HAS_ERROR;
 		x->intr.event.error = (uint32_t)b->exit_info1;
 	}
-	/* From here on it counts from nothing again: the guest's own DR6 is the vCPU's. */
+	/* The VMCB's DR6 only collects causes; the guest's own DR6 is in v->guest. */
 	x->qual = quirk_debug_causes(v);
 	b->dr6 = DR6_FIXED;
 }
@@ -127,7 +127,7 @@ decode_invlpg(struct vcpu *v, struct hv_exit *x)
 		decode_failed(v, x);
 }
 
-/* EXITINFO1 of IOIO (APM vol. 2, "IOIO Intercept Information"); EXITINFO2 is the next RIP. */
+/* APM vol. 2, "IOIO Intercept Information".  EXITINFO2 is the next RIP. */
 static void
 decode_io(struct vcpu *v, struct hv_exit *x)
 {
@@ -168,8 +168,9 @@ decode_npf(struct vcpu *v, struct hv_exit *x)
 }
 
 /*
- * Bit 32 of EXITINFO1: the access was to what an address translates to; else it was to a table on
- * the way (APM vol. 2, "Nested versus Guest Page Faults, Fault Ordering").
+ * Bit 32 of EXITINFO1 says that the access was to the page of the instruction's address.  Otherwise
+ * it was to a page table on the way (APM vol. 2, "Nested versus Guest Page Faults, Fault
+ * Ordering").
  */
 bool
 svm_mem_by_insn(struct vcpu *v, const struct hv_exit *x, enum vm_mem_why *why)
@@ -185,8 +186,10 @@ svm_mem_by_insn(struct vcpu *v, const struct hv_exit *x, enum vm_mem_why *why)
 	return false;
 }
 
-/* An exit in the middle of an event's delivery: the event goes in again (APM vol. 2, "EXITINTINFO
- * Pseudo-Code").  A software interrupt does not: RIP is still at the instruction, which runs again.
+/*
+ * If the exit interrupted the delivery of an event, injects the event again (APM vol. 2,
+ * "EXITINTINFO Pseudo-Code").  A software interrupt is not injected: RIP is still at its
+ * instruction, which runs again.
  */
 static void
 requeue_event(struct vcpu *v)
@@ -204,7 +207,7 @@ static const struct {
 	enum hv_exit_kind kind;
 	decoder_t decode;
 } exits[] = {
-        {UINT32_MAX, UINT32_MAX, HV_EXIT_UNKNOWN, decode_info}, /* codes that have no row */
+        {UINT32_MAX, UINT32_MAX, HV_EXIT_UNKNOWN, decode_info}, /* for codes without a row */
 #define SVM_EXIT(first, last, kind, decoder) {first, last, HV_EXIT_##kind, decode_##decoder},
 #include "vmm/svm/exits.def"
 #undef SVM_EXIT
@@ -242,7 +245,7 @@ decode(struct vcpu *v, struct hv_exit *x)
 	exits[row].decode(v, x);
 }
 
-/* Apart, so that other exits are decoded without a stack. */
+/* Stands apart from svm_decode(), which then needs no stack for other exits. */
 static SLOW_PATH void
 decode_interrupted(struct vcpu *v, struct hv_exit *x)
 {

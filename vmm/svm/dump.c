@@ -3,7 +3,7 @@
 #include "inc/x86.h"
 #include "lib/string.h"
 
-/* The fields of the VMCB that decide about the guest, as text. */
+/* Prints the fields of the VMCB that the hypervisor uses. */
 
 #define OFFSET(field) __builtin_offsetof(struct vmcb, field)
 #define SIZE(field)   sizeof(((struct vmcb *)0)->field)

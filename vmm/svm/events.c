@@ -9,14 +9,15 @@
 /* A virtual interrupt that is pending, with the top priority, whatever the TPR is. */
 #define VINTR_IRQ (BIT(8) | 0xfull << 16 | BIT(20))
 
-/* All that an instruction's end can do; apart from the common case, which needs no stack. */
+/* Ends an instruction with all effects.  It stands apart from svm_skip(), whose common case then
+ * needs no stack. */
 static SLOW_PATH void
 skip_with_effects(struct vcpu *v, const struct hv_exit *x)
 {
 	struct vmcb *b = svm_vmcb(v);
 
 	b->rip = vcpu_rip_after(v, b->rip, x->len);
-	/* Between the items of a string it stays, for the instruction goes on. */
+	/* Length 0: an item of a string ends, the instruction goes on, and RF stays. */
 	if (x->len)
 		b->rflags &= ~(uint64_t)RFLAGS_RF;
 	if (b->rflags & RFLAGS_TF) {
@@ -38,11 +39,11 @@ svm_skip(struct vcpu *v, const struct hv_exit *x)
 		b->rip = next;
 }
 
-/* The interrupt still waits at the CPU: let it in, and the kernel's own gate takes it. */
+/* The interrupt still waits at the CPU.  The kernel lets it in, and its own gate takes it. */
 void
 svm_take_interrupt(const struct hv_exit *x)
 {
-	if (!x->intr.nmi) /* STGI has let those in */
+	if (!x->intr.nmi) /* STGI has let an NMI in already */
 		trap_let_in();
 }
 
@@ -54,7 +55,8 @@ svm_irq_ready(struct vcpu *v)
 	return (b->rflags & RFLAGS_IF) && !(b->interrupt_shadow & 1);
 }
 
-/* A virtual interrupt that is intercepted where the guest could take it: nothing is delivered. */
+/* The window is a virtual interrupt that is intercepted when the guest could take it, so that
+ * nothing is delivered. */
 void
 svm_irq_window(struct vcpu *v, bool on)
 {
@@ -68,7 +70,7 @@ svm_irq_window(struct vcpu *v, bool on)
 }
 
 _Static_assert(HV_EVENT_VALID == 1u << 31 && HV_EVENT_HAS_ERROR == 1 << 11,
-               "the event word is EVENTINJ's as well as VMX's");
+               "hv_event.info has the layout of EVENTINJ");
 
 void
 svm_inject(struct vcpu *v)

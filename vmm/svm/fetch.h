@@ -4,7 +4,7 @@
 #include "vmm/fetch.h"
 #include "vmm/svm/svm.h"
 
-/* The instruction at the guest's RIP, as vmm/fetch.c finds it, without a call where it is known. */
+/* The instruction at the guest's RIP, from vmm/fetch.c; without a call if it was decoded before. */
 
 static inline enum insn_mode
 svm_guest_mode(const struct vmcb *b)
@@ -24,7 +24,8 @@ svm_code_gva(const struct vmcb *b, enum insn_mode mode)
 	return mode == INSN_64 ? b->rip : (uint32_t)(b->cs.base + b->rip);
 }
 
-/* The instruction at RIP, until the next call; NULL: it cannot be read, or is none. */
+/* Returns the instruction at RIP, which stays valid until the next call.  NULL: it cannot be read,
+ * or is not an instruction. */
 static inline const struct hv_insn *
 svm_fetch(struct vcpu *v)
 {
@@ -34,7 +35,7 @@ svm_fetch(struct vcpu *v)
 	return fetch_at(v, svm_code_gva(b, code.mode), code);
 }
 
-/* The same where it was decoded before, or NULL. */
+/* Returns the instruction at RIP if it was decoded before, else NULL. */
 static inline const struct hv_insn *
 svm_fetch_known(struct vcpu *v)
 {

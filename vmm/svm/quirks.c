@@ -3,7 +3,7 @@
 #include "lib/string.h"
 #include "vmm/svm/fetch.h"
 
-/* Bits that CR3 does not have in long mode, without PCIDs: reserved, or above the address width. */
+/* Has the value no reserved bits, for CR3 in long mode and without PCIDs? */
 static bool
 is_cr3(uint64_t value)
 {
@@ -11,7 +11,7 @@ is_cr3(uint64_t value)
 	       !((value & PTE_ADDR) >> cpuid_phys_bits());
 }
 
-/* An entry that injects an event is not looked at, so that this cannot go on for ever. */
+/* After an entry that injected an event the answer is false, or this could go on for ever. */
 bool
 quirk_bad_cr3_write(struct vcpu *v)
 {

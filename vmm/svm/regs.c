@@ -48,7 +48,7 @@ get_other(struct vcpu *v, enum hv_reg r)
 	case HV_CR4:
 		return b->cr4 & cr4_allowed();
 	case HV_EFER:
-		/* VMRUN wants SVME in the guest's EFER; the guest must not see it. */
+		/* VMRUN needs SVME in the guest's EFER, and the guest must not see it. */
 		return b->efer & ~(uint64_t)EFER_SVME;
 	case HV_PAT:
 		return b->pat;
@@ -115,8 +115,8 @@ segment(struct vmcb *b, enum vm_seg s)
 	return segments[s];
 }
 
-/* The VMCB keeps the descriptor's upper nibble at 11:8, struct vm_segment, as VMX does, at 15:12.
- */
+/* The VMCB has the upper four attributes of a segment in bits 11:8; struct vm_segment, like VMX,
+ * has them in bits 15:12. */
 enum { ATTRIB_P = 0x80, AR_DPL = 0x60, AR_DPL_SHIFT = 5 };
 
 void
@@ -129,7 +129,7 @@ svm_get_segment(struct vcpu *v, enum vm_seg s, struct vm_segment *out)
 	out->base = in->base;
 	out->limit = in->limit;
 	out->ar = (in->attrib & 0xffu) | (in->attrib & 0xf00u) << 4;
-	/* The privilege level is a field of its own here: SS.DPL need not follow it. */
+	/* The VMCB has a field for the privilege level, from which SS.DPL may differ. */
 	if (s == SEG_SS)
 		out->ar = (out->ar & ~(uint32_t)AR_DPL) | (uint32_t)b->cpl << AR_DPL_SHIFT;
 	if (!(in->attrib & ATTRIB_P))

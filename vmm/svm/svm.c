@@ -8,9 +8,9 @@
 
 /* The AMD back end: SVM with nested paging.  APM vol. 2, "Secure Virtual Machine". */
 
-/* Per CPU: what VMRUN saves of the host, and what VMLOAD brings back. */
 static struct svm_cpu {
-	uint64_t save_pa, vmcb_pa;
+	uint64_t save_pa; /* hpa of the area where VMRUN saves the host's state */
+	uint64_t vmcb_pa; /* hpa of the VMCB from which VMLOAD restores the rest */
 } svm_cpus[CPUS_MAX];
 
 static int
@@ -72,14 +72,14 @@ svm_vcpu_copy(struct vcpu *to, struct vcpu *from)
 	}
 }
 
-/* The VMCB is in memory; VMs share the few ASIDs, so that none finds its own in the TLB. */
+/* The VMCB is in memory, so there is nothing to load. */
 static void
 svm_load(struct vcpu *v)
 {
 	(void)v;
 }
 
-/* The VMCB is in memory, and no clean bits are in use: there is nothing to write back. */
+/* The VMCB is in memory and no clean bits are in use, so there is nothing to write back. */
 static void
 svm_put(struct vcpu *v)
 {

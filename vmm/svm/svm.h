@@ -8,7 +8,7 @@
 #include "vmm/svm/vmcb.h"
 #include "vmm/vmm.h"
 
-/* The SVM back end's own header. */
+/* What the files of the SVM back end share. */
 
 /* Intercepts (APM vol. 2, appendix "Layout of VMCB", offsets 00Ch and 010h). */
 enum {
@@ -58,7 +58,7 @@ enum { SVM_EXIT_CR3_WRITE = 0x13 };
 struct svm_vcpu {
 	struct vmcb *vmcb;
 	uint64_t vmcb_pa;
-	uint64_t injected; /* EVENTINJ of the last VMRUN, which the exit clears */
+	uint64_t injected; /* EVENTINJ as it was at the last VMRUN */
 	/* RIP of the last instruction that exited, by a page fault or a host interrupt, while STI
 	 * or MOV SS blocked interrupts for it; SVM_NO_RIP: none. */
 	uint64_t blocked_rip;
@@ -72,10 +72,11 @@ extern const struct pt_format npt_format;
 
 /* caps.c */
 extern uint32_t svm_features; /* CPUID 8000000Ah EDX */
-extern uint32_t svm_asids;    /* EBX: how many there are, the host's 0 among them */
-/* Reads what there is, and proves what we need: -E_NO_HV if it is missing, and why. */
+extern uint32_t svm_asids;    /* EBX: the number of ASIDs, with the host's, which is 0 */
+/* Reads the features of this CPU.  -E_NO_HV: one that is needed is missing; caps->refusal says
+ * which. */
 int svm_prove_features(struct hv_caps *caps);
-/* Has this CPU what was proven?  Guests of one CPU would not run on another that is not alike. */
+/* Does this CPU report the same features as the first one?  Guests move between CPUs. */
 bool svm_features_proven(void);
 
 /* check.c: the rules that VMRUN checks. */
@@ -133,7 +134,7 @@ bool svm_irq_ready(struct vcpu *v);
 void svm_irq_window(struct vcpu *v, bool on);
 void svm_inject(struct vcpu *v);
 
-/* entry.S: VMRUN with v's registers; returns after the #VMEXIT, with GIF set. */
+/* entry.S: runs the guest with v's registers; returns after the #VMEXIT, with GIF set. */
 void svm_enter_guest(struct vcpu *v, uint64_t vmcb_pa, uint64_t host_vmcb_pa);
 
 #endif

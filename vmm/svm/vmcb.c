@@ -6,7 +6,7 @@
 #include "lib/string.h"
 #include "vmm/svm/svm.h"
 
-/* The VMCB of a vCPU: made, reset, copied, freed; and the flush that it orders. */
+/* The life of a VMCB: it is made, reset, copied and freed; and it orders VMRUN to flush. */
 
 enum {
 	TLB_FLUSH_ALL = 1,
@@ -25,7 +25,7 @@ static const uint32_t intercepts2 = SVM_ICPT2_VMRUN | SVM_ICPT2_VMMCALL | SVM_IC
                                     SVM_ICPT2_MONITOR | SVM_ICPT2_MWAIT | SVM_ICPT2_XSETBV;
 /* A guest can loop in the delivery of #DB and #AC; machine checks are the host's. */
 static const uint32_t exceptions = 1 << X86_DB | 1 << X86_AC | 1 << X86_MC;
-/* CR4 shows a bit that is not the guest's own: svm_set_cr(). */
+/* Reads of CR4 exit, since a bit of it may be the host's: svm_set_cr(). */
 static const uint16_t cr_reads = 1 << 4 | 1 << 8, cr_writes = 1 << 0 | 1 << 4 | 1 << 8;
 
 const struct pt_format npt_format = {
@@ -37,11 +37,12 @@ const struct pt_format npt_format = {
         .leaf = PTE_P | PTE_U,
 };
 
-/* All ports and all MSRs intercepted, but for the direct MSRs. */
+/* The maps intercept all ports, and all MSRs but the direct ones. */
 static uint8_t iopm[IOPM_SIZE] __attribute__((aligned(PAGE_SIZE)));
 static uint8_t msrpm[MSRPM_SIZE] __attribute__((aligned(PAGE_SIZE)));
 
-/* Two bits an MSR, read and write, in three ranges of 2 KiB (APM vol. 2, "MSR Intercepts"). */
+/* Lets the guest read and write an MSR.  The map has three parts of 2 KiB, with two bits for each
+ * MSR (APM vol. 2, "MSR Intercepts"). */
 static void
 msr_allow(void *arg, uint32_t msr)
 {
@@ -134,7 +135,6 @@ vmcb_copy(struct vcpu *to, struct vcpu *from)
 	b->tsc_offset = f->tsc_offset;
 }
 
-/* VMRUN flushes. */
 void
 svm_flush(struct vcpu *v)
 {

@@ -57,7 +57,7 @@ struct vmcb {
 	uint8_t reserved698[0x1000 - 0x698];
 };
 
-enum { VMCB_USED = 0x698 }; /* bytes that have a meaning */
+enum { VMCB_USED = 0x698 }; /* bytes; the rest of the page is reserved */
 
 #define VMCB_AT(field, offset) \
 	_Static_assert(__builtin_offsetof(struct vmcb, field) == (offset), "VMCB layout: " #field)

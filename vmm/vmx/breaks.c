@@ -11,12 +11,12 @@
  */
 
 enum { RESERVED_TYPE = 1 << 8 };
-#define NONCANONICAL (1ull << 63) /* alone: bits 62 to 47 are clear */
+#define NONCANONICAL (1ull << 63) /* if bits 62 to 47 are clear */
 #define TOO_WIDE     (1ull << 52) /* no processor has wider physical addresses */
 #define ALL          (~0ull)
 #define EVENT(x)     (HV_EVENT_VALID | (x))
 
-/* An MSR that the SDM excludes from being loaded ("Loading MSRs"). */
+/* A list of one MSR that an entry must not load (SDM vol. 3, "Loading MSRs"). */
 static const struct {
 	uint32_t index, reserved;
 	uint64_t value;

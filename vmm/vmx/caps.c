@@ -7,8 +7,8 @@
 #include "lib/string.h"
 
 /*
- * Capability proof: each control bit that we rely on is a row here, and is
- * proven against the capability MSRs before a VM can exist.
+ * The proof of capabilities: each control bit that this hypervisor needs is a row here, and is
+ * compared with the capability MSRs before a VM can exist.
  */
 
 struct vmx_controls vmx_controls;
@@ -27,7 +27,7 @@ enum word {
 static const struct {
 	const char *msr;
 	const char *text;
-	enum vmcs_field field; /* of control words; 0 for the others */
+	enum vmcs_field field; /* 0: the word is not a control word */
 } words[] = {
         [WORD_PIN] = {"IA32_VMX_PINBASED_CTLS", "pin-based control", VMCS_PIN_CONTROLS},
         [WORD_CPU] = {"IA32_VMX_PROCBASED_CTLS", "primary processor-based control",
@@ -51,10 +51,14 @@ static const struct bit_name {
 #undef VMX_BIT
 };
 
-/* MUST_1, MUST_0: refused otherwise.  WANT: set where it can be.  SWITCH, SWITCH_1: starts as 0,
- * or as 1, and changes at run time, so both must be allowed.  Bits without a row are 0 where they
- * can be. */
-enum need { MUST_1, MUST_0, WANT, SWITCH, SWITCH_1 };
+/* What a CPU must allow for a control bit; a bit without a row is 0 if the CPU allows 0. */
+enum need {
+	MUST_1,   /* 1, or the CPU is refused */
+	MUST_0,   /* 0, or the CPU is refused */
+	WANT,     /* nothing: the bit is 1 if the CPU allows 1 */
+	SWITCH,   /* both: the bit starts as 0 and changes at run time */
+	SWITCH_1, /* both: the bit starts as 1 and changes at run time */
+};
 
 struct rule {
 	enum word word;
@@ -63,9 +67,9 @@ struct rule {
 };
 
 /*
- * What nested paging takes.  A CPU that lacks any of it runs VMs with shadow paging alone; there
- * the MSRs are switched by other means (vmcs.c), and all these bits stay 0.  The controls that poor
- * processors lack come first: the message names the essential.
+ * Rules for nested paging.  A CPU that breaks one of them runs VMs with shadow paging alone: all
+ * these bits stay 0, and MSR lists switch EFER instead (vmcs.c).  The message names the first
+ * missing bit, so the controls that poor processors lack come first.
  */
 static const struct rule ept_rules[] = {
         {WORD_CPU2, CPU2_ENABLE_EPT, SWITCH_1},     {WORD_CPU2, CPU2_UNRESTRICTED_GUEST, SWITCH_1},
@@ -77,7 +81,7 @@ static const struct rule ept_rules[] = {
         {WORD_ENTRY, ENTRY_LOAD_PAT, MUST_1},
 };
 
-/* What every CPU has to have. */
+/* Rules for every CPU. */
 static const struct rule rules[] = {
         {WORD_CPU, CPU_ACTIVATE_SECONDARY_CONTROLS, WANT},
         {WORD_CPU2, CPU2_ENABLE_VPID, WANT},
@@ -110,9 +114,8 @@ static const struct rule rules[] = {
         {WORD_BASIC, BASIC_INS_OUTS_INFO, MUST_1},
 };
 
-/* Bits that must be 1 and bits that may be 1. */
 struct allowed {
-	uint64_t must, may;
+	uint64_t must, may; /* bits that must be 1, and bits that may be 1 */
 };
 
 static struct allowed
@@ -123,10 +126,10 @@ allowed_of(uint32_t msr)
 	return (struct allowed){.must = (uint32_t)v, .may = v >> 32};
 }
 
-/* Of the CPU that vmx_controls were proven on. */
+/* The words of the CPU on which vmx_controls were proven. */
 static struct allowed proven[ARRAY_SIZE(words)];
 
-/* Reads the words that exist; the others stay 0: nothing is allowed. */
+/* Reads the words that exist.  The others stay 0, which allows nothing. */
 static void
 read_words(struct allowed *a)
 {
@@ -187,7 +190,7 @@ refuse(const struct rule *rule, const char *what, struct hv_caps *caps)
 	return -E_NO_HV;
 }
 
-/* Adds to `set` what the rules want. */
+/* Adds to `set` the bits that the rules want; -E_NO_HV if the CPU breaks a rule. */
 static int
 prove(const struct allowed *a, const struct rule *r, unsigned int count, uint64_t *set,
       struct hv_caps *caps)
@@ -221,7 +224,7 @@ vmx_prove_controls(struct hv_caps *caps)
 		memcpy(set, with_ept, sizeof(set));
 	if (prove(a, rules, ARRAY_SIZE(rules), set, caps) < 0)
 		return -E_NO_HV;
-	/* VPIDs must be flushable by VPID or all together. */
+	/* VPIDs are of use only with INVVPID. */
 	if (!(a[WORD_EPTVPID].may & EPTVPID_INVVPID) ||
 	    !(a[WORD_EPTVPID].may & EPTVPID_INVVPID_ALL))
 		set[WORD_CPU2] &= ~CPU2_ENABLE_VPID;

@@ -6,9 +6,9 @@
 #include "lib/printf.h"
 
 /*
- * Why was a VM entry refused?  Walks the manual's rules over the VMCS.  It knows nothing but the
- * VMCS and the processor, and finds nothing in a VMCS that can be entered.  SDM vol. 3, chapter
- * "VM Entries".
+ * Checks the VMCS by the manual's rules for a VM entry, to say why the processor refused one.  The
+ * checker knows only the VMCS and the processor.  In a VMCS that can be entered it finds no broken
+ * rule.  SDM vol. 3, chapter "VM Entries".
  */
 
 static const char *const titles[SECTIONS] = {
@@ -46,7 +46,7 @@ is_frame(const struct check *c, uint64_t pa)
 	return pa % PAGE_SIZE == 0 && in_width(c, pa);
 }
 
-/* A list of `count` MSRs, 16 bytes each. */
+/* Is pa a valid address for a list of `count` MSRs of 16 bytes? */
 static bool
 is_msr_area(const struct check *c, uint64_t pa, uint64_t count)
 {
@@ -91,7 +91,8 @@ is_software(const struct check *c)
 	       c->type == HV_EVENT_SOFT_EXCEPTION;
 }
 
-/* Does an exception of this kind push an error code?  Newer CPUs do not ask which vector. */
+/* Does the exception with this vector push an error code?  Newer CPUs accept a code for any vector.
+ */
 static bool
 vector_has_error(const struct check *c)
 {
@@ -128,7 +129,7 @@ is_activity(uint64_t activity)
 	        (rdmsr(MSR_VMX_MISC) & MISC_ACTIVITY_HLT << (activity - ACTIVITY_HLT)));
 }
 
-/* Which events end an inactive state. */
+/* May the event be injected in this activity state?  It must be one that ends the state. */
 static bool
 may_inject(const struct check *c, uint64_t activity)
 {
@@ -148,7 +149,7 @@ may_inject(const struct check *c, uint64_t activity)
 	return false;
 }
 
-/* The rules of rules.def: a predicate each, and a table. */
+/* Each rule of rules.def becomes a predicate, and a row of the table below. */
 #define RULE(name, field, section, when, keeps, must)                   \
 	static bool keeps_##name(const struct check *c, uint64_t value) \
 	{                                                               \
@@ -187,7 +188,7 @@ check_section(const struct check *c, enum section section)
 	}
 }
 
-/* The control words against the capability MSRs. */
+/* Compares the control words with the capability MSRs. */
 static void
 check_words(const struct check *c, enum section section)
 {
@@ -295,7 +296,7 @@ vmx_check(struct vcpu *v, struct findings *out)
 	check_sections(v, out, 0, SECTIONS - 1);
 }
 
-/* SDM vol. 3, "VM Instruction Error Numbers": those that an entry can meet. */
+/* The errors of an entry among SDM vol. 3, "VM Instruction Error Numbers". */
 static const char *const instruction_errors[] = {
         [4] = "VMLAUNCH with a VMCS that was launched already",
         [5] = "VMRESUME with a VMCS that was not launched",
@@ -305,7 +306,7 @@ static const char *const instruction_errors[] = {
 };
 enum { ERROR_CONTROLS = 7, ERROR_HOST = 8, REASON_GUEST = 33, REASON_MSR_LOAD = 34 };
 
-/* The sections that the hardware's word points to; all of them if they hold nothing. */
+/* Checks the sections that the hardware's error points to; if no rule of theirs is broken, all. */
 static void
 explain_sections(struct vcpu *v, struct findings *out, enum section first, enum section last)
 {
@@ -314,7 +315,7 @@ explain_sections(struct vcpu *v, struct findings *out, enum section first, enum 
 		vmx_check(v, out);
 }
 
-/* VMLAUNCH or VMRESUME itself failed: nothing of the guest was looked at. */
+/* VMLAUNCH or VMRESUME failed: the processor has not checked the guest's state. */
 static void
 explain_instruction(struct vcpu *v, struct findings *out)
 {
@@ -327,7 +328,7 @@ explain_instruction(struct vcpu *v, struct findings *out)
 		explain_sections(v, out, EXECUTION, ADDRESS_SPACE);
 }
 
-/* The exit qualification counts the entries of the list from 1. */
+/* An MSR of the entry's list could not be loaded.  `entry` is its place in the list, from 1. */
 static void
 explain_msr_load(struct vcpu *v, uint64_t entry, struct findings *out)
 {

@@ -3,9 +3,9 @@
 
 #include "vmm/vmx/vmx.h"
 
-/* Between the files of the checker of VM-entry rules. */
+/* What the files of the checker of VM-entry rules share. */
 
-/* The sections of SDM vol. 3, chapter "VM Entries", that have rules in our tables. */
+/* Sections of SDM vol. 3, chapter "VM Entries", whose rules are in our tables. */
 enum section {
 	EXECUTION,
 	EXITS,
@@ -22,7 +22,7 @@ enum section {
 	SECTIONS,
 };
 
-/* What many rules ask for, read once. */
+/* A snapshot of what many rules need. */
 struct check {
 	struct vcpu *v;
 	struct findings *out;
@@ -31,7 +31,7 @@ struct check {
 	uint64_t cr0, cr4, rflags, debugctl;
 	uint64_t blocking, activity;                   /* blocking: BLOCKED_ */
 	uint64_t exit_stores, exit_loads, entry_loads; /* MSRs in each area */
-	uint64_t intr;                                 /* the event to inject, and its parts: */
+	uint64_t intr;                                 /* ENTRY_INTR_INFO, and its parts: */
 	bool injecting;
 	uint32_t type, vector;
 	bool unrestricted, v8086;
@@ -39,11 +39,11 @@ struct check {
 	bool code64; /* and CS.L */
 	bool pae;    /* PAE paging, with the PDPTEs in the VMCS */
 	uint32_t cs_rpl, cs_type, ss_dpl;
-	/* Of this CPU */
+	/* What this CPU reports */
 	unsigned int physical_bits, linear_bits;
 	uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 	uint64_t cr3_targets;
-	bool length_0; /* software events may be injected with length 0 */
+	bool length_0; /* a software event may be injected with an instruction length of 0 */
 };
 
 #define CHECK_MANUAL "SDM vol. 3"
@@ -55,10 +55,10 @@ check_report(const struct check *c, const char *field, uint64_t value, const cha
 	findings_add(c->out, field, value, must, CHECK_MANUAL, c->title);
 }
 
-/* segments.c: "Checks on Guest Segment Registers". */
+/* segments.c: checks the rules of segrules.def. */
 void check_segments(const struct check *c);
 
-/* Keeps to the processor's linear-address width: the bits beyond are alike. */
+/* Are all bits beyond the processor's linear-address width alike? */
 static inline bool
 is_address(const struct check *c, uint64_t value)
 {
@@ -67,7 +67,7 @@ is_address(const struct check *c, uint64_t value)
 	return !beyond || beyond == UINT64_MAX >> c->linear_bits;
 }
 
-/* And they are as the highest bit of those that count. */
+/* The same, and alike with the highest bit within the width? */
 static inline bool
 is_canonical(const struct check *c, uint64_t address)
 {

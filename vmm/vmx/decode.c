@@ -2,7 +2,7 @@
 
 #include "inc/x86.h"
 
-/* VMX's record of an exit -> struct hv_exit: only what this kind's handler needs. */
+/* Decodes VMX's record of an exit into struct hv_exit: only what the handler of this kind needs. */
 
 typedef void (*decoder_t)(struct vcpu *v, struct hv_exit *x);
 
@@ -35,7 +35,7 @@ decode_invlpg(struct vcpu *v, struct hv_exit *x)
 
 enum { EVENT_FIELDS = 0xff | HV_EVENT_TYPE | HV_EVENT_HAS_ERROR };
 
-/* An event that the processor recorded in two fields, ready to be injected again. */
+/* The event that the processor recorded in `info` and error_field, ready to be injected again. */
 static struct hv_event
 event_of(struct vcpu *v, uint32_t info, enum vmcs_field error_field)
 {
@@ -44,14 +44,15 @@ event_of(struct vcpu *v, uint32_t info, enum vmcs_field error_field)
 
 	if (ev.info & HV_EVENT_HAS_ERROR)
 		ev.error = (uint32_t)vmcs_read(v, error_field);
-	/* These need it to be injected again (SDM vol. 3, "Event Injection"). */
+	/* A software event is injected with its instruction's length (SDM vol. 3, "Event
+	 * Injection"). */
 	if (type == HV_EVENT_SOFT_INTR || type == HV_EVENT_PRIV_SOFT ||
 	    type == HV_EVENT_SOFT_EXCEPTION)
 		ev.len = (uint32_t)vmcs_read(v, VMCS_EXIT_INSTRUCTION_LENGTH);
 	return ev;
 }
 
-/* An exit in the middle of an event's delivery: the event goes in again. */
+/* If the exit interrupted the delivery of an event, injects the event again. */
 static void
 requeue_event(struct vcpu *v)
 {
@@ -81,7 +82,8 @@ decode_exception(struct vcpu *v, struct hv_exit *x)
 	x->intr.event = event_of(v, info, VMCS_EXIT_INTR_ERROR);
 }
 
-/* A refused VMLAUNCH leaves the VMCS not launched: VMCLEAR makes that so in any case. */
+/* A refused VMLAUNCH leaves the VMCS not launched, but vmx_enter() has noted it as launched:
+ * VMCLEAR makes it not launched in any case. */
 static void
 decode_refused(struct vcpu *v, struct hv_exit *x)
 {
@@ -98,7 +100,7 @@ decode_interrupt(struct vcpu *v, struct hv_exit *x)
 	x->intr.nmi = false;
 }
 
-/* Control-register accesses, SDM vol. 3, "Basic VM-Exit Information", exit qualification. */
+/* SDM vol. 3, "Exit Qualification for Control-Register Accesses". */
 static void
 decode_cr(struct vcpu *v, struct hv_exit *x)
 {
@@ -158,7 +160,7 @@ decode_ept_misconfig(struct vcpu *v, struct hv_exit *x)
 	x->qual = vmcs_read(v, VMCS_GUEST_PHYSICAL_ADDRESS);
 }
 
-/* EPT violation qualification: bits 2:0 are the access. */
+/* Bits 2:0 of the qualification of an EPT violation are the access. */
 static void
 decode_ept_violation(struct vcpu *v, struct hv_exit *x)
 {
@@ -169,15 +171,15 @@ decode_ept_violation(struct vcpu *v, struct hv_exit *x)
 }
 
 /*
- * Bit 7 of the qualification: a linear address is involved; bit 8: the access was to what it
- * translates to, not to a table on the way (SDM vol. 3, "EPT Violations").
+ * Bit 7 of the qualification says that the access had a linear address.  Bit 8 says that it was to
+ * the page of that address, not to a page table on the way (SDM vol. 3, "EPT Violations").
  */
 bool
 vmx_mem_by_insn(struct vcpu *v, const struct hv_exit *x, enum vm_mem_why *why)
 {
 	const uint64_t translated = BIT(7) | BIT(8);
 
-	if (v->pending.event.info & HV_EVENT_VALID) /* decode_ept_violation() has put it there */
+	if (v->pending.event.info & HV_EVENT_VALID) /* by decode_ept_violation() */
 		*why = VM_MEM_EVENT;
 	else if ((x->qual & translated) != translated)
 		*why = VM_MEM_TABLES;

@@ -2,7 +2,7 @@
 
 #include "lib/assert.h"
 
-/* EPT: its format and its pointer; and the flushes of what the TLB holds of EPT and of VPIDs. */
+/* EPT: its format, its pointer, and the flushes of translations with INVEPT and INVVPID. */
 
 enum {
 	EPT_R = 1,

@@ -8,11 +8,11 @@
 
 enum { PENDING_SINGLE_STEP = 1 << 14 };
 
-/* What flags do at an instruction's end. */
+/* The effects of RF and TF at the end of an instruction. */
 static SLOW_PATH void
 end_by_flags(struct vcpu *v, const struct hv_exit *x, uint64_t rflags)
 {
-	/* Between the items of a string it stays, for the instruction goes on. */
+	/* Length 0: an item of a string ends, the instruction goes on, and RF stays. */
 	if (x->len)
 		vmcs_write(v, VMCS_GUEST_RFLAGS, rflags & ~(uint64_t)RFLAGS_RF);
 	if (rflags & RFLAGS_TF) {
@@ -23,7 +23,8 @@ end_by_flags(struct vcpu *v, const struct hv_exit *x, uint64_t rflags)
 	}
 }
 
-/* All that an instruction's end can do; apart from the common case, which needs no stack. */
+/* Ends an instruction with all effects.  It stands apart from vmx_skip(), whose common case then
+ * needs no stack. */
 static SLOW_PATH void
 skip_with_effects(struct vcpu *v, const struct hv_exit *x, uint64_t blocking, uint64_t rflags)
 {
@@ -49,9 +50,8 @@ vmx_skip(struct vcpu *v, const struct hv_exit *x)
 }
 
 /*
- * VMX acknowledged the interrupt on the exit: the vector is all that is left of it.  An NMI goes
- * through its gate, for it is IRET that lets the next one in (SDM vol. 3, "Updating Non-Register
- * State").
+ * The exit acknowledged the interrupt, so only its vector is left.  An NMI goes through its gate,
+ * since NMIs are blocked until the next IRET (SDM vol. 3, "Updating Non-Register State").
  */
 void
 vmx_take_interrupt(const struct hv_exit *x)

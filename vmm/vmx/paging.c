@@ -66,8 +66,9 @@ vmx_load_efer(struct vcpu *v, uint64_t value)
 }
 
 /*
- * In PAE paging the four top entries are registers (SDM vol. 3, "PDPTE Registers").  The handler
- * found them in order; if another vCPU has spoilt them since, the entry must not be refused.
+ * PAE paging keeps its four top entries in registers (SDM vol. 3, "PDPTE Registers").  The handler
+ * found the entries valid.  Another vCPU may have changed them since: invalid entries become 0, or
+ * the entry into the guest would be refused.
  */
 static void
 load_pdptes(struct vcpu *v)
@@ -86,7 +87,6 @@ load_pdptes(struct vcpu *v)
 	vmcs_write(v, VMCS_GUEST_PDPTE3, pdpte[3]);
 }
 
-/* A control register, with nested paging. */
 void
 vmx_set_cr(struct vcpu *v, enum hv_reg r, uint64_t value)
 {

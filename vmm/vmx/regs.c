@@ -148,7 +148,7 @@ vmx_set_regs(struct vcpu *v, const struct vm_regs *r)
 	vmcs_write(v, VMCS_GUEST_RIP, r->rip);
 	vmcs_write(v, VMCS_GUEST_RFLAGS, r->rflags);
 	vmx_set_reg(v, HV_EFER, r->efer);
-	/* Without CR4 and CR0, which follow, it is not known whether CR3 leads to PDPTEs. */
+	/* Only CR0 and CR4, which follow, tell whether CR3 leads to PDPTEs. */
 	if (v->shadow)
 		vmx_set_reg(v, HV_CR3, r->cr3);
 	else
@@ -169,7 +169,7 @@ vmx_set_regs(struct vcpu *v, const struct vm_regs *r)
 	return 0;
 }
 
-/* L counts in IA-32e mode only, D/B neither in real nor in virtual-8086 mode. */
+/* CS.L has a meaning in IA-32e mode only; CS.D/B has none in real and in virtual-8086 mode. */
 static enum insn_mode
 code_mode(struct vcpu *v)
 {

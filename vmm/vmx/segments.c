@@ -3,7 +3,7 @@
 #include "inc/x86.h"
 #include "lib/printf.h"
 
-/* The rules of segrules.def, walked for each segment that they are about. */
+/* Checks the rules of segrules.def for each segment. */
 
 enum {
 	S_ES = 1 << SEG_ES,
@@ -22,10 +22,10 @@ struct segment {
 	uint64_t sel, limit;
 	uint32_t dpl;
 	bool usable;
-	bool plain; /* CS, or usable, and not in virtual-8086 mode: where most rules apply */
+	bool plain; /* most rules apply: CS or usable, and not in virtual-8086 mode */
 };
 
-/* Accessed; and if it is code, readable. */
+/* Is it the type of an accessed segment that can be read? */
 static bool
 is_data_type(uint64_t ar)
 {
@@ -59,7 +59,7 @@ is_granularity(const struct segment *s, uint64_t ar)
 
 static const struct segment_rule {
 	unsigned int segments;
-	enum vmcs_field field; /* of ES */
+	enum vmcs_field field; /* the field of ES */
 	const char *part;
 	bool (*keeps)(const struct check *c, const struct segment *s, uint64_t value);
 	const char *must;

@@ -8,7 +8,7 @@
 #include "lib/string.h"
 #include "vmm/load.h"
 
-/* The VMCS of a vCPU: made, loaded on a CPU, taken off it, freed. */
+/* The life of a VMCS: it is made, loaded on a CPU, taken off the CPU, copied and freed. */
 
 static const struct {
 	enum vmcs_field field;
@@ -19,14 +19,14 @@ static const struct {
 #undef VMCS_FIELD
 };
 
-/* The guest shall reach no MSR but the direct ones: 1 intercepts. */
+/* A 1 intercepts an MSR: the guest reaches only the direct MSRs without an exit. */
 static uint8_t msr_bitmap[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 
-/* Pending external interrupts aside, these can loop in their delivery. */
+/* A guest can loop in the delivery of #DB and #AC; machine checks are the host's. */
 enum { EXCEPTIONS = 1 << X86_DB | 1 << X86_AC | 1 << X86_MC };
 
-/* Layout: read low, read high, write low, write high, 1 KiB each (SDM vol. 3, "MSR-Bitmap
- * Address"). */
+/* Lets the guest read and write an MSR.  The bitmap has four parts of 1 KiB: read low, read high,
+ * write low, write high (SDM vol. 3, "MSR-Bitmap Address"). */
 static void
 msr_allow(void *arg, uint32_t msr)
 {
@@ -45,7 +45,7 @@ vmcs_init_bitmap(void)
 	msr_for_each_direct(msr_allow, NULL);
 }
 
-/* VMCLEAR and VMPTRLD keep a record, since Bochs does not mind if one is missing. */
+/* vmclear() and vmptrld() note what they did: Bochs would not show that one of them is missing. */
 static void
 vmclear(struct vmx_vcpu *x)
 {
@@ -73,7 +73,7 @@ vmptrld(struct vmx_vcpu *x)
 	x->clear = false;
 }
 
-/* Fields that exist only with a control that is not on every CPU. */
+/* Fields that exist only together with a control that some CPUs lack. */
 static const struct {
 	enum vmcs_field field;
 	const uint32_t *word;
@@ -103,7 +103,7 @@ vmcs_field_in_use(enum vmcs_field field)
 	return true;
 }
 
-/* vmcs_read() and vmcs_write() are unchecked, so each field is proven to exist here. */
+/* Panics if a field does not exist: vmcs_read() and vmcs_write() do not check. */
 static void
 prove_fields(void)
 {
@@ -150,8 +150,8 @@ write_controls(struct vcpu *v)
 }
 
 /*
- * EFER by lists of MSRs, where the controls for it are missing: LMA and LME go with "IA-32e mode
- * guest", but the guest's SCE shall not outlast an exit.  PAT needs nothing: such a CPU uses no EPT
+ * Without the controls that switch EFER, lists of MSRs do it.  "IA-32e mode guest" would switch LMA
+ * and LME, but the guest's SCE must not outlast an exit.  PAT needs no list: such a CPU uses no EPT
  * either, and shadow page tables use the host's memory types.
  */
 static void
@@ -183,7 +183,7 @@ write_host(struct vcpu *v)
 	vmcs_write(v, VMCS_HOST_TR_SELECTOR, SEL_TSS);
 	vmcs_write(v, VMCS_HOST_FS_BASE, 0);
 	vmcs_write(v, VMCS_HOST_GS_BASE, 0);
-	/* No SYSENTER into the host: CS 0 makes it fault. */
+	/* CS 0 makes SYSENTER fault in the host. */
 	vmcs_write(v, VMCS_HOST_SYSENTER_CS, 0);
 	vmcs_write(v, VMCS_HOST_SYSENTER_ESP, 0);
 	vmcs_write(v, VMCS_HOST_SYSENTER_EIP, 0);
@@ -236,7 +236,7 @@ vmcs_block_pa(const struct vcpu *v)
 	return ((const struct vmx_vcpu *)v->backend)->vmcs;
 }
 
-/* VMCLEAR writes what the processor caches back to memory, so that any CPU may load it next. */
+/* VMCLEAR writes what the processor caches of the VMCS to memory, so any CPU may load it next. */
 void
 vmcs_put(struct vcpu *v)
 {
@@ -254,8 +254,8 @@ vmcs_free(struct vcpu *v)
 	host_page_free(kva(x->vmcs));
 }
 
-/* The guest-state area, by the encoding's type (SDM vol. 3, "Field Encoding in VMCS"), and the
- * controls that follow the guest. */
+/* Is the field in the guest-state area (SDM vol. 3, "Field Encoding in VMCS"), or a control that
+ * changes with the guest's state? */
 static bool
 is_guest_state(enum vmcs_field field)
 {

@@ -13,7 +13,7 @@
  * Virtual Machine Extensions".
  */
 
-/* False when the firmware has locked VMXON off on this CPU. */
+/* Allows VMXON on this CPU.  Returns false if the firmware has locked VMXON off. */
 static bool
 unlock(void)
 {
@@ -51,7 +51,7 @@ vmx_cpu_on(void)
 	uint8_t failed;
 	void *region;
 
-	/* CPUs that are not alike would not run what was proven on the first. */
+	/* The controls were proven on the first CPU: this one must be like it. */
 	if (!(cpuid(1, 0).ecx & CPUID1_ECX_VMX) || !unlock() || !vmx_controls_proven())
 		return -E_NO_HV;
 	region = host_page();

@@ -1,7 +1,7 @@
 #ifndef NESTLING_VMM_VMX_VMX_H
 #define NESTLING_VMM_VMX_VMX_H
 
-/* The VMX back end's own header; entry.S includes it for these offsets and fields. */
+/* What the files of the VMX back end share.  entry.S uses these offsets and fields. */
 #define VCPU_HOST_RSP       256 /* of host_rsp in struct vcpu */
 #define VCPU_BACKEND        264 /* of backend in struct vcpu */
 #define VMX_LAUNCHED        8   /* of launched in struct vmx_vcpu */
@@ -37,8 +37,8 @@ enum {
 	BLOCKED_STI_OR_SS = BLOCKED_STI | BLOCKED_SS,
 };
 
-/* An entry of a list of MSRs that an entry or exit loads.  SDM vol. 3, "VM-Entry Controls for
- * MSRs". */
+/* An MSR in a list that a VM entry or a VM exit loads (SDM vol. 3, "VM-Entry Controls for MSRs").
+ */
 struct vmx_msr {
 	uint32_t index, reserved;
 	uint64_t value;
@@ -47,11 +47,11 @@ struct vmx_msr {
 struct vmx_vcpu {
 	uint64_t vmcs; /* hpa */
 	bool launched;
-	bool clear; /* no VMPTRLD since the last VMCLEAR: no processor has a part of it */
+	bool clear; /* no VMPTRLD since the last VMCLEAR: no processor caches a part of the VMCS */
 	uint32_t cpu_controls, entry_controls; /* as written, to save VMREADs */
 	uint64_t cr0_shadow;
-	/* Without the controls that load them at an entry: */
-	uint64_t pat;              /* the guest's, which no entry loads */
+	/* For CPUs without the controls "Load IA32_PAT" and "Load IA32_EFER": */
+	uint64_t pat;              /* the guest's PAT, which no entry loads */
 	struct vmx_msr entry_efer; /* the list of MSRs that an entry loads */
 };
 
@@ -59,8 +59,8 @@ _Static_assert(__builtin_offsetof(struct vcpu, backend) == VCPU_BACKEND &&
                        __builtin_offsetof(struct vmx_vcpu, launched) == VMX_LAUNCHED,
                "entry.S reads launched");
 
-/* The controls this CPU runs guests with, proven by vmx_prove_controls().  Without EPT, cpu2 has
- * neither that bit nor "Unrestricted guest", and there may be no secondary controls at all. */
+/* The controls that guests run with, proven by vmx_prove_controls().  On a CPU without EPT, cpu2
+ * has neither "Enable EPT" nor "Unrestricted guest"; there may be no secondary controls at all. */
 struct vmx_controls {
 	uint32_t pin, cpu, cpu2, exit, entry;
 	uint64_t ept_vpid_cap;
@@ -71,22 +71,22 @@ extern const struct hv_ops hv_vmx;
 extern const struct pt_format ept_format;
 
 /*
- * Fills vmx_controls from the capability MSRs, and caps->nested; -E_NO_HV with one line in
- * caps->refusal naming the first bit that is missing, also where that is nested paging's.  SDM vol.
- * 3, appendix "VMX Capability Reporting Facility".
+ * Fills in vmx_controls and caps->nested from the capability MSRs.  -E_NO_HV: a bit is missing.
+ * caps->refusal names the first missing bit in one line, also if only nested paging needs it.  SDM
+ * vol. 3, appendix "VMX Capability Reporting Facility".
  */
 int vmx_prove_controls(struct hv_caps *caps);
-/* Does this CPU report the same as the one that they were proven on? */
+/* Does this CPU report the same capabilities as the CPU on which the controls were proven? */
 bool vmx_controls_proven(void);
-/* Copies the capability MSRs that exist for `caps`. */
+/* Copies the capability MSRs that exist to caps. */
 void vmx_report(struct hv_caps *caps);
 
 void vmx_decode(struct vcpu *v, struct hv_exit *x);
 bool vmx_mem_by_insn(struct vcpu *v, const struct hv_exit *x, enum vm_mem_why *why);
 
 /*
- * Does this CPU allow the control word `value` in its field?  If not, `must` says of the first
- * wrong bit what it must be.
+ * Does this CPU allow the control word `value` in this field?  If not, `must` gets a text that says
+ * what the first wrong bit must be.
  */
 bool vmx_control_allowed(enum vmcs_field field, uint32_t value, char *must, uint64_t size);
 /* check.c: the rules that an entry checks. */
@@ -108,7 +108,7 @@ void vmx_irq_window(struct vcpu *v, bool on);
 void vmx_inject(struct vcpu *v);
 
 /* vmcs.c: the VMCS of a vCPU */
-void vmcs_init_bitmap(void); /* once, before the first */
+void vmcs_init_bitmap(void); /* once, before the first VMCS */
 int vmcs_init(struct vcpu *v);
 void vmcs_load(struct vcpu *v);
 void vmcs_put(struct vcpu *v);
@@ -116,7 +116,7 @@ uint64_t vmcs_block_pa(const struct vcpu *v);
 void vmcs_free(struct vcpu *v);
 void vmcs_copy(struct vcpu *to, struct vcpu *from);
 void vmcs_dump(struct vcpu *v, hv_print_t print);
-/* Does this CPU have the field?  Those that come with a control exist where that is in use. */
+/* Does the field exist?  Some fields exist only if a control is in use. */
 bool vmcs_field_in_use(enum vmcs_field field);
 
 /* regs.c: guest state in the VMCS */
@@ -139,11 +139,11 @@ void vmx_load_efer(struct vcpu *v, uint64_t value);
 /* Shadow paging: loads what the processor needs after the guest's paging registers changed. */
 void vmx_shadow_load(struct vcpu *v);
 
-/* entry.S: enters the guest; 0 after an exit, -1 when VMLAUNCH or VMRESUME failed. */
+/* entry.S: enters the guest.  Returns 0 after an exit, -1 if VMLAUNCH or VMRESUME failed. */
 int vmx_enter(struct vcpu *v);
 void vmx_exit_point(void);
 
-/* A VMREAD of a field of vmcs.def from the current VMCS cannot fail: vmcs_init() proved it. */
+/* A VMREAD of a field of vmcs.def cannot fail: vmcs_init() has proven that the field exists. */
 static inline uint64_t
 vmcs_read(struct vcpu *v, enum vmcs_field field)
 {
@@ -161,7 +161,7 @@ vmcs_write(struct vcpu *v, enum vmcs_field field, uint64_t value)
 	__asm__ volatile("vmwrite %0, %1" : : "rm"(value), "r"((uint64_t)field) : "cc");
 }
 
-/* Ends what blocks events: BLOCKED_ bits of the interruptibility state. */
+/* Clears BLOCKED_ bits of the interruptibility state, so that they block no events. */
 static inline void
 vmx_unblock(struct vcpu *v, uint32_t bits)
 {
@@ -171,7 +171,7 @@ vmx_unblock(struct vcpu *v, uint32_t bits)
 		vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY, state & ~(uint64_t)bits);
 }
 
-/* Where the field may be missing. */
+/* Does nothing if the field does not exist. */
 static inline void
 vmcs_write_in_use(struct vcpu *v, enum vmcs_field field, uint64_t value)
 {
