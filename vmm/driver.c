@@ -2,10 +2,11 @@
 
 #include "inc/x86.h"
 #include "kern/env.h"
+#include "vmm/debug.h"
 
 /*
- * What the kernel tells a vCPU about the Env that drives it.  These functions call nothing but the
- * accounts, so that the scheduler and recalls may call them.
+ * What the scheduler and recalls tell a vCPU about the Env that drives it, and ask it.  These
+ * functions call nothing but the accounts, so that all of the kernel may call them.
  */
 
 void
@@ -34,4 +35,25 @@ vcpu_has_cpu(struct vcpu *v)
 {
 	if (!v->env->guest)
 		acct_switch(&v->acct, VM_TIME_MONITOR, rdtsc());
+}
+
+uint32_t
+vcpu_vm_id(const struct vcpu *v)
+{
+	return v->vm->id;
+}
+
+void
+vcpu_look(const struct vcpu *v, struct vcpu_view *view)
+{
+	*view = (struct vcpu_view){
+	        .vm = v->vm->id,
+	        .name = v->vm->name,
+	        .root = v->vm->npt.root,
+	        .block = hv->debug->block_pa(v),
+	        .exits = v->acct.total,
+	        .exit_tsc = v->acct.exit->tsc,
+	        .load_text = hv->debug->load_text,
+	        .put_text = hv->debug->put_text,
+	};
 }

@@ -116,14 +116,6 @@ exit_inject_ud(struct vcpu *v, struct hv_exit *x)
 	return HV_RESUME;
 }
 
-enum hv_action
-exit_inject_gp(struct vcpu *v, struct hv_exit *x)
-{
-	(void)x;
-	inject_exception_error(v, X86_GP, 0);
-	return HV_RESUME;
-}
-
 /* Returns the value that a MOV to a control or debug register writes: outside 64-bit mode, 32 bits
  * of the general register. */
 static uint64_t
@@ -177,7 +169,7 @@ smsw(struct vcpu *v, const struct hv_exit *x)
 
 	if (x->cr.memory) {
 		if (gmem_write(v, x->cr.gva, &cr0, sizeof(uint16_t), &f) < 0)
-			return io_fault(v, &f, VM_ACCESS_WRITE);
+			return inject_fault(v, &f, VM_ACCESS_WRITE);
 		return HV_SKIP;
 	}
 	if (x->cr.width == sizeof(uint16_t))
@@ -216,7 +208,7 @@ exit_cr_access(struct vcpu *v, struct hv_exit *x)
 	case CR_LMSW:
 		if (x->cr.memory &&
 		    gmem_read(v, x->cr.gva, &x->cr.lmsw, sizeof(x->cr.lmsw), &f) < 0)
-			return io_fault(v, &f, VM_ACCESS_READ);
+			return inject_fault(v, &f, VM_ACCESS_READ);
 		/* LMSW can set PE, never clear it (SDM vol. 2, "LMSW"). */
 		cr0 = hv->get_reg(v, HV_CR0);
 		err = cr0_write(v, (cr0 & ~0xeull) | (x->cr.lmsw & 0xf));
@@ -353,13 +345,6 @@ exit_external_interrupt(struct vcpu *v, struct hv_exit *x)
 	(void)v;
 	hv->take_interrupt(x);
 	return this_cpu()->resched ? HV_YIELD : HV_RESUME;
-}
-
-enum hv_action
-exit_triple_fault(struct vcpu *v, struct hv_exit *x)
-{
-	(void)x;
-	return vcpu_stop(v, VM_STOP_TRIPLE_FAULT, "triple fault");
 }
 
 enum hv_action

@@ -270,13 +270,6 @@ walk_mark(struct vcpu *v, struct walk *w, bool write)
 	return true;
 }
 
-/* Bits 20:13 of the entry are bits 39:32 of the address. */
-uint64_t
-gmem_4m_base(uint32_t entry)
-{
-	return (entry & 0xffc00000) | BITS((uint64_t)entry, 20, 13) << 32;
-}
-
 static uint64_t
 walk_result(const struct walk *w, uint64_t gva)
 {

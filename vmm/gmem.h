@@ -1,6 +1,7 @@
 #ifndef NESTLING_VMM_GMEM_H
 #define NESTLING_VMM_GMEM_H
 
+#include "inc/x86.h"
 #include "vmm/vmm.h"
 
 /*
@@ -36,8 +37,13 @@ struct gmem_page {
 	unsigned int leaf;
 	uint64_t entry[PT_LEVELS + 1], table[PT_LEVELS + 1];
 };
-/* Returns the gpa of the 4 MiB page that an entry of 32-bit paging maps. */
-uint64_t gmem_4m_base(uint32_t entry);
+/* Returns the gpa of the 4 MiB page that an entry of 32-bit paging maps.  Bits 20:13 of the entry
+ * are bits 39:32 of the address. */
+static inline uint64_t
+gmem_4m_base(uint32_t entry)
+{
+	return (entry & 0xffc00000) | BITS((uint64_t)entry, 20, 13) << 32;
+}
 /* Like gmem_translate(), with the rights of a user or of the supervisor; fills in *page. */
 int gmem_page(struct vcpu *v, uint64_t gva, uint32_t access, bool user, struct gmem_page *page,
               struct gmem_fault *f);

@@ -2,6 +2,7 @@
 
 #include "inc/x86.h"
 #include "kern/dev/timer.h"
+#include "vmm/gmem.h"
 
 /* Events for the guest.  An entry delivers at most one. */
 
@@ -93,5 +94,29 @@ exit_interrupt_window(struct vcpu *v, struct hv_exit *x)
 {
 	(void)x;
 	set_window(v, false); /* inject_pending() finds the interrupt deliverable now */
+	return HV_RESUME;
+}
+
+enum hv_action
+inject_fault(struct vcpu *v, const struct gmem_fault *f, uint32_t access)
+{
+	switch (f->kind) {
+	case GMEM_PF:
+		inject_page_fault(v, f->gva, f->error);
+		return HV_RESUME;
+	case GMEM_GP:
+		inject_exception_error(v, X86_GP, 0);
+		return HV_RESUME;
+	case GMEM_NO_RAM:
+		break;
+	}
+	return vcpu_no_memory(v, f->gpa, access, f->table ? VM_MEM_TABLES : VM_MEM_INSN);
+}
+
+enum hv_action
+exit_inject_gp(struct vcpu *v, struct hv_exit *x)
+{
+	(void)x;
+	inject_exception_error(v, X86_GP, 0);
 	return HV_RESUME;
 }

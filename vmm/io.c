@@ -53,22 +53,6 @@ expect_in(struct vcpu *v, const struct hv_exit *x, uint32_t count)
 	v->pending.in.count = count;
 }
 
-enum hv_action
-io_fault(struct vcpu *v, const struct gmem_fault *f, uint32_t access)
-{
-	switch (f->kind) {
-	case GMEM_PF:
-		inject_page_fault(v, f->gva, f->error);
-		return HV_RESUME;
-	case GMEM_GP:
-		inject_exception_error(v, X86_GP, 0);
-		return HV_RESUME;
-	case GMEM_NO_RAM:
-		break;
-	}
-	return vcpu_no_memory(v, f->gpa, access, f->table ? VM_MEM_TABLES : VM_MEM_INSN);
-}
-
 /* A chunk of a string instruction. */
 struct string_op {
 	uint64_t offset; /* of the first item in its segment */
@@ -218,7 +202,7 @@ io_string(struct vcpu *v, struct hv_exit *x)
 	}
 	err = x->io.in ? string_probe(v, x, &op, &f) : string_gather(v, x, &op, &f);
 	if (err < 0)
-		return io_fault(v, &f, x->io.in ? VM_ACCESS_WRITE : VM_ACCESS_READ);
+		return inject_fault(v, &f, x->io.in ? VM_ACCESS_WRITE : VM_ACCESS_READ);
 	string_advance(v, x, &op);
 	if (x->io.in)
 		expect_in(v, x, op.count);

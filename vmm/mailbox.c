@@ -2,12 +2,28 @@
 
 #include "inc/error.h"
 #include "inc/x86.h"
+#include "kern/cpu.h"
 #include "kern/env.h"
+#include "kern/ipi.h"
+#include "kern/sched.h"
 
 /*
- * The mailbox of a VM: bits that ask its monitor to do something.  The sender sets bits and kicks
- * vCPU 0, so that the monitor looks into the mailbox; the sender does not wait for the monitor.
+ * Kicks, and the mailbox of a VM: bits that ask its monitor to do something.  The sender sets bits
+ * and kicks vCPU 0, so that the monitor looks into the mailbox; the sender does not wait for the
+ * monitor.
  */
+
+void
+vcpu_kick(struct vcpu *v)
+{
+	struct cpu *cpu = env_cpu(v->env);
+
+	vcpu_request(v, REQ_KICK);
+	if (cpu && cpu != this_cpu())
+		cpu_poke(cpu); /* a guest that runs there exits, and looks */
+	if (v->env->wait == WAIT_HALT || v->env->wait == WAIT_REQUEST)
+		sched_wake(v->env);
+}
 
 int64_t
 vm_post(struct env *e, uint64_t id, uint64_t requests)

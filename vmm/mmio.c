@@ -117,10 +117,10 @@ movs(struct vcpu *v, const struct hv_exit *x, const struct hv_insn *i, const str
 	if (segment_fault(v, i, regs))
 		return HV_RESUME;
 	if (gmem_translate(v, from, VM_ACCESS_READ, &from_gpa, &f) < 0)
-		return io_fault(v, &f, VM_ACCESS_READ);
+		return inject_fault(v, &f, VM_ACCESS_READ);
 	if (gmem_translate(v, to, VM_ACCESS_WRITE, &v->pending.mmio.to_gpa, &f) < 0 ||
 	    gmem_translate(v, to + width - 1, VM_ACCESS_WRITE, &v->pending.mmio.last_gpa, &f) < 0)
-		return io_fault(v, &f, VM_ACCESS_WRITE);
+		return inject_fault(v, &f, VM_ACCESS_WRITE);
 	if (!is_ram(v, from_gpa)) {
 		if (crosses(from, width) ||
 		    (crosses(to, width) &&
@@ -132,7 +132,7 @@ movs(struct vcpu *v, const struct hv_exit *x, const struct hv_insn *i, const str
 	if (is_ram(v, v->pending.mmio.to_gpa) || crosses(to, width))
 		return refuse(v, x, VM_MEM_CROSSES);
 	if (gmem_read(v, from, &value, width, &f) < 0)
-		return io_fault(v, &f, VM_ACCESS_READ);
+		return inject_fault(v, &f, VM_ACCESS_READ);
 	ask(v, i, v->pending.mmio.to_gpa, true, value);
 	return HV_USER;
 }

@@ -54,3 +54,10 @@ vcpu_stop(struct vcpu *v, enum vm_stop why, const char *fmt, ...)
 	vcpu_where(v);
 	return HV_STOP;
 }
+
+enum hv_action
+exit_triple_fault(struct vcpu *v, struct hv_exit *x)
+{
+	(void)x;
+	return vcpu_stop(v, VM_STOP_TRIPLE_FAULT, "triple fault");
+}

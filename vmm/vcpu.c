@@ -247,36 +247,3 @@ vcpu_pages(const struct vcpu *v, void (*fn)(const void *page))
 	acct_pages(&v->acct, fn);
 	hv->host_pages(v, fn);
 }
-
-uint32_t
-vcpu_vm_id(const struct vcpu *v)
-{
-	return v->vm->id;
-}
-
-void
-vcpu_look(const struct vcpu *v, struct vcpu_view *view)
-{
-	*view = (struct vcpu_view){
-	        .vm = v->vm->id,
-	        .name = v->vm->name,
-	        .root = v->vm->npt.root,
-	        .block = hv->debug->block_pa(v),
-	        .exits = v->acct.total,
-	        .exit_tsc = v->acct.exit->tsc,
-	        .load_text = hv->debug->load_text,
-	        .put_text = hv->debug->put_text,
-	};
-}
-
-void
-vcpu_kick(struct vcpu *v)
-{
-	struct cpu *cpu = env_cpu(v->env);
-
-	vcpu_request(v, REQ_KICK);
-	if (cpu && cpu != this_cpu())
-		cpu_poke(cpu); /* a guest that runs there exits, and looks */
-	if (v->env->wait == WAIT_HALT || v->env->wait == WAIT_REQUEST)
-		sched_wake(v->env);
-}

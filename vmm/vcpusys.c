@@ -11,14 +11,6 @@
 
 /* The system calls on virtual CPUs. */
 
-struct vcpu *
-vcpu_of(struct env *e, uint64_t vm_id, uint64_t index)
-{
-	struct vcpu *v = e->vcpu;
-
-	return v && v->vm->id == vm_id && v->index == index ? v : NULL;
-}
-
 int64_t
 vcpu_create(struct env *e, uint64_t id, uint64_t run_va)
 {

@@ -43,13 +43,19 @@ void *host_page(void);                  /* returns NULL without memory */
 void host_page_free(void *page);        /* page may be NULL */
 int host_page_pair(void **a, void **b); /* allocates both, or none: -E_NO_MEM */
 
-/* vm.c */
+/* vms.c */
+extern struct vm vms[VM_MAX]; /* those that are `used` */
 /* Recalls the other CPUs that run a vCPU of the VM: they stay out of guest mode until the kernel
  * lock is released. */
 void vm_hold(struct vm *vm);
 /* Does an Env other than e run a vCPU of the VM, or is it about to? */
 bool vm_others_run(const struct vm *vm, const struct env *e);
 struct vm *vm_of(struct env *e, uint64_t id); /* NULL: no VM of e's monitor has this id */
+struct vm *vm_by_id(uint64_t id);             /* NULL: no such VM, such as 0 */
+struct vm *vm_at(unsigned int index);         /* index from 0 to VM_MAX - 1; NULL: none there */
+struct vcpu *vcpu_of(struct env *e, uint64_t vm_id, uint64_t index); /* NULL: e does not drive it */
+
+/* vm.c */
 /* Creates a VM of e's monitor, without RAM and vCPUs.  -E_EXISTS: the address space has a VM
  * already; -E_NO_VM: there are VM_MAX; -E_NO_MEM. */
 int vm_new(struct env *e, const struct vm_config *config, struct vm **out);
@@ -57,7 +63,6 @@ uint32_t vm_next_id(void);      /* id of the VM that vm_new() creates next */
 void vm_discard(struct vm *vm); /* frees the VM and all that belongs to it */
 /* Adds RAM, and reserves what its nested page tables can need.  -E_NO_MEM. */
 int vm_add_slot(struct vm *vm, const struct vm_slot *slot);
-struct vm *vm_at(unsigned int index); /* index from 0 to VM_MAX - 1; NULL: none there */
 
 /* slots.c: a VM's RAM, see vmm/slots.h. */
 
@@ -75,9 +80,6 @@ int vcpu_reset(struct vcpu *v);
 /* Sets the registers that hv->set_regs() does not set.  v, which is current, forgets its pending
  * events and answers. */
 void vcpu_take_regs(struct vcpu *v, const struct vm_regs *regs);
-
-/* vcpusys.c */
-struct vcpu *vcpu_of(struct env *e, uint64_t vm_id, uint64_t index); /* NULL: e does not drive it */
 
 /* regs.c: registers and segments, see vmm/regs.h. */
 
@@ -119,6 +121,9 @@ void inject_hold_irq(struct vcpu *v, uint8_t vector);
 /* Called before an entry: hands the pending event to the back end.  Returns true if the monitor has
  * an interrupt and the guest can take it now: the monitor must run first. */
 bool inject_pending(struct vcpu *v);
+/* Ends an exit whose handler could not access guest memory: injects the fault that the guest's
+ * tables cause, or ends the VM if there is no RAM. */
+enum hv_action inject_fault(struct vcpu *v, const struct gmem_fault *f, uint32_t access);
 
 /* npt.c: the nested page table of a VM. */
 enum npt_result {
@@ -153,9 +158,6 @@ enum hv_action mmio_complete(struct vcpu *v);
  * HV_SKIP for an instruction that ends only now; or HV_USER when the monitor must make one more
  * access. */
 enum hv_action io_complete(struct vcpu *v);
-/* Ends an exit whose handler could not access guest memory: injects the fault that the guest's
- * tables cause, or ends the VM if there is no RAM. */
-enum hv_action io_fault(struct vcpu *v, const struct gmem_fault *f, uint32_t access);
 
 /* cpuid.c */
 void cpuid_init(void); /* boot: makes the answers that guests get */
@@ -202,7 +204,6 @@ void dump_start(void);          /* empties the text */
 void dump_vcpu(struct vcpu *v); /* appends v's control block */
 
 /* acct/stats.c: what accounts say; the accounts of the VMs that ended last are kept. */
-struct vm *vm_by_id(uint64_t id);               /* vm.c; NULL: no such VM, such as 0 */
 void stats_init(void);                          /* boot: allocates room for accounts of ended VMs */
 void stats_pages(void (*fn)(const void *page)); /* calls fn with each page of kept accounts */
 void stats_keep(struct vm *vm);                 /* takes the accounts of a VM that ends */

@@ -6,6 +6,7 @@
 #include "kern/step.h"
 #include "lib/assert.h"
 #include "lib/string.h"
+#include "vmm/gmem.h"
 
 /*
  * The shadow tables of a vCPU.  A table is found by its gpa and role, not by the tables that point
@@ -246,6 +247,18 @@ shadow_visit(struct shadow *s, shadow_visit_t fn, void *arg)
 		let_input_in(note(s, i));
 		fn(arg, s, note(s, i));
 	}
+}
+
+uint64_t
+shadow_leaf_gpa(const struct shadow_table *t, unsigned int i)
+{
+	uint64_t span = pt_span((int)(t->role & SHADOW_LEVEL));
+
+	if (t->role & SHADOW_DIRECT)
+		return t->gpa + i * span;
+	if ((t->role & SHADOW_LEGACY) && (t->role & SHADOW_LEVEL) == 2)
+		return gmem_4m_base((uint32_t)t->from[i]) + (i & 1) * span;
+	return t->from[i] & PTE_ADDR & ~(span - 1);
 }
 
 void

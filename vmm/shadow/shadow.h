@@ -165,6 +165,8 @@ void shadow_clear(struct shadow *s);       /* frees all tables but the root, and
 /* Calls fn with each table that is in use, &pae excepted. */
 typedef void (*shadow_visit_t)(void *arg, struct shadow *s, struct shadow_table *t);
 void shadow_visit(struct shadow *s, shadow_visit_t fn, void *arg);
+/* Returns the gpa that entry i maps; the entry must map a page. */
+uint64_t shadow_leaf_gpa(const struct shadow_table *t, unsigned int i);
 
 bool shadow_find_watched(struct shadow *s, uint64_t gpa); /* is the guest's table at gpa watched? */
 
@@ -197,8 +199,6 @@ bool shadow_unmap(struct vcpu *v, uint64_t gva);
 void shadow_forget(struct shadow *s, uint64_t gpa, uint64_t size);
 /* Takes the right to write from all entries. */
 void shadow_protect_all(struct shadow *s);
-/* Returns the gpa that entry i maps; the entry must map a page. */
-uint64_t shadow_leaf_gpa(const struct shadow_table *t, unsigned int i);
 /* Fills in the registers that the processor runs the guest with. */
 void shadow_hardware(const struct shadow *s, struct shadow_regs *hw);
 

@@ -356,18 +356,6 @@ shadow_unmap(struct vcpu *v, uint64_t gva)
 	return gone;
 }
 
-uint64_t
-shadow_leaf_gpa(const struct shadow_table *t, unsigned int i)
-{
-	uint64_t span = pt_span((int)level_of(t));
-
-	if (t->role & SHADOW_DIRECT)
-		return t->gpa + i * span;
-	if ((t->role & SHADOW_LEGACY) && level_of(t) == 2)
-		return gmem_4m_base((uint32_t)t->from[i]) + (i & 1) * span;
-	return t->from[i] & PTE_ADDR & ~(span - 1);
-}
-
 struct stretch {
 	uint64_t gpa, size;
 };
