@@ -45,8 +45,7 @@ begin(struct panic *p)
 	panicking = true;
 }
 
-/* clang tells a pointer to a _Noreturn function from one to an attribute((noreturn)) function. */
-static __attribute__((noreturn)) void
+static _Noreturn void
 crash(struct panic *p)
 {
 	begin(p);

@@ -4,7 +4,7 @@
 
 #include "lib/assert.h"
 
-void (*panic_handler)(struct panic *p) __attribute__((noreturn));
+void (*panic_handler)(struct panic *p);
 
 _Noreturn void
 panic_at(const char *file, int line, const char *fmt, ...)
@@ -18,6 +18,7 @@ panic_at(const char *file, int line, const char *fmt, ...)
 
 	va_start(p.args, fmt);
 	panic_handler(&p);
+	__builtin_unreachable();
 }
 
 _Noreturn void
@@ -27,4 +28,5 @@ panic_trap(struct trapframe *tf, const char *fmt, ...)
 
 	va_start(p.args, fmt);
 	panic_handler(&p);
+	__builtin_unreachable();
 }

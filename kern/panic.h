@@ -18,9 +18,9 @@ struct panic {
 
 /*
  * Reports a panic and ends the machine (kern/crash.c).  A pointer, so that every file may panic
- * and none depends on what a report needs.  Set before anything else happens.
+ * and none depends on what a report needs.  Set before anything else happens.  Does not return.
  */
-extern void (*panic_handler)(struct panic *p) __attribute__((noreturn));
+extern void (*panic_handler)(struct panic *p);
 
 /* Panics about a trap of the host's own: message, registers, and the backtrace from the trap. */
 _Noreturn void panic_trap(struct trapframe *tf, const char *fmt, ...)
