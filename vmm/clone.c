@@ -4,7 +4,6 @@
 #include "kern/env.h"
 #include "kern/mem/usercopy.h"
 #include "lib/string.h"
-#include "vmm/vms.h"
 
 /*
  * Clones.  A monitor forks, and its child goes on with a copy of the VM.  The two share RAM

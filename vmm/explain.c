@@ -7,7 +7,6 @@
 #include "lib/printf.h"
 #include "lib/string.h"
 #include "vmm/debug.h"
-#include "vmm/vms.h"
 
 /*
  * Says in the manual's words why the hardware refused an entry, and breaks entries on purpose.  The

@@ -6,7 +6,6 @@
 #include "kern/env.h"
 #include "kern/ipi.h"
 #include "kern/sched.h"
-#include "vmm/vms.h"
 
 /*
  * Kicks, and the mailbox of a VM: bits that ask its monitor to do something.  The sender sets bits

@@ -8,7 +8,6 @@
 #include "kern/sched.h"
 #include "lib/string.h"
 #include "vmm/load.h"
-#include "vmm/vms.h"
 
 /* The system calls on virtual CPUs. */
 

@@ -9,7 +9,6 @@
 #include "kern/step.h"
 #include "lib/string.h"
 #include "vmm/slots.h"
-#include "vmm/vms.h"
 
 /* Virtual machines: created by a monitor process, and gone with it. */
 

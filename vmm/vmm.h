@@ -43,7 +43,17 @@ void *host_page(void);                  /* returns NULL without memory */
 void host_page_free(void *page);        /* page may be NULL */
 int host_page_pair(void **a, void **b); /* allocates both, or none: -E_NO_MEM */
 
-/* vms.c: the table of VMs, see vmm/vms.h. */
+/* vms.c */
+extern struct vm vms[VM_MAX]; /* those that are `used` */
+/* Recalls the other CPUs that run a vCPU of the VM: they stay out of guest mode until the kernel
+ * lock is released. */
+void vm_hold(struct vm *vm);
+/* Does an Env other than e run a vCPU of the VM, or is it about to? */
+bool vm_others_run(const struct vm *vm, const struct env *e);
+struct vm *vm_of(struct env *e, uint64_t id); /* NULL: no VM of e's monitor has this id */
+struct vm *vm_by_id(uint64_t id);             /* NULL: no such VM, such as 0 */
+struct vm *vm_at(unsigned int index);         /* index from 0 to VM_MAX - 1; NULL: none there */
+struct vcpu *vcpu_of(struct env *e, uint64_t vm_id, uint64_t index); /* NULL: e does not drive it */
 
 /* vm.c */
 /* Creates a VM of e's monitor, without RAM and vCPUs.  -E_EXISTS: the address space has a VM

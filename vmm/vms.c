@@ -1,4 +1,4 @@
-#include "vmm/vms.h"
+#include "vmm/vmm.h"
 
 #include "kern/cpu.h"
 #include "kern/env.h"
@@ -63,4 +63,12 @@ vm_count(void)
 	for (unsigned int i = 0; i < VM_MAX; i++)
 		n += vms[i].used;
 	return n;
+}
+
+struct vcpu *
+vcpu_of(struct env *e, uint64_t vm_id, uint64_t index)
+{
+	struct vcpu *v = e->vcpu;
+
+	return v && v->vm->id == vm_id && v->index == index ? v : NULL;
 }

@@ -5,7 +5,6 @@
 #include "kern/env.h"
 #include "kern/mem/usercopy.h"
 #include "lib/string.h"
-#include "vmm/vms.h"
 
 /*
  * The system calls that read accounts: of the VMs that live, and of the VM_KEPT VMs that

@@ -4,7 +4,6 @@
 #include "vmm/shadow/shadow.h"
 #include "vmm/slots.h"
 #include "vmm/vmm.h"
-#include "vmm/vms.h"
 
 /*
  * The hypervisor's part of an audit: its own pages, and the nested and shadow page tables of each

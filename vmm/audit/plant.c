@@ -6,7 +6,6 @@
 #include "vmm/shadow/shadow.h"
 #include "vmm/slots.h"
 #include "vmm/vmm.h"
-#include "vmm/vms.h"
 
 /* Plants violations of the rules for nested page tables and shadow tables in the caller's VM. */
 
