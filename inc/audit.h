@@ -44,7 +44,7 @@ struct audit_finding {
 };
 
 struct audit_report {
-	/* What was walked: roots, pages of tables, entries that map something. */
+	/* The size of the walk: roots, pages of tables, entries that map something. */
 	struct {
 		uint64_t roots, pages, leaves;
 	} walked[AUDIT_TABLE_KINDS];

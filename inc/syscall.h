@@ -92,7 +92,7 @@ enum {
 	ENV_WAIT_CONSOLE = 257,
 };
 
-/* What console_read does if nothing was typed, or if another process owns the console. */
+/* How console_read acts when nothing was typed, or another process owns the console. */
 enum {
 	CONSOLE_POLL,      /* returns 0 */
 	CONSOLE_WAIT,      /* waits */

@@ -15,7 +15,7 @@ void runqueue_put(struct env *e);
 /* Finds a CPU for the next one that waits: another CPU may be idle, as this one was. */
 void runqueue_share(void);
 
-/* What e has left of its slice runs from now on; but only if somebody waits for the CPU. */
+/* Starts the rest of e's slice; if nobody waits for the CPU, the slice has no end. */
 void slice_start(const struct env *e);
 /* e leaves the CPU, and keeps what is left. */
 void slice_stop(struct env *e);

@@ -14,7 +14,7 @@
 
 enum { ELF_LOADS_MAX = 8 };
 
-/* What a loader has to load. */
+/* The parts of an ELF file that a loader has to load, and where the program begins. */
 struct elf_plan {
 	uint64_t entry;
 	unsigned int count;

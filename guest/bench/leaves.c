@@ -27,7 +27,7 @@ struct reason {
 	uint64_t cycles;
 };
 
-/* What read_leaves() has read.  Counts of exits are modulo 2^32, as the leaves give them. */
+/* The values that read_leaves() read.  Counts of exits are modulo 2^32, as the leaves give them. */
 static struct snapshot {
 	uint32_t total_before, total_after, cpuids;
 	uint64_t cycles_before, cycles_after;

@@ -195,7 +195,7 @@ check_references(const struct page *p, const struct audit_frame *f)
 		audit_violation(AUDIT_LOST, NULL, pa);
 }
 
-/* Of n references that are all copy-on-write, the last needs no promise (kern/mem/aspace.c). */
+/* n copy-on-write references need n - 1 promises: the last needs none (kern/mem/aspace.c). */
 static uint64_t
 promises_too_many(const struct page *p, struct audit_frame *f)
 {

@@ -7,7 +7,7 @@
 #include "inc/syscall.h"
 #include "kern/dev/acpi.h"
 
-/* What the boot loader said, gathered from its Multiboot2 tags (kern/boot/multiboot.c). */
+/* Information from the boot loader's Multiboot2 tags (kern/boot/multiboot.c). */
 enum { BOOT_MMAP_MAX = 64 };
 struct boot_info {
 	char cmdline[CMDLINE_MAX];

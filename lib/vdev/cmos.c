@@ -181,7 +181,7 @@ take_time(struct cmos *c)
 	           decode(c, c->ram[RTC_SECONDS], 0, 59) - guest_seconds(c);
 }
 
-/* Of register C there is only the update flag: a second has passed since the last read. */
+/* Register C has only its update flag, set once a second has passed since the last read. */
 static uint8_t
 read_c(struct cmos *c)
 {
